@@ -1,0 +1,1 @@
+"""The suites and fixtures that every tx package's tests use."""
