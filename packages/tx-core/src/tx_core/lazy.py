@@ -1,0 +1,127 @@
+"""Lazy exports: `import tx_bert` loads no framework, and a name whose framework is missing says what to install.
+
+A package lists its public names per module and hands the list to `attach`:
+
+    EXPORTS = {"config": ("BertConfig",), "model_torch": ("BertModel",), "model_tf": ("TFBertModel",)}
+    __getattr__, __dir__ = attach(__name__, EXPORTS)
+
+The file of a module tells what it needs: `*_torch` needs PyTorch, `*_tf` needs TensorFlow with Keras 3, others nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# suffix of a module's name -> (what people call the framework, the modules it must offer, the extra that installs it)
+_FRAMEWORKS = {
+    "_torch": ("PyTorch", ("torch",), "torch"),
+    "_tf": ("TensorFlow", ("tensorflow", "keras"), "tf"),
+}
+
+
+def is_torch_available() -> bool:
+    """Whether PyTorch is installed (looked up, not imported)."""
+    return _installed("_torch")
+
+
+def is_tf_available() -> bool:
+    """Whether TensorFlow and Keras are installed (looked up, not imported)."""
+    return _installed("_tf")
+
+
+def _installed(suffix: str) -> bool:
+    return all(_findable(module) for module in _FRAMEWORKS[suffix][1])
+
+
+def _findable(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    from importlib.util import find_spec
+
+    spec = find_spec(module)
+    # A folder without __init__.py (what an uninstalled package may leave behind) is found too, but has no origin.
+    return spec is not None and spec.origin is not None
+
+
+def _suffix(module: str) -> str | None:
+    return next((suffix for suffix in _FRAMEWORKS if module.endswith(suffix)), None)
+
+
+def require(module: str, name: str) -> None:
+    """Check that the framework which the module `module` (a full name) needs is installed.
+
+    Raises:
+        ImportError: it is not; the message names `name`, which is wanted, and the command that installs the framework.
+    """
+    suffix = _suffix(module)
+    if suffix is not None and not _installed(suffix):
+        framework, modules, extra = _FRAMEWORKS[suffix]
+        distribution = module.partition(".")[0].replace("_", "-")
+        missing = next(each for each in modules if not _findable(each))
+        raise ImportError(f"{name} needs {framework}: pip install '{distribution}[{extra}]'", name=missing)
+
+
+def attach(
+    package: str, exports: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Make the module functions `__getattr__` and `__dir__` (PEP 562) of a package that exports names lazily.
+
+    Each name is imported when it is first used and kept as an attribute of the package. `dir(package)` lists what can
+    be had with the frameworks that are installed. `from package import *` also spares the user the import of a second
+    framework: it binds the names that need none, PyTorch's if it is installed, and TensorFlow's if TensorFlow is
+    imported already or is the only one installed. With the environment variable `TX_IMPORT_ALL=1` it binds all of them.
+
+    Args:
+        package: the package's `__name__`; its distribution has the same name with hyphens.
+        exports: the public names per module, the module's name relative to the package.
+
+    Raises:
+        ValueError: a name is exported twice, or is that of a module too.
+    """
+    owners: dict[str, str] = {}
+    for module, names in exports.items():
+        for name in names:
+            if name in owners or name in exports:
+                raise ValueError(f"{package} exports {name!r} from {module!r} and from {owners.get(name, name)!r}")
+            owners[name] = module
+
+    def available(suffixes: Sequence[str]) -> list[str]:
+        return sorted(name for name, module in owners.items() if _suffix(module) in (None, *suffixes))
+
+    def installed() -> list[str]:
+        return [suffix for suffix in _FRAMEWORKS if _installed(suffix)]
+
+    def star() -> list[str]:
+        suffixes = installed()
+        wanted = os.environ.get("TX_IMPORT_ALL", "") not in ("", "0") or "tensorflow" in sys.modules
+        if "_torch" in suffixes and not wanted:
+            suffixes = ["_torch"]
+        return available(suffixes)
+
+    def getattr_(name: str) -> object:
+        if name == "__all__":
+            return star()
+        if name == "__version__":
+            from importlib.metadata import version
+
+            value: object = version(package.replace("_", "-"))
+        elif name in owners:
+            from importlib import import_module
+
+            module = f"{package}.{owners[name]}"
+            require(module, name)
+            value = getattr(import_module(module), name)
+        else:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def dir_() -> list[str]:
+        return sorted({*vars(sys.modules[package]), "__all__", "__version__", *available(installed())})
+
+    return getattr_, dir_
