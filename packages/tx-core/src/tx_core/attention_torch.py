@@ -1,0 +1,137 @@
+"""Attention as functions without parameters, in PyTorch. Mirrored by ``attention_tf``.
+
+Shapes: B batch, N heads, Q query length, K key length, S sequence, D head width.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """(B, S, N·D) → (B, N, S, D)."""
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(B, N, S, D) → (B, S, N·D)."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | None = None,
+    head_mask: Tensor | None = None,
+    dropout: float = 0.0,
+    need_weights: bool = False,
+    scale: bool = True,
+) -> tuple[Tensor, Tensor | None]:
+    """Scaled dot-product attention (Vaswani et al. 2017, §3.2.1).
+
+    PyTorch's fused kernels do the work unless the attention probabilities or a head mask are asked for.
+
+    Args:
+        query: (B, N, Q, D). key, value: (B, N, K, D).
+        bias: added to the scores before the softmax, broadcastable to (B, N, Q, K).
+        head_mask: multiplies the probabilities, broadcastable to (B, N, Q, K).
+        dropout: probability with which attention probabilities are dropped; 0 outside of training.
+        need_weights: whether the probabilities are returned.
+        scale: whether scores are divided by √D.
+
+    Returns:
+        The context (B, N, Q, D), and the probabilities (B, N, Q, K) after dropout and head mask, or None.
+    """
+    if bias is not None and bias.dtype != query.dtype:
+        # Under autocast the scores are of lower precision: float32's most negative number would become -inf there.
+        bias = bias.clamp(min=torch.finfo(query.dtype).min).to(query.dtype)
+    if not need_weights and head_mask is None:
+        context = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=bias, dropout_p=dropout, scale=None if scale else 1.0
+        )
+        return context, None
+    scores = query @ key.transpose(-1, -2)  # (B, N, Q, K)
+    if scale:
+        scores = scores / query.shape[-1] ** 0.5
+    if bias is not None:
+        scores = scores + bias
+    weights = F.dropout(scores.softmax(-1), dropout)
+    if head_mask is not None:
+        weights = weights * head_mask
+    return weights.to(value.dtype) @ value, weights if need_weights else None
+
+
+def allowed_to_bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """Boolean "may attend" → additive bias: 0 where true, the most negative finite number where false."""
+    bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
+    return bias.masked_fill(~allowed, torch.finfo(dtype).min)
+
+
+def allowed_by_mask(attention_mask: Tensor) -> Tensor:
+    """An attention mask (1 attend, 0 ignore) of shape (B, K) or (B, Q, K) → boolean (B, 1, 1 or Q, K)."""
+    if attention_mask.dim() == 2:
+        return attention_mask[:, None, None, :] > 0
+    if attention_mask.dim() == 3:
+        return attention_mask[:, None, :, :] > 0
+    raise ValueError(
+        f"attention_mask must have shape (batch, keys) or (batch, queries, keys), not {tuple(attention_mask.shape)}"
+    )
+
+
+def causal(query_length: int, key_length: int, device: torch.device) -> Tensor:
+    """Boolean (1, 1, Q, K): query i, the last Q of K positions, may attend to keys up to its own position."""
+    positions = torch.arange(key_length, device=device)
+    return (positions[None, :] <= positions[key_length - query_length :, None])[None, None]
+
+
+def attention_bias(
+    attention_mask: Tensor | None,
+    is_causal: bool,
+    query_length: int,
+    key_length: int,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor | None:
+    """The additive bias (B or 1, 1, 1 or Q, K) of a padding mask and causality; None where everything is allowed."""
+    allowed = None if attention_mask is None else allowed_by_mask(attention_mask)
+    if is_causal:
+        earlier = causal(query_length, key_length, device)
+        allowed = earlier if allowed is None else allowed & earlier
+    return None if allowed is None else allowed_to_bias(allowed, dtype)
+
+
+def left_padding(attention_mask: Tensor) -> Tensor:
+    """How many positions at the start of each row are masked: (B, K) → (B, 1)."""
+    return (attention_mask.cumsum(-1) == 0).sum(-1, keepdim=True)
+
+
+def position_ids(
+    attention_mask: Tensor | None, query_length: int, key_length: int, device: torch.device
+) -> Tensor:
+    """Positions of the last Q of K tokens, counted from each row's first unmasked one: (B or 1, Q).
+
+    So a left-padded row gets the positions of the same row without padding. Padding itself gets position 0.
+
+    Args:
+        attention_mask: (B, K), or anything else, which does not shift positions.
+    """
+    positions = torch.arange(key_length - query_length, key_length, device=device)[None]  # (1, Q)
+    if attention_mask is None or attention_mask.dim() != 2:
+        return positions
+    return (positions - left_padding(attention_mask)).clamp(min=0)
+
+
+def layer_head_masks(head_mask: Tensor | None, num_layers: int, dtype: torch.dtype) -> list[Tensor | None]:
+    """A head mask of shape (N,) or (layers, N), 1 keeps a head, → per layer (1, N, 1, 1) or None."""
+    if head_mask is None:
+        return [None] * num_layers
+    if head_mask.dim() == 1:
+        head_mask = head_mask[None].expand(num_layers, -1)
+    if head_mask.dim() != 2 or head_mask.shape[0] != num_layers:
+        raise ValueError(
+            f"head_mask must have shape (heads,) or ({num_layers}, heads), not {tuple(head_mask.shape)}"
+        )
+    return [mask[None, :, None, None].to(dtype) for mask in head_mask]
