@@ -1,0 +1,64 @@
+"""The base of all suites: standard tests that cannot be dropped without a reason, parametrised over the classes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import ClassVar
+
+import pytest
+
+from .spec import ModelSpec
+
+
+class Suite:
+    """Standard tests of an architecture described by ``spec``.
+
+    A subclass that replaces a standard test, or for which one does not apply, says so in ``overrides``: name of the test →
+    reason. A test named there that the subclass does not define itself is skipped with the reason. Anything else that would
+    hide a standard test is an error when the class is created.
+    """
+
+    spec: ClassVar[ModelSpec]
+    overrides: ClassVar[Mapping[str, str]] = {}
+    backend_name: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__module__.startswith("tx_testing.suites."):
+            return  # the suites themselves
+        standard = {
+            name for base in cls.__mro__[1:] if issubclass(base, Suite) for name in vars(base) if name.startswith("test_")
+        }
+        for name in sorted(standard):
+            if getattr(cls, name) is not None and name not in vars(cls):
+                continue
+            if not cls.overrides.get(name, "").strip():
+                raise TypeError(
+                    f"{cls.__name__} replaces or removes the standard test {name} without a reason: "
+                    f"state it in overrides = {{{name!r}: '…'}}"
+                )
+        for name, reason in cls.overrides.items():
+            if name not in standard:
+                raise TypeError(f"{cls.__name__}.overrides names {name!r}, which is no standard test of this suite")
+            if not reason.strip():
+                raise TypeError(f"{cls.__name__}.overrides gives no reason for {name!r}")
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run tests that take ``task`` once for every class of the architecture in this framework."""
+        if "task" in metafunc.fixturenames:
+            wanted = getattr(metafunc.function, "tasks", None)
+            names = self.spec.class_names()
+            tasks = [task for task in names if wanted is None or wanted(self.spec, task)]
+            metafunc.parametrize("task", tasks, ids=[names[task] for task in tasks])
+
+    @pytest.fixture(autouse=True)
+    def _not_applicable(self, request: pytest.FixtureRequest) -> None:
+        name = getattr(request.function, "__name__", "")
+        if name in self.overrides and name not in vars(type(self)):
+            pytest.skip(f"does not apply: {self.overrides[name]}")
+
+
+def standard_tests(suite: type[Suite]) -> list[str]:
+    """The names of a suite's tests."""
+    return sorted(name for name, _ in inspect.getmembers(suite, inspect.isfunction) if name.startswith("test_"))

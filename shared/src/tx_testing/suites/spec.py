@@ -1,0 +1,180 @@
+"""What a suite needs to know of an architecture: a tiny configuration, its classes, and the inputs each class takes."""
+
+from __future__ import annotations
+
+import importlib
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Inputs = dict[str, Array]
+
+SEQUENCE = 7  # differs from every other size of a tiny model, so that sequence axes are recognised by their length
+LENGTHS = (7, 5, 2)  # unpadded lengths of the sentences of a batch
+CHOICES = 3
+
+# Task → keyword of a label → what it holds.
+LABELS: dict[str, dict[str, str]] = {
+    "base": {},
+    "lm": {"labels": "tokens"},
+    "pretraining": {"labels": "tokens", "next_sentence_label": "pair"},
+    "sequence-classification": {"labels": "classes"},
+    "token-classification": {"labels": "token classes"},
+    "question-answering": {"start_positions": "positions", "end_positions": "positions"},
+    "multiple-choice": {"labels": "choices"},
+    "next-sentence": {"next_sentence_label": "pair"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """An architecture's tiny model.
+
+    Args:
+        architecture: dotted name of its Architecture record, ``"tx_bert.architecture:ARCHITECTURE"``.
+        config: fields of a tiny configuration, in the published names (the reference is built from the same).
+        labels: task → keyword → kind of label, where they differ from ``LABELS``.
+        reference_keywords: keyword of tx → keyword of the reference, where they differ.
+        token_type_ids: whether the models take ``token_type_ids``.
+        new_heads: task → prefixes of the parameters that a checkpoint of the base model does not have and that are newly
+            initialised, ``{"sequence-classification": ("classifier",)}``.
+        output_heads: tasks whose models have output embeddings tied to the input's.
+        zero_init: configuration fields that, set to 0, make every weight start at exactly 0 or 1.
+        attention_layers: hidden layers that give attentions; all of them by default.
+        cross_attention: whether the base model can be a decoder with cross-attention.
+        max_positions: the configuration field of the longest sequence; None if there is no limit.
+        torch_only: names of public classes in ``model_torch`` without a TensorFlow twin.
+        tf_only: names of public classes in ``model_tf`` without a PyTorch twin.
+    """
+
+    architecture: str
+    config: Mapping[str, Any]
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    reference_keywords: Mapping[str, str] = field(default_factory=dict)
+    token_type_ids: bool = True
+    new_heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    output_heads: tuple[str, ...] = ("lm", "pretraining")
+    zero_init: tuple[str, ...] = ("initializer_range",)
+    cross_attention: bool = False
+    max_positions: str | None = "max_position_embeddings"
+    torch_only: tuple[str, ...] = ()
+    tf_only: tuple[str, ...] = ()
+
+    def record(self) -> Any:
+        """The Architecture record."""
+        return load(self.architecture)
+
+    def class_names(self) -> dict[str, str]:
+        """Task → name of the PyTorch class; one task a class."""
+        names: dict[str, str] = {}
+        for task, dotted in self.record().torch.items():
+            name = dotted.partition(":")[2]
+            if name not in names.values():
+                names[task] = name
+        return names
+
+    def config_class(self) -> Any:
+        return load(self.record().config)
+
+    def make_config(self, **changes: Any) -> Any:
+        """A new tiny configuration."""
+        return self.config_class()(**{**self.config, **changes})
+
+    def vocab_size(self) -> int:
+        return int(self.make_config().vocab_size)
+
+    def layers(self) -> int:
+        return int(self.make_config().num_hidden_layers)
+
+    def heads(self) -> int:
+        return int(self.make_config().num_attention_heads)
+
+    def inputs(self, task: str, seed: int = 0) -> Inputs:
+        """A right-padded batch of three sentences (for multiple choice: two questions of CHOICES sentences each)."""
+        rng = np.random.default_rng(seed)
+        lengths = list(LENGTHS) if task != "multiple-choice" else [7, 5, 2, 6, 3, 7]
+        shape = (len(lengths), SEQUENCE)
+        mask = (np.arange(SEQUENCE) < np.array(lengths)[:, None]).astype(np.int64)
+        pad = int(getattr(self.make_config(), "pad_token_id", 0) or 0)
+        ids = rng.integers(5, self.vocab_size(), shape)
+        inputs = {"input_ids": np.where(mask == 1, ids, pad), "attention_mask": mask}
+        if self.token_type_ids:
+            inputs["token_type_ids"] = rng.integers(0, 2, shape) * mask
+        if task == "multiple-choice":
+            inputs = {name: array.reshape(-1, CHOICES, SEQUENCE) for name, array in inputs.items()}
+        return inputs
+
+    def label_keywords(self, task: str) -> Mapping[str, str]:
+        return self.labels.get(task, LABELS.get(task, {}))
+
+    def make_labels(self, task: str, seed: int = 1) -> Inputs:
+        """Labels that fit :meth:`inputs`; in token-level ones, padding and one token are to be ignored (-100)."""
+        rng = np.random.default_rng(seed)
+        mask = self.inputs(task)["attention_mask"]
+        config = self.make_config()
+        made: Inputs = {}
+        for keyword, kind in self.label_keywords(task).items():
+            if kind in ("tokens", "token classes"):
+                label = rng.integers(0, self.vocab_size() if kind == "tokens" else config.num_labels, mask.shape)
+                label = np.where(mask == 1, label, -100)
+                label[0, 1] = -100
+            else:
+                classes = {"classes": config.num_labels, "pair": 2, "positions": 5, "choices": CHOICES}[kind]
+                label = rng.integers(0, classes, mask.shape[:1])
+            made[keyword] = label.astype(np.int64)
+        return made
+
+
+def load(dotted: str) -> Any:
+    """The object of a dotted name ``"package.module:name"``."""
+    module, _, name = dotted.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def load_spec(test_file: str, name: str) -> ModelSpec:
+    """``SPEC`` of the file ``<name>.py`` beside a test module (tests are no packages, so they cannot import each other)."""
+    spec: ModelSpec = runpy.run_path(str(Path(test_file).with_name(f"{name}.py")))["SPEC"]
+    return spec
+
+
+def trimmed(array: Array, length: int, *, left: bool = False) -> Array:
+    """Every axis of length SEQUENCE cut down to its first (``left``: last) ``length`` entries."""
+    for axis, size in enumerate(array.shape):
+        if size == SEQUENCE:
+            start = SEQUENCE - length if left else 0
+            array = np.take(array, range(start, start + length), axis=axis)
+    return array
+
+
+def random_like(name: str, array: Array) -> Array:
+    """Random values for a parameter, the same for the same name and shape; biases and normalisations are random too."""
+    if not np.issubdtype(array.dtype, np.floating):
+        return array
+    rng = np.random.default_rng(list(name.encode()))
+    values = rng.standard_normal(array.shape)
+    if array.ndim < 2:
+        values = (1.0 if name.endswith("weight") else 0.0) + 0.2 * values
+    else:
+        values *= array.shape[-1] ** -0.5
+    return values.astype(array.dtype)
+
+
+def assert_close(actual: Any, wanted: Any, tolerance: float, what: str = "") -> None:
+    """Assert that two (nested) outputs agree within ``tolerance`` times the largest output, and are finite."""
+    if isinstance(wanted, tuple | list):
+        assert len(actual) == len(wanted), f"{what}: {len(actual)} entries, {len(wanted)} wanted"
+        for index, (a, w) in enumerate(zip(actual, wanted, strict=True)):
+            assert_close(a, w, tolerance, f"{what}[{index}]")
+        return
+    actual, wanted = np.asarray(actual), np.asarray(wanted)
+    assert actual.shape == wanted.shape, f"{what}: shape {actual.shape}, {wanted.shape} wanted"
+    assert np.isfinite(actual).all(), f"{what} is not finite"
+    if wanted.size:
+        largest = float(np.abs(wanted).max())
+        difference = float(np.abs(actual.astype(np.float64) - wanted.astype(np.float64)).max())
+        assert difference <= tolerance * max(largest, 1e-30), f"{what}: differs by {difference:.3g}, largest {largest:.3g}"
