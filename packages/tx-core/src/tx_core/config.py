@@ -1,0 +1,581 @@
+"""Configurations: dataclasses that read and write the published JSON files.
+
+An architecture declares its fields under their published names and checks them in `validate`:
+
+    @dataclass(init=False, eq=False, repr=False)
+    class GPT2Config(PretrainedConfig):
+        model_type = "gpt2"
+        aliases = {"hidden_size": "n_embd"}
+
+        vocab_size: int = 50257
+        n_embd: int = 768
+
+        def validate(self) -> None:
+            super().validate()
+            check_positive(self, "vocab_size", "n_embd")
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from dataclasses import MISSING, dataclass, field
+from dataclasses import fields as dataclass_fields
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Literal, Self, overload
+else:
+
+    def overload(function):
+        return function
+
+
+logger = logging.getLogger(__name__)
+
+# The activation functions that both frameworks' tables offer.
+ACTIVATIONS: tuple[str, ...] = (
+    "gelu",
+    "relu",
+    "swish",
+    "silu",
+    "gelu_new",
+    "tanh",
+    "gelu_pytorch_tanh",
+    "gelu_fast",
+    "quick_gelu",
+    "sigmoid",
+    "mish",
+    "linear",
+)
+
+# Published files are a few kilobytes; label maps of tens of thousands of classes reach one or two megabytes.
+MAX_FILE_BYTES = 8 << 20
+
+# Sizes beyond this are no model of any kind, and frameworks index with 32 bits in places.
+_MAX_SIZE = 2**31 - 1
+
+_NO_NAMES: Mapping[str, str] = {}
+_NO_TYPES: tuple[str, ...] = ()
+_FIRST = "vocab_size_or_config_json_file"
+
+
+class _Signature:
+    """The `__signature__` of a config class, made when it is asked for: `help()` and editors show its fields."""
+
+    def __get__(self, instance: object, owner: type[PretrainedConfig]) -> inspect.Signature:
+        from inspect import Parameter, Signature
+
+        first = Parameter(_FIRST, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="int | str | None")
+        shared = _fields(PretrainedConfig)
+        rest = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=each.type)
+            for name, each in sorted(_fields(owner).items(), key=lambda item: item[0] in shared)
+        ]
+        return Signature([first, *rest])
+
+
+def _fields(cls: type[PretrainedConfig]) -> dict[str, Any]:
+    """The dataclass fields of a config class by name."""
+    return {each.name: each for each in dataclass_fields(cls)}
+
+
+def _default(each: Any) -> Any:
+    return each.default if each.default_factory is MISSING else each.default_factory()
+
+
+def _alias(name: str) -> property:
+    def get(self: PretrainedConfig) -> Any:
+        return getattr(self, name)
+
+    def set_(self: PretrainedConfig, value: Any) -> None:
+        setattr(self, name, value)
+
+    return property(get, set_, doc=f"Another name of {name}.")
+
+
+def _split(annotation: str, separator: str) -> list[str]:
+    """The parts of an annotation between separators that stand in no brackets."""
+    parts, depth = [""], 0
+    for character in annotation.replace(" ", ""):
+        depth += (character == "[") - (character == "]")
+        if character == separator and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _conform(value: Any, annotation: str, text_keys: bool) -> Any:
+    """The value as an annotation has it: containers are copied, integers of NumPy become Python's.
+
+    Args:
+        text_keys: take "3" for the key 3, since the keys of JSON objects are strings.
+
+    Raises:
+        ValueError: it is of another type, or not finite.
+    """
+    for option in _split(annotation, "|"):
+        kind, _, inner = option.removesuffix("]").partition("[")
+        match kind:
+            case "Any":
+                return copy.deepcopy(value)
+            case "None" if value is None:
+                return None
+            case "bool" if isinstance(value, bool):
+                return value
+            case "str" if isinstance(value, str):
+                return value
+            case "int" if hasattr(value, "__index__") and not isinstance(value, bool):
+                return value.__index__()
+            case "float" if isinstance(value, (int, float)) and not isinstance(value, bool):
+                if abs(value) < float("inf"):  # false for NaN too
+                    return value
+            case "list" if isinstance(value, (list, tuple, set)):
+                return [_conform(each, inner, text_keys) for each in value]
+            case "dict" if hasattr(value, "items"):
+                key_kind, value_kind = _split(inner, ",")
+                return {
+                    _conform(_key(key, key_kind, text_keys), key_kind, text_keys): _conform(each, value_kind, text_keys)
+                    for key, each in value.items()
+                }
+            case "None" | "bool" | "str" | "int" | "float" | "list" | "dict":
+                pass
+            case _:
+                raise TypeError(
+                    f"a configuration's field cannot be annotated {annotation!r}; class attributes take no annotation"
+                )
+    raise ValueError(f"expected {annotation}")
+
+
+def _key(key: Any, kind: str, text_keys: bool) -> Any:
+    if text_keys and kind == "int" and isinstance(key, str) and key.removeprefix("-").isdecimal():
+        return int(key)
+    return key
+
+
+def _short(value: object) -> str:
+    from reprlib import repr as shorten
+
+    return shorten(value)
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(sorted(names))}"
+
+
+@dataclass(init=False, eq=False, repr=False)
+class PretrainedConfig:
+    """What every architecture's configuration has; the fields here concern outputs and heads.
+
+    Fields are plain attributes and may be set at any time; a model built afterwards follows them. Keys of a file that
+    are no fields are kept as attributes too, and written back. Two configurations are equal when their classes and
+    contents are.
+
+    Attributes:
+        model_type: the architecture's name in files and in the entry points.
+        accepted_model_types: further values of a file's `model_type` that the class reads.
+        aliases: further names of fields, alias -> field: read, written, and accepted as keywords and JSON keys.
+        pretrained_config_archive_map: published name -> URL of its configuration.
+
+    Args:
+        vocab_size_or_config_json_file: the vocabulary's size, or the path of a JSON file to start from.
+        fields: values of fields, by name or alias.
+
+    Raises:
+        TypeError: a keyword is no field.
+        ValueError: a value is of the wrong type or impossible.
+    """
+
+    # Without annotations these are no fields to dataclass, and typing need not be imported for ClassVar.
+    model_type = ""
+    accepted_model_types = _NO_TYPES
+    aliases = _NO_NAMES
+    pretrained_config_archive_map = _NO_NAMES
+    __signature__ = _Signature()
+
+    if TYPE_CHECKING:
+        # Fields or aliases of every architecture.
+        vocab_size: int
+        hidden_size: int
+        num_attention_heads: int
+        num_hidden_layers: int
+
+    output_attentions: bool = False
+    output_hidden_states: bool = False
+    torchscript: bool = False
+    is_decoder: bool = False
+    num_labels: int = 2
+    id2label: dict[int, Any] | None = None
+    label2id: dict[str, Any] | None = None
+    problem_type: str | None = None
+    finetuning_task: str | None = None
+    tie_word_embeddings: bool = True
+    pruned_heads: dict[int, list[int]] = field(default_factory=dict)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for alias, name in cls.aliases.items():
+            setattr(cls, alias, _alias(name))
+
+    def __init__(
+        self, vocab_size_or_config_json_file: int | str | os.PathLike[str] | None = None, **fields: Any
+    ) -> None:
+        known = self._names()
+        for name, each in _fields(type(self)).items():
+            self.__dict__[name] = _default(each)
+        first = vocab_size_or_config_json_file
+        if isinstance(first, (str, os.PathLike)):
+            self._read_file(first)
+        elif first is not None:
+            if "vocab_size" in fields:
+                raise TypeError(f"vocab_size is given twice: {_FIRST}={first!r}, vocab_size={fields['vocab_size']!r}")
+            fields["vocab_size"] = first
+        for name in fields:
+            if name not in known:
+                raise TypeError(f"{type(self).__name__} has no field {name!r}{_nearest(name, [*known])}")
+        self._update(fields)
+        self.validate()
+
+    @classmethod
+    def _names(cls) -> dict[str, str]:
+        """Every name by which a field can be given -> the field."""
+        from inspect import get_annotations
+
+        fields = _fields(cls)
+        undeclared = [
+            name
+            for each in cls.__mro__
+            for name, annotation in get_annotations(each).items()
+            if name not in fields and "ClassVar" not in str(annotation)
+        ]
+        if undeclared:
+            raise TypeError(
+                f"{cls.__name__} annotates {', '.join(undeclared)} but is no dataclass: "
+                "decorate it with @dataclass(init=False, eq=False, repr=False)"
+            )
+        return {**{name: name for name in fields}, **cls.aliases}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        # Labels of another number of classes are stale; names of classes tell how many there are.
+        state = self.__dict__
+        if name == "num_labels":
+            for labels in ("id2label", "label2id"):
+                if state.get(labels) and len(state[labels]) != value:
+                    state[labels] = None
+        elif name == "id2label" and value:
+            state["num_labels"] = len(value)
+            if state.get("label2id") and len(state["label2id"]) != len(value):
+                state["label2id"] = None
+
+    def _update(self, values: Mapping[str, Any], file: bool = False) -> None:
+        """Set fields, by name or alias, and (from a file) keep what is none.
+
+        Raises:
+            ValueError: naming key and value.
+        """
+        known, annotations = self._names(), _annotations(type(self))
+        given: dict[str, Any] = {}
+        kept: dict[str, Any] = {}
+        for key, value in values.items():
+            name = known.get(key, key)
+            if name not in annotations:
+                if hasattr(type(self), key):
+                    raise ValueError(f"{key!r} cannot be kept: {type(self).__name__}.{key} has another meaning")
+                kept[key] = copy.deepcopy(value)
+                continue
+            try:
+                value = _conform(value, annotations[name], text_keys=True)
+            except ValueError as error:
+                raise ValueError(f"{key} is {_short(value)}, {error}") from None
+            if given.setdefault(name, value) != value:
+                raise ValueError(f"{name} is given twice: {given[name]!r} and (as {key}) {value!r}")
+        labels, number = given.get("id2label"), given.get("num_labels")
+        if labels and number is not None and number != len(labels) and not file:
+            raise ValueError(f"num_labels is {number} but id2label names {len(labels)} classes")
+        # Each of these may reset those after it.
+        order = {"num_labels": 0, "id2label": 1, "label2id": 2}
+        for name in sorted(given, key=lambda name: order.get(name, 3)):
+            setattr(self, name, given[name])
+        self.__dict__.update(kept)
+        if kept and file:
+            logger.info("kept keys that are no fields of %s: %s", type(self).__name__, ", ".join(sorted(kept)))
+
+    def _read(self, values: Mapping[str, Any]) -> None:
+        """Take the values of a JSON object.
+
+        Raises:
+            ValueError: it configures another architecture, or a value is of the wrong type.
+        """
+        found = values.get("model_type")
+        if self.model_type:
+            if found is not None and found not in (self.model_type, *self.accepted_model_types):
+                from .architecture import cure
+
+                raise ValueError(
+                    f"model_type is {found!r}, but {type(self).__name__} is the configuration of "
+                    f"{self.model_type!r}: {cure(str(found))}"
+                )
+            values = {key: value for key, value in values.items() if key != "model_type"}
+        elif found is not None:
+            self.__dict__["model_type"] = found
+            values = {key: value for key, value in values.items() if key != "model_type"}
+        self._update(values, file=True)
+
+    def _read_file(self, path: str | os.PathLike[str]) -> None:
+        values = read_json(path)
+        try:
+            self._read(values)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+    def validate(self) -> None:
+        """Check that every field is of its type and that the values make a model.
+
+        Called at the end of construction and by the constructors of models. Architectures extend it.
+
+        Raises:
+            ValueError: naming the field, the value and, where two disagree, both.
+        """
+        for name, annotation in _annotations(type(self)).items():
+            try:
+                _conform(getattr(self, name), annotation, text_keys=False)
+            except ValueError as error:
+                raise ValueError(f"{name} is {_short(getattr(self, name))}, {error}") from None
+        check_positive(self, "num_labels")
+        check_choice(
+            self,
+            "problem_type",
+            (None, "regression", "single_label_classification", "multi_label_classification"),
+        )
+        layers, heads = getattr(self, "num_hidden_layers", None), getattr(self, "num_attention_heads", None)
+        for layer, pruned in self.pruned_heads.items():
+            if layers is not None and not -layers <= layer < layers:
+                raise ValueError(f"pruned_heads names layer {layer}, but num_hidden_layers is {layers}")
+            for head in pruned:
+                if heads is not None and not 0 <= head < heads:
+                    raise ValueError(
+                        f"pruned_heads names head {head} of layer {layer}, but num_attention_heads is {heads}"
+                    )
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | os.PathLike[str], return_unused_kwargs: Literal[False] = False, **kwargs: Any
+    ) -> Self: ...
+
+    @overload
+    @classmethod
+    def from_pretrained(  # noqa: F811
+        cls, name_or_path: str | os.PathLike[str], return_unused_kwargs: Literal[True], **kwargs: Any
+    ) -> tuple[Self, dict[str, Any]]: ...
+
+    @classmethod
+    def from_pretrained(  # noqa: F811
+        cls, name_or_path: str | os.PathLike[str], return_unused_kwargs: bool = False, **kwargs: Any
+    ) -> Self | tuple[Self, dict[str, Any]]:
+        """The configuration of a folder, a file, a URL or a name of the hub.
+
+        Args:
+            name_or_path: a folder with `config.json`, the path or URL of such a file, or a name such as
+                "bert-base-uncased" or "organisation/name".
+            return_unused_kwargs: also return the keywords that are neither fields nor download options.
+            kwargs: values that replace those of the file, and download options (see `tx_core.files.Source`).
+
+        Raises:
+            OSError: there is no such folder, repository or file.
+            ValueError: the file is no configuration of this class, or the values are impossible; names the file.
+            TypeError: a keyword is neither a field nor an option (without `return_unused_kwargs`).
+        """
+        from .files import CONFIG_NAME, Source, locate
+
+        source = Source.take(kwargs)
+        path = locate(name_or_path, [CONFIG_NAME], source)
+        if path is None:
+            raise FileNotFoundError(
+                f"{os.fspath(name_or_path)} has no {CONFIG_NAME}: pass config={cls.__name__}(...) to the model, "
+                f"or write the file with {cls.__name__}(...).save_pretrained(folder)"
+            )
+        config, unused = cls._load(path, kwargs)
+        if return_unused_kwargs:
+            return config, unused
+        for name in unused:
+            raise TypeError(f"{cls.__name__} has no field {name!r}{_nearest(name, [*cls._names()])}")
+        return config
+
+    @classmethod
+    def _load(cls, path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """The configuration of a file changed by keywords, and the keywords that are none of its fields or keys."""
+        config = cls()
+        config._read_file(path)
+        known = {*cls._names(), *config.__dict__}
+        config._update({name: value for name, value in kwargs.items() if name in known})
+        try:
+            config.validate()
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from None
+        return config, {name: value for name, value in kwargs.items() if name not in known}
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
+        """Write `config.json` into a folder, which is made if need be.
+
+        Raises:
+            NotADirectoryError: the path is that of a file.
+        """
+        from .files import CONFIG_NAME
+
+        if os.path.isfile(save_directory):
+            raise NotADirectoryError(f"{os.fspath(save_directory)} is a file; save_pretrained wants a folder")
+        os.makedirs(save_directory, exist_ok=True)
+        self.to_json_file(os.path.join(save_directory, CONFIG_NAME))
+
+    @classmethod
+    def from_dict(cls, json_object: Mapping[str, Any]) -> Self:
+        """The configuration of a dictionary such as `to_dict` gives or a `config.json` holds.
+
+        Raises:
+            ValueError: naming key and value.
+        """
+        config = cls()
+        config._read(json_object)
+        config.validate()
+        return config
+
+    @classmethod
+    def from_json_file(cls, json_file: str | os.PathLike[str]) -> Self:
+        """The configuration of a JSON file.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: naming file, key and value.
+        """
+        return cls._load(json_file, {})[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A deep copy of the fields, the kept keys and `model_type`."""
+        return {**copy.deepcopy(self.__dict__), "model_type": self.model_type}
+
+    def to_json_string(self) -> str:
+        """JSON of `to_dict`, keys sorted, as it is written to `config.json`.
+
+        Raises:
+            TypeError: an attribute that was set has no form in JSON; names it.
+        """
+        import json
+
+        values = self.to_dict()
+        try:
+            return json.dumps(values, indent=2, sort_keys=True) + "\n"
+        except TypeError:
+            for name, value in values.items():
+                try:
+                    json.dumps(value, sort_keys=True)
+                except TypeError as error:
+                    raise TypeError(
+                        f"{type(self).__name__}.{name} is {_short(value)}, which cannot be written as JSON ({error}): "
+                        "set it to a number, text, list or dictionary, or delete it"
+                    ) from None
+            raise
+
+    def to_json_file(self, json_file_path: str | os.PathLike[str]) -> None:
+        """Write `to_json_string` to a file (through a temporary file beside it, so that no half is ever seen)."""
+        from pathlib import Path
+
+        from .files import atomic_write
+
+        text = self.to_json_string()
+        with atomic_write(Path(json_file_path)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PretrainedConfig):
+            return NotImplemented
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        defaults = {name: _default(each) for name, each in _fields(type(self)).items()}
+        changed = [f"{name}={value!r}" for name, value in self.__dict__.items() if value != defaults.get(name, MISSING)]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is larger than 8 MiB, not JSON, or no object; names the file.
+    """
+    import json
+
+    with open(path, "rb") as file:
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"{os.fspath(path)} is larger than {MAX_FILE_BYTES} bytes: this is no configuration")
+    try:
+        values = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{os.fspath(path)} is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{os.fspath(path)} holds {_short(values)}, expected a JSON object")
+    return values
+
+
+def _annotations(cls: type[PretrainedConfig]) -> dict[str, str]:
+    """The type of each field as text, e.g. "int | None"."""
+    return {
+        name: each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type))
+        for name, each in _fields(cls).items()
+    }
+
+
+def check_positive(config: PretrainedConfig, *names: str) -> None:
+    """Raise ValueError unless these fields are from 1 to 2**31 - 1."""
+    for name in names:
+        value = getattr(config, name)
+        if not 1 <= value <= _MAX_SIZE:
+            raise ValueError(f"{name} is {value}, expected 1 to {_MAX_SIZE}")
+
+
+def check_not_negative(config: PretrainedConfig, *names: str) -> None:
+    """Raise ValueError if one of these fields is below 0."""
+    for name in names:
+        value = getattr(config, name)
+        if value < 0:
+            raise ValueError(f"{name} is {value}, expected 0 or more")
+
+
+def check_probability(config: PretrainedConfig, *names: str) -> None:
+    """Raise ValueError unless these fields are from 0 to 1 (or None, where their type has it)."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"{name} is {value}, expected a probability from 0 to 1")
+
+
+def check_divisible(config: PretrainedConfig, size: str, parts: str) -> None:
+    """Raise ValueError unless the field `size` is a multiple of the field `parts`."""
+    whole, number = getattr(config, size), getattr(config, parts)
+    if whole % number:
+        raise ValueError(f"{size} is {whole}, which is not divisible by {parts}, {number}")
+
+
+def check_choice(config: PretrainedConfig, name: str, choices: Sequence[object]) -> None:
+    """Raise ValueError unless the field is one of the choices."""
+    value = getattr(config, name)
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}")
+
+
+def check_activation(config: PretrainedConfig, *names: str) -> None:
+    """Raise ValueError unless these fields name activation functions of both frameworks (`ACTIVATIONS`)."""
+    for name in names:
+        check_choice(config, name, ACTIVATIONS)
