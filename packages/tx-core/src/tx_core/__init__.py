@@ -33,33 +33,31 @@ EXPORTS: dict[str, tuple[str, ...]] = {
 }
 
 if TYPE_CHECKING:
-    from .auto import (
-        AutoConfig as AutoConfig,
-        AutoModel as AutoModel,
-        AutoModelForPreTraining as AutoModelForPreTraining,
-        AutoModelForQuestionAnswering as AutoModelForQuestionAnswering,
-        AutoModelForSequenceClassification as AutoModelForSequenceClassification,
-        AutoModelForTokenClassification as AutoModelForTokenClassification,
-        AutoModelWithLMHead as AutoModelWithLMHead,
-        AutoTokenizer as AutoTokenizer,
-        TFAutoModel as TFAutoModel,
-        TFAutoModelForPreTraining as TFAutoModelForPreTraining,
-        TFAutoModelForQuestionAnswering as TFAutoModelForQuestionAnswering,
-        TFAutoModelForSequenceClassification as TFAutoModelForSequenceClassification,
-        TFAutoModelForTokenClassification as TFAutoModelForTokenClassification,
-        TFAutoModelWithLMHead as TFAutoModelWithLMHead,
-    )
+    from .auto import AutoConfig as AutoConfig
+    from .auto import AutoModel as AutoModel
+    from .auto import AutoModelForPreTraining as AutoModelForPreTraining
+    from .auto import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
+    from .auto import AutoModelForSequenceClassification as AutoModelForSequenceClassification
+    from .auto import AutoModelForTokenClassification as AutoModelForTokenClassification
+    from .auto import AutoModelWithLMHead as AutoModelWithLMHead
+    from .auto import AutoTokenizer as AutoTokenizer
+    from .auto import TFAutoModel as TFAutoModel
+    from .auto import TFAutoModelForPreTraining as TFAutoModelForPreTraining
+    from .auto import TFAutoModelForQuestionAnswering as TFAutoModelForQuestionAnswering
+    from .auto import TFAutoModelForSequenceClassification as TFAutoModelForSequenceClassification
+    from .auto import TFAutoModelForTokenClassification as TFAutoModelForTokenClassification
+    from .auto import TFAutoModelWithLMHead as TFAutoModelWithLMHead
     from .config import PretrainedConfig as PretrainedConfig
-    from .files import (
-        CONFIG_NAME as CONFIG_NAME,
-        TF2_WEIGHTS_NAME as TF2_WEIGHTS_NAME,
-        TF_WEIGHTS_NAME as TF_WEIGHTS_NAME,
-        WEIGHTS_NAME as WEIGHTS_NAME,
-        cached_path as cached_path,
-    )
-    from .lazy import is_tf_available as is_tf_available, is_torch_available as is_torch_available
+    from .files import CONFIG_NAME as CONFIG_NAME
+    from .files import TF2_WEIGHTS_NAME as TF2_WEIGHTS_NAME
+    from .files import TF_WEIGHTS_NAME as TF_WEIGHTS_NAME
+    from .files import WEIGHTS_NAME as WEIGHTS_NAME
+    from .files import cached_path as cached_path
+    from .lazy import is_tf_available as is_tf_available
+    from .lazy import is_torch_available as is_torch_available
     from .pretrained_tf import TFPreTrainedModel as TFPreTrainedModel
-    from .pretrained_torch import PreTrainedModel as PreTrainedModel, prune_layer as prune_layer
+    from .pretrained_torch import PreTrainedModel as PreTrainedModel
+    from .pretrained_torch import prune_layer as prune_layer
     from .weights import LoadReport as LoadReport
 
     __version__: str
