@@ -1,0 +1,213 @@
+"""What every checkpoint format shares: the interface, the error, bounded reading and lazily made arrays."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+LazyArray = np.ndarray[Any, Any] | Callable[[], Array]
+"""An array, or a function that makes it; writers call such a function once for its shape and once for its values."""
+
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+FLOAT8_E4M3 = np.dtype(ml_dtypes.float8_e4m3fn)
+FLOAT8_E5M2 = np.dtype(ml_dtypes.float8_e5m2)
+
+MAX_DIMENSIONS = 32
+"""More axes than any layer has; also what NumPy 1 can hold."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is damaged, dishonest or not a checkpoint; the message names the file, the key and the cure."""
+
+    def __init__(self, path: Path | str, problem: str, key: str | None = None) -> None:
+        self.path = Path(path)
+        self.key = key
+        self.problem = problem
+        where = f"{path}" if key is None else f"{path}: {shorten(key)}"
+        super().__init__(f"{where}: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayInfo:
+    """Shape and NumPy dtype name ("float32", "bfloat16", …); what NumPy cannot hold keeps the file's own name."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+class Checkpoint(ABC):
+    """Arrays of a file by name, read one at a time. A context manager; `read` after `close` raises ValueError."""
+
+    format: str
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metadata: dict[str, str] = {}
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The names of the arrays as the file spells them, in the file's order."""
+
+    @abstractmethod
+    def info(self, name: str) -> ArrayInfo:
+        """Shape and dtype without reading the values. Raises CheckpointError for an unknown name."""
+
+    @abstractmethod
+    def read(self, name: str) -> Array:
+        """A new array, not tied to the file. Raises CheckpointError for unknown names and damaged data."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the underlying files."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _unknown(self, name: str) -> CheckpointError:
+        close = difflib.get_close_matches(name, self.names(), n=1)
+        hint = f"; the nearest name is {close[0]!r}" if close else ""
+        return CheckpointError(self.path, f"holds no array of this name{hint}", repr(name))
+
+
+def shorten(text: str, length: int = 200) -> str:
+    """Text from an untrusted file, fit for an error message."""
+    return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
+
+
+def file_size(file: BinaryIO) -> int:
+    """Size in bytes; the position moves to the end."""
+    return file.seek(0, 2)
+
+
+def read_bytes(file: BinaryIO, path: Path, offset: int, count: int, key: str | None = None) -> Array:
+    """`count` bytes from `offset` as a new uint8 array. Raises CheckpointError if the file ends before."""
+    buffer = np.empty(count, np.uint8)
+    view = buffer.data
+    file.seek(offset)
+    done = 0
+    while done < count:
+        # One call of read(2) returns at most 2 GiB; smaller steps also keep Ctrl-C responsive.
+        got = file.readinto(view[done : done + (1 << 28)])  # type: ignore[attr-defined]
+        if not got:
+            raise CheckpointError(path, f"the file ends {count - done} bytes too early; fetch or copy it again", key)
+        done += got
+    return buffer
+
+
+def decode(raw: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """Little-endian bytes as an array of `shape`, in place; truth values other than 0 and 1 become 1, as in PyTorch."""
+    if dtype == np.bool_:
+        np.minimum(raw, 1, out=raw)
+    values = raw.view(dtype).reshape(shape)
+    return values.byteswap(inplace=True) if sys.byteorder == "big" else values
+
+
+def encode(array: Array) -> memoryview:
+    """The array's values in C order, little-endian; copied only when they do not lie like that already."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if flat.dtype.byteorder == ">" or (flat.dtype.byteorder == "=" and sys.byteorder == "big"):
+        flat = flat.byteswap()
+    return flat.view(np.uint8).data
+
+
+def unlazy(value: LazyArray) -> Array:
+    """The array itself."""
+    return value if isinstance(value, np.ndarray) else np.asarray(value())
+
+
+def measure(arrays: Mapping[str, LazyArray]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and dtype of each array, holding one of them at a time."""
+    found = {}
+    for name, value in arrays.items():
+        if not isinstance(name, str):
+            raise TypeError(f"array names are strings, not {name!r}")
+        array = unlazy(value)
+        found[name] = (array.shape, array.dtype)
+        del array
+    return found
+
+
+def remake(path: Path, name: str, value: LazyArray, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """The array again, checked against what `measure` saw: the header already promises it."""
+    array = unlazy(value)
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(
+            f"{path}: the function for {name!r} gave {dtype} {shape} when first called and "
+            f"{array.dtype} {array.shape} when called again"
+        )
+    return array
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether this is the bare name of a file in the same folder: no separator, drive, parent or control character."""
+    return bool(name) and name not in {".", ".."} and not any(c in "/\\:" or ord(c) < 32 for c in name)
+
+
+def parse_json(path: Path, text: bytes, what: str) -> Any:
+    """JSON from an untrusted file: duplicate keys, NaN and absurd nesting raise CheckpointError."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: set[str] = set()
+            for key, _ in pairs:
+                if key in seen:
+                    raise CheckpointError(path, f"the {what} holds this key twice", repr(key))
+                seen.add(key)
+        return found
+
+    def constant(word: str) -> Any:
+        raise CheckpointError(path, f"the {what} holds {word}, which is no JSON")
+
+    try:
+        return json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(path, f"the {what} is not valid JSON ({error}); fetch the file again") from error
+
+
+def checked_shape(path: Path, sizes: Iterable[Any], key: str) -> tuple[int, ...]:
+    """A shape from an untrusted file. Raises CheckpointError unless it is a few non-negative integers."""
+    shape = tuple(sizes)
+    if len(shape) > MAX_DIMENSIONS:
+        raise CheckpointError(path, f"{len(shape)} axes; {MAX_DIMENSIONS} are the most an array can have", key)
+    for size in shape:
+        if type(size) is not int or not 0 <= size < 1 << 63:
+            raise CheckpointError(path, f"shape {shorten(repr(shape))} is not made of non-negative sizes", key)
+    return shape
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,85 @@
+"""Which format a file is in, decided by its content; the extension does not matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tx_core.checkpoints.base import Checkpoint, CheckpointError
+from tx_core.checkpoints.safetensors import SafetensorsCheckpoint, looks_like_safetensors
+from tx_core.checkpoints.sharded import ShardedCheckpoint
+from tx_core.checkpoints.torch_bin import TorchCheckpoint, looks_like_torch_stream
+
+HEAD = 512
+
+# What people find in the place of a checkpoint: first bytes, what that is, the cure.
+_NOT_CHECKPOINTS = (
+    (b"version https://git-lfs", "a git-LFS pointer, not the file itself", "run `git lfs pull`, or download it"),
+    (b"\x1f\x8b", "gzip-compressed", "unpack it first (`tar xzf` or `gunzip`)"),
+    (b"BZh", "bzip2-compressed", "unpack it first"),
+    (b"\xfd7zXZ", "xz-compressed", "unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed", "unpack it first"),
+    (b"PK\x05\x06", "an empty zip archive", "fetch it again"),
+)
+
+
+def open_checkpoint(path: Path | str) -> Checkpoint:
+    """Open a checkpoint of any known format.
+
+    Args:
+        path: a file (safetensors, PyTorch, Keras `.h5`), the `.index.json` of a sharded one, the prefix or `.index`
+            file of a TensorFlow 1 checkpoint ("bert_model.ckpt"), a folder with its `checkpoint` file, or the folder of
+            OpenAI GPT's `params_shapes.json`.
+
+    Returns:
+        A Checkpoint, to be closed or used in a `with` statement.
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`.
+        CheckpointError: it is no checkpoint, or a damaged one; the message says what it looks like and what helps.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return _open_file(path, head) or _refuse(path, head)
+
+
+def _open_shard(path: Path) -> Checkpoint:
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if head.lstrip()[:1] == b"{":
+        raise CheckpointError(path, "an index that names another index")
+    return open_checkpoint(path)
+
+
+def _open_file(path: Path, head: bytes) -> Checkpoint | None:
+    if head.startswith(b"PK\x03\x04") or looks_like_torch_stream(head):
+        return TorchCheckpoint(path)
+    if looks_like_safetensors(head):
+        return SafetensorsCheckpoint(path)
+    if head.lstrip()[:1] == b"{":
+        return ShardedCheckpoint(path, _open_shard)
+    return None
+
+
+def _refuse(path: Path, head: bytes) -> Checkpoint:
+    text = head.lstrip()[:64].lower()
+    if not head:
+        raise CheckpointError(path, "the file is empty; fetch or copy it again")
+    for magic, what, cure in _NOT_CHECKPOINTS:
+        if head.startswith(magic):
+            raise CheckpointError(path, f"the file is {what}; {cure}")
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise CheckpointError(path, "the file is a web page, probably an error page; download the checkpoint again")
+    if head[257:262] == b"ustar":
+        raise CheckpointError(
+            path,
+            "the file is a tar archive: unpack it, or, if PyTorch before 0.1.10 wrote it, load it with an old PyTorch "
+            "and save its state dict again",
+        )
+    if head[:1] == b"\x80" and head[1] <= 5:
+        raise CheckpointError(path, "the file is a Python pickle but no PyTorch checkpoint; nothing was run")
+    raise CheckpointError(
+        path,
+        f"no checkpoint format starts with {head[:16]!r}; known are safetensors, PyTorch .bin, Keras .h5, TensorFlow 1 "
+        "checkpoints and OpenAI GPT's params_*.npy",
+    )

@@ -1,0 +1,88 @@
+"""A checkpoint cut into several files, described by `<file>.index.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tx_core.checkpoints.base import Array, ArrayInfo, Checkpoint, CheckpointError, is_plain_name, parse_json, shorten
+
+MAX_INDEX = 64 << 20
+MAX_SHARDS = 1000
+
+
+class ShardedCheckpoint(Checkpoint):
+    """The arrays of all shards under one roof. Index and shards must agree on every name."""
+
+    def __init__(self, path: Path, open_file: Callable[[Path], Checkpoint]) -> None:
+        super().__init__(path)
+        self._shards: dict[str, Checkpoint] = {}
+        try:
+            self._where = self._parse_index()
+            self._open_shards(open_file)
+        except BaseException:
+            self.close()
+            raise
+
+    def _parse_index(self) -> dict[str, str]:
+        size = self.path.stat().st_size
+        if size > MAX_INDEX:
+            raise CheckpointError(self.path, f"an index of {size} bytes; {MAX_INDEX} are the most that is read")
+        index = parse_json(self.path, self.path.read_bytes(), "index")
+        where = index.get("weight_map") if isinstance(index, dict) else None
+        if not isinstance(where, dict) or not where or not all(isinstance(file, str) for file in where.values()):
+            raise CheckpointError(self.path, 'the index has no "weight_map" of names to file names')
+        for name, file in where.items():
+            if not is_plain_name(file):
+                raise CheckpointError(
+                    self.path, f"is mapped to {shorten(repr(file))}; shards lie beside the index", repr(name)
+                )
+        metadata = index.get("metadata", {})
+        if isinstance(metadata, dict):
+            self.metadata = {key: str(value) for key, value in metadata.items() if isinstance(value, str | int)}
+        return where
+
+    def _open_shards(self, open_file: Callable[[Path], Checkpoint]) -> None:
+        files = sorted(set(self._where.values()))
+        if len(files) > MAX_SHARDS:
+            raise CheckpointError(self.path, f"names {len(files)} shards; {MAX_SHARDS} are the most that are opened")
+        holders: dict[str, str] = {}
+        for file in files:
+            shard_path = self.path.parent / file
+            if not shard_path.is_file():
+                raise CheckpointError(self.path, f"the shard {file} is not beside the index; fetch it")
+            shard = self._shards[file] = open_file(shard_path)
+            for name in shard.names():
+                if name in holders:
+                    raise CheckpointError(self.path, f"stands in both {holders[name]} and {file}", repr(name))
+                holders[name] = file
+            self.metadata = {**shard.metadata, **self.metadata}
+        formats = {shard.format for shard in self._shards.values()}
+        if len(formats) > 1:
+            raise CheckpointError(self.path, f"mixes shards of the formats {', '.join(sorted(formats))}")
+        self.format = formats.pop()
+        for name, file in self._where.items():
+            if holders.get(name) != file:
+                found = f"it stands in {holders[name]}" if name in holders else "no shard holds it"
+                raise CheckpointError(self.path, f"is mapped to {file}, but {found}", repr(name))
+        for name, file in holders.items():
+            if name not in self._where:
+                raise CheckpointError(self.path, f"stands in {file}, but the index does not know it", repr(name))
+
+    def names(self) -> list[str]:
+        return list(self._where)
+
+    def info(self, name: str) -> ArrayInfo:
+        return self._shard(name).info(name)
+
+    def read(self, name: str) -> Array:
+        return self._shard(name).read(name)
+
+    def _shard(self, name: str) -> Checkpoint:
+        if name not in self._where:
+            raise self._unknown(name)
+        return self._shards[self._where[name]]
+
+    def close(self) -> None:
+        for shard in self._shards.values():
+            shard.close()
