@@ -1,0 +1,125 @@
+"""Files by name: a local folder or file, a repository of the hub, or an http(s) address; cached, verified, resumable.
+
+The cache has the layout of the hub's own library, so files that it or `transformers` downloaded are found, and the
+other way round. Nothing here imports requests, filelock or tqdm before a request is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+from .cache import first_that_exists, from_hub, from_url
+from .errors import (
+    AccessError,
+    EntryNotFoundError,
+    FilesError,
+    IntegrityError,
+    InvalidNameError,
+    OfflineError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+    UnavailableError,
+)
+from .source import Source, cache_folder, check_name, is_url, within
+from .transfer import progress
+from .writing import atomic_write
+
+__all__ = [
+    "CONFIG_NAME",
+    "SAFE_WEIGHTS_NAME",
+    "TF2_WEIGHTS_NAME",
+    "TF_WEIGHTS_NAME",
+    "WEIGHTS_NAME",
+    "AccessError",
+    "EntryNotFoundError",
+    "FilesError",
+    "IntegrityError",
+    "InvalidNameError",
+    "OfflineError",
+    "RepositoryNotFoundError",
+    "RevisionNotFoundError",
+    "Source",
+    "UnavailableError",
+    "atomic_write",
+    "cache_folder",
+    "cached_path",
+    "locate",
+    "pinned",
+    "progress",
+]
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "pytorch_model.bin"
+TF2_WEIGHTS_NAME = "tf_model.h5"
+TF_WEIGHTS_NAME = "model.ckpt"
+SAFE_WEIGHTS_NAME = "model.safetensors"
+
+_DEFAULT = Source()
+
+
+def locate(name_or_path: str | os.PathLike[str], candidates: Sequence[str], source: Source = _DEFAULT) -> Path | None:
+    """The path of the first of `candidates` that exists in what `name_or_path` names.
+
+    `name_or_path` is, in this order: an existing file, returned as it is whatever the candidates; an existing folder;
+    an http(s) address of a file, downloaded and returned, or, if it ends in "/", of a folder; a hub repository ("gpt2",
+    "org/name"). So a local folder wins over a repository of the same name. Candidates are file names with "/", relative
+    to the folder or repository and to `source.subfolder`.
+
+    Of a repository the cached file is used without any request if `source.revision` is a full commit hash or requests
+    are forbidden (`source.local_files_only`, `TX_OFFLINE=1`, `HF_HUB_OFFLINE=1`); otherwise one request asks whether it
+    is current, and if there is no answer the cached one is used with a logged warning.
+
+    Returns None if the folder or repository exists and has none of the candidates; offline also if the revision is
+    cached without them. Raises OSErrors: InvalidNameError, RepositoryNotFoundError, RevisionNotFoundError,
+    EntryNotFoundError (the address of a file), AccessError (401, 403), OfflineError, UnavailableError (no connection,
+    429, 5xx after retries), IntegrityError (length or hash); ValueError for options that contradict each other.
+    """
+    name = os.fspath(name_or_path)
+    files = [within(source.subfolder, candidate) for candidate in candidates]
+    if os.path.isfile(name):
+        return Path(name)
+    if os.path.isdir(name):
+        return next((path for path in (Path(name, file) for file in files) if path.is_file()), None)
+    if not is_url(name):
+        return from_hub(check_name(name), files, source)
+    if name.endswith("/"):
+        return first_that_exists([name + quote(file) for file in files], lambda url: from_url(url, source))
+    return from_url(name, source)
+
+
+def pinned(source: Source, path: Path) -> Source:
+    """`source` at the commit that `path`, found by `locate`, is of, so that further files come from the same commit.
+
+    It also spares the requests for those that are cached. For a path that is not in a hub cache, `source` itself.
+    """
+    match = re.search(r"/models--[^/]+/snapshots/([0-9a-f]{40})/", path.as_posix())
+    return source if match is None else replace(source, revision=match[1])
+
+
+def cached_path(
+    url_or_filename: str | os.PathLike[str],
+    cache_dir: str | os.PathLike[str] | None = None,
+    force_download: bool = False,
+    proxies: Mapping[str, str] | None = None,
+) -> str:
+    """The local path of an http(s) address, downloaded if need be, or of a file or folder, which has to exist.
+
+    Raises FileNotFoundError for a path that does not exist, ValueError for another kind of address, and what `locate`
+    raises.
+    """
+    name = os.fspath(url_or_filename)
+    if is_url(name):
+        folder = None if cache_dir is None else os.fspath(cache_dir)
+        return str(from_url(name, Source(cache_dir=folder, force_download=force_download, proxies=proxies)))
+    if os.path.exists(name):
+        return name
+    if "://" in name:
+        raise ValueError(
+            f"{name!r} is neither an http(s) address nor a local path; download it yourself and pass the path"
+        )
+    raise FileNotFoundError(f"the file {name!r} does not exist (the current folder is {os.getcwd()!r})")

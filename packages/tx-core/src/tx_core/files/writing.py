@@ -1,0 +1,63 @@
+"""Atomic writing: a reader sees the old file or the whole new one, never a part of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+# Names longer than this are shortened in the temporary name: file systems allow 255 bytes.
+_LONGEST_STEM = 80
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary path to write to; when the block ends without an error, that file becomes `path`.
+
+    The temporary file lies in the folder of `path` (a rename is atomic only within a file system), exists already, is
+    empty, has the permissions of the umask and ends in the suffix of `path`, since some writers (`numpy.savez`) append
+    one that they miss. The block opens it by name. Afterwards it is flushed to the disk and moved over `path`. A
+    symbolic link at `path` is replaced, not followed, so that writing into a folder of links leaves what they point to
+    as it is. If the block raises, the temporary file is removed and `path` is untouched.
+
+        with atomic_write("config.json") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    Raises FileNotFoundError if the folder does not exist, IsADirectoryError if `path` is a folder, and the system's own
+    OSError where it cannot be written.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot write the file {str(target)!r}: a folder has that name")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {str(target)!r}: its folder does not exist; create it first")
+    temporary = _create_beside(target)
+    try:
+        yield temporary
+        flush(temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+def flush(path: Path) -> None:
+    """Has the system write `path`'s content to the disk, so that a rename cannot outlive the data after a power cut."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _create_beside(target: Path) -> Path:
+    while True:
+        temporary = target.with_name(f".{target.stem[:_LONGEST_STEM]}.{os.urandom(6).hex()}{target.suffix}")
+        try:
+            # Mode 0o666 less the umask, as open() would give; tempfile's 0o600 would lock out the user's group.
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            continue
+        return temporary
