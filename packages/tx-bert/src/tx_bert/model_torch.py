@@ -26,10 +26,9 @@ from tx_core.pretrained_torch import (
     PreTrainedModel,
     checkpointed,
     choices,
-    first_given,
+    chosen,
     flatten_choices,
     input_shape,
-    kept_heads,
     one_of,
     prune_linear,
     together,
@@ -170,7 +169,7 @@ class BertLayer(nn.Module):
 
     def __init__(self, config: BertConfig, layer: int) -> None:
         super().__init__()
-        self.attention = BertAttention(config, len(kept_heads(config, layer)))
+        self.attention = BertAttention(config, len(config.kept_heads(layer)))
         cross = config.is_decoder if config.add_cross_attention is None else config.add_cross_attention
         self.crossattention = BertAttention(config, config.num_attention_heads) if cross else None
         self.intermediate = BertIntermediate(config)
@@ -378,11 +377,11 @@ class BertModel(BertPreTrainedModel):
         hidden_states, all_hidden_states, all_attentions = self.encoder(
             hidden_states,
             bias,
-            layer_head_masks(head_mask, config.num_hidden_layers, self.dtype),
+            layer_head_masks(head_mask, config, self.dtype),
             encoder_hidden_states,
             encoder_bias,
-            first_given(output_attentions, config.output_attentions),
-            first_given(output_hidden_states, config.output_hidden_states),
+            chosen(output_attentions, config.output_attentions),
+            chosen(output_hidden_states, config.output_hidden_states),
         )
         return self._output(
             "BertModelOutput",

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .config import PretrainedConfig
+
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """(B, S, N·D) → (B, N, S, D)."""
@@ -124,14 +126,15 @@ def position_ids(
     return (positions - left_padding(attention_mask)).clamp(min=0)
 
 
-def layer_head_masks(head_mask: Tensor | None, num_layers: int, dtype: torch.dtype) -> list[Tensor | None]:
-    """A head mask of shape (N,) or (layers, N), 1 keeps a head, → per layer (1, N, 1, 1) or None."""
+def layer_head_masks(head_mask: Tensor | None, config: PretrainedConfig, dtype: torch.dtype) -> list[Tensor | None]:
+    """A head mask of shape (N,) or (layers, N), 1 keeps a head, → per layer (1, its heads, 1, 1) or None.
+
+    N counts the heads of the unpruned model; those of removed heads have no effect.
+    """
+    layers, heads = config.num_hidden_layers, config.num_attention_heads
     if head_mask is None:
-        return [None] * num_layers
-    if head_mask.dim() == 1:
-        head_mask = head_mask[None].expand(num_layers, -1)
-    if head_mask.dim() != 2 or head_mask.shape[0] != num_layers:
-        raise ValueError(
-            f"head_mask must have shape (heads,) or ({num_layers}, heads), not {tuple(head_mask.shape)}"
-        )
-    return [mask[None, :, None, None].to(dtype) for mask in head_mask]
+        return [None] * layers
+    if head_mask.shape not in ((heads,), (layers, heads)):
+        raise ValueError(f"head_mask must have shape ({heads},) or ({layers}, {heads}), not {tuple(head_mask.shape)}")
+    per_layer = head_mask.to(dtype).expand(layers, heads)
+    return [per_layer[layer, config.kept_heads(layer)][None, :, None, None] for layer in range(layers)]

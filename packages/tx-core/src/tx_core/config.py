@@ -365,6 +365,18 @@ class PretrainedConfig:
                         f"pruned_heads names head {head} of layer {layer}, but num_attention_heads is {heads}"
                     )
 
+    def has_field(self, name: str) -> bool:
+        """Whether a keyword is a field of this configuration, an alias of one, or a kept key."""
+        return name in self._names() or name in self.__dict__
+
+    def kept_heads(self, layer: int) -> list[int]:
+        """The attention heads of a layer that are not pruned, numbered as in the unpruned model."""
+        pruned: set[int] = set()
+        for index, heads in self.pruned_heads.items():
+            if index % self.num_hidden_layers == layer:  # negative layers count from the last
+                pruned.update(heads)
+        return [head for head in range(self.num_attention_heads) if head not in pruned]
+
     @overload
     @classmethod
     def from_pretrained(

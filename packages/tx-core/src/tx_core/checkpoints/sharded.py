@@ -11,6 +11,24 @@ MAX_INDEX = 64 << 20
 MAX_SHARDS = 1000
 
 
+def read_index(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Name → shard file beside the index, and the metadata, of an index file. Raises CheckpointError."""
+    size = path.stat().st_size
+    if size > MAX_INDEX:
+        raise CheckpointError(path, f"an index of {size} bytes; {MAX_INDEX} are the most that is read")
+    index = parse_json(path, path.read_bytes(), "index")
+    where = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(where, dict) or not where or not all(isinstance(file, str) for file in where.values()):
+        raise CheckpointError(path, 'the index has no "weight_map" of names to file names')
+    for name, file in where.items():
+        if not is_plain_name(file):
+            raise CheckpointError(path, f"is mapped to {shorten(repr(file))}; shards lie beside the index", repr(name))
+    metadata = index.get("metadata", {})
+    if not isinstance(metadata, dict):
+        metadata = {}
+    return where, {key: str(value) for key, value in metadata.items() if isinstance(value, str | int)}
+
+
 class ShardedCheckpoint(Checkpoint):
     """The arrays of all shards under one roof. Index and shards must agree on every name."""
 
@@ -18,29 +36,11 @@ class ShardedCheckpoint(Checkpoint):
         super().__init__(path)
         self._shards: dict[str, Checkpoint] = {}
         try:
-            self._where = self._parse_index()
+            self._where, self.metadata = read_index(path)
             self._open_shards(open_file)
         except BaseException:
             self.close()
             raise
-
-    def _parse_index(self) -> dict[str, str]:
-        size = self.path.stat().st_size
-        if size > MAX_INDEX:
-            raise CheckpointError(self.path, f"an index of {size} bytes; {MAX_INDEX} are the most that is read")
-        index = parse_json(self.path, self.path.read_bytes(), "index")
-        where = index.get("weight_map") if isinstance(index, dict) else None
-        if not isinstance(where, dict) or not where or not all(isinstance(file, str) for file in where.values()):
-            raise CheckpointError(self.path, 'the index has no "weight_map" of names to file names')
-        for name, file in where.items():
-            if not is_plain_name(file):
-                raise CheckpointError(
-                    self.path, f"is mapped to {shorten(repr(file))}; shards lie beside the index", repr(name)
-                )
-        metadata = index.get("metadata", {})
-        if isinstance(metadata, dict):
-            self.metadata = {key: str(value) for key, value in metadata.items() if isinstance(value, str | int)}
-        return where
 
     def _open_shards(self, open_file: Callable[[Path], Checkpoint]) -> None:
         files = sorted(set(self._where.values()))

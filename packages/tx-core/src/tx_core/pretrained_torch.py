@@ -1,0 +1,578 @@
+"""What every PyTorch model shares: loading, saving, resizing, pruning. Mirrored by ``pretrained_tf``."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.utils.checkpoint
+from torch import Tensor, nn
+
+from .checkpoints.base import BFLOAT16, ArrayInfo
+from .config import PretrainedConfig
+from .files import SAFE_WEIGHTS_NAME, TF2_WEIGHTS_NAME, TF_WEIGHTS_NAME, WEIGHTS_NAME, Source
+from .outputs import output, plain
+from .weights import LoadReport, Weights, WeightTable, compare, open_weights, save_weights
+
+logger = logging.getLogger(__name__)
+
+_TORCH_FILES = (SAFE_WEIGHTS_NAME, f"{SAFE_WEIGHTS_NAME}.index.json", WEIGHTS_NAME, f"{WEIGHTS_NAME}.index.json")
+_TF_FILES = (TF2_WEIGHTS_NAME, f"{TF_WEIGHTS_NAME}.index")
+# A progress bar is of use only where loading can be watched.
+_BAR_FROM_BYTES = 100_000_000
+
+
+class PreTrainedModel(nn.Module):
+    """Base of all PyTorch models.
+
+    A concrete model states, as class attributes, its ``config_class``, ``base_model_prefix``, ``weight_table`` and, if
+    it has parameters that a file of the bare model lacks, ``new_heads``: chains of groups of parameter names in the
+    order of the forward pass (see :func:`tx_core.weights.compare`). A subclass that users write needs none of this; the
+    parameters it adds are newly initialised when a file does not have them.
+    """
+
+    config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
+    base_model_prefix: ClassVar[str] = ""
+    weight_table: ClassVar[WeightTable]
+    new_heads: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    pretrained_model_archive_map: ClassVar[Mapping[str, str]] = {}
+
+    config: Any
+
+    def __init__(self, config: PretrainedConfig) -> None:
+        super().__init__()
+        if not isinstance(config, PretrainedConfig):
+            raise TypeError(
+                f"{type(self).__name__}(config) takes a configuration, not {config!r}; "
+                f"for a name or folder use {type(self).__name__}.from_pretrained(…)"
+            )
+        config.validate()
+        self.config = config
+        self._outermost = True
+
+    # -- shape of the model ------------------------------------------------------------------------------------------
+
+    @property
+    def base_model(self) -> PreTrainedModel:
+        """The bare model inside (or this one, if it is bare)."""
+        base: PreTrainedModel = getattr(self, self.base_model_prefix, self)
+        return base
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The parameters' floating-point type."""
+        return next(self.parameters()).dtype
+
+    @property
+    def dummy_inputs(self) -> dict[str, Tensor]:
+        """Token ids (3, 5) with which any model of this library can be called."""
+        ids = [[7, 6, 0, 0, 1], [1, 2, 3, 0, 0], [0, 0, 0, 4, 5]]
+        return {"input_ids": torch.tensor(ids, device=self.device)}
+
+    def num_parameters(self, only_trainable: bool = False) -> int:
+        """Number of parameters, tied ones counted once."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The layer that turns token ids into vectors."""
+        if self.base_model is self:
+            raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
+        return self.base_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the layer that turns token ids into vectors."""
+        if self.base_model is self:
+            raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
+        self.base_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module | None:
+        """The layer that scores the vocabulary; None if the model has none."""
+        return None
+
+    def _output_bias(self) -> tuple[nn.Module, str] | None:
+        """Module and attribute of the bias over the vocabulary, where it is no part of the output embeddings."""
+        return None
+
+    # -- initialisation and tying --------------------------------------------------------------------------------------
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialise one module's own parameters as the original code does. Given by the architecture."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how its weights are initialised")
+
+    def init_weights(self) -> None:
+        """Initialise all weights and tie those that are shared. Every model calls it at the end of its constructor."""
+        if self.base_model is not self:
+            self.base_model._outermost = False
+        if not any(parameter.is_meta for parameter in self.parameters()):
+            self.apply(self._init_weights)
+        self.tie_weights()
+
+    def tie_weights(self) -> None:
+        """Make the output embeddings the input embeddings; with ``config.torchscript`` a copy of them."""
+        decoder = self.get_output_embeddings()
+        if decoder is None or not self.config.tie_word_embeddings:
+            return
+        embedding = self.get_input_embeddings().weight
+        decoder.weight = nn.Parameter(embedding.detach().clone()) if self.config.torchscript else embedding
+
+    def _tied(self) -> dict[str, str]:
+        """alias → parameter, in published names, of what is one parameter in this model."""
+        if self.get_output_embeddings() is None:
+            return {}
+        aliases = self.weight_table.aliases()
+        if self.config.tie_word_embeddings:
+            return aliases
+        own = {self._published(name) for name, _ in self.named_parameters()}
+        return {alias: name for alias, name in aliases.items() if alias not in own}
+
+    # -- names ---------------------------------------------------------------------------------------------------------
+
+    def _published(self, name: str) -> str:
+        """A parameter's own name → its published name with prefix."""
+        return f"{self.base_model_prefix}.{name}" if self.base_model is self else name
+
+    def _stored(self) -> dict[str, Tensor]:
+        """Own name → parameter or buffer that a checkpoint holds; tied ones once."""
+        saved = self.state_dict(keep_vars=True)
+        own = dict(self.named_parameters())
+        own.update({name: buffer for name, buffer in self.named_buffers() if name in saved})
+        return own
+
+    # -- loading -------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike[str],
+        *model_args: Any,
+        config: PretrainedConfig | str | os.PathLike[str] | None = None,
+        state_dict: Mapping[str, Tensor] | None = None,
+        from_tf: bool = False,
+        output_loading_info: bool = False,
+        dtype: torch.dtype | str | None = None,
+        device: torch.device | str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Load a model, strictly: what the file has and what the model wants must be the same, a new head apart.
+
+        Args:
+            name_or_path: a folder, a weights file (with ``config``), a name on the hub, or a URL.
+            model_args: further arguments of the constructor.
+            config: a configuration, or where to find it; by default beside the weights.
+            state_dict: weights to use instead of the file's.
+            from_tf: take TensorFlow's files (``tf_model.h5``, a TensorFlow 1 checkpoint) before PyTorch's.
+            output_loading_info: return ``(model, LoadReport)``.
+            dtype: floating-point type of the parameters, ``torch.float32`` by default; a type or its name.
+            device: where the parameters are put.
+            kwargs: options of :class:`tx_core.files.Source` (``cache_dir``, ``revision``, ``local_files_only``, …);
+                fields of the configuration, which they override; the rest goes to the constructor.
+
+        Returns:
+            The model in evaluation mode, with its report if asked for.
+
+        Raises:
+            WeightsError: if anything is missing but a new head, or unexpected, or of another shape.
+            CheckpointError: if the file is damaged or dishonest.
+            FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
+        """
+        source = Source.take(kwargs)
+        if isinstance(config, PretrainedConfig):
+            # The given configuration is the model's, as in 2019; only overrides need one of their own.
+            overrides = {name: kwargs.pop(name) for name in list(kwargs) if config.has_field(name)}
+            if overrides:
+                config = copy.deepcopy(config)
+                for name, value in overrides.items():
+                    setattr(config, name, value)
+        else:
+            where = Path(name_or_path).parent if config is None and Path(name_or_path).is_file() else name_or_path
+            config, kwargs = cls.config_class.from_pretrained(
+                where if config is None else config, return_unused_kwargs=True, **vars(source), **kwargs
+            )
+        # A class that names its new heads takes all else from the file: no memory is filled that is overwritten next.
+        with torch.device("meta") if "new_heads" in vars(cls) else nullcontext():
+            model = cls(config, *model_args, **kwargs)
+        if state_dict is not None:
+            weights = Weights(_StateDict(state_dict), cls.weight_table, model._own_names(), "the given state_dict")
+        else:
+            order = (*_TF_FILES, *_TORCH_FILES) if from_tf else (*_TORCH_FILES, *_TF_FILES)
+            weights = open_weights(name_or_path, cls.weight_table, source, order, model._own_names())
+        with weights:
+            report = model._fill(weights, _dtype(dtype), torch.device(device or "cpu"))
+        if report.newly_initialized:
+            logger.warning(
+                "%s: newly initialised, to be trained before use: %s", cls.__name__, ", ".join(report.newly_initialized)
+            )
+        model.eval()
+        return (model, report) if output_loading_info else model
+
+    def load_weights(self, path: str | os.PathLike[str]) -> LoadReport:
+        """Fill this model in place from a weights file of any known format, strictly.
+
+        Raises:
+            WeightsError, CheckpointError, OSError: as :meth:`from_pretrained`.
+        """
+        source = Source(local_files_only=True)
+        with open_weights(path, self.weight_table, source, (*_TORCH_FILES, *_TF_FILES), self._own_names()) as weights:
+            return self._fill(weights, self.dtype, self.device)
+
+    def _own_names(self) -> dict[str, str]:
+        published = {name: self._published(name) for name in self._stored()}
+        return {name: full for name, full in published.items() if self.weight_table.row(full) is None}
+
+    def _fill(self, weights: Weights, dtype: torch.dtype, device: torch.device) -> LoadReport:
+        own = self._stored()
+        names = {self._published(name): name for name in own}
+        shapes = {full: tuple(own[name].shape) for full, name in names.items()}
+        chains = self.new_heads if "new_heads" in vars(type(self)) else None
+        report, origin = compare(weights, shapes, self.weight_table, chains, self._tied())
+        with torch.no_grad():
+            for full in _progress(report.loaded, own, names, f"Loading {type(self).__name__}"):
+                tensor = _to_tensor(weights.read(origin[full]))
+                if own[names[full]].is_meta:
+                    _replace(self, names[full], tensor.to(device, dtype))
+                else:
+                    own[names[full]].copy_(tensor)
+            new = [names[full] for full in report.newly_initialized if own[names[full]].is_meta]
+            for name in new:
+                _replace(self, name, torch.empty(own[name].shape, device=device, dtype=dtype))
+            # Groups of new parameters are whole, so the modules that own them hold nothing that was loaded.
+            for owner in dict.fromkeys(name.rpartition(".")[0] for name in new):
+                self._init_weights(self.get_submodule(owner))
+        self.tie_weights()
+        self.to(device=device, dtype=dtype)
+        return report
+
+    # -- saving --------------------------------------------------------------------------------------------------------
+
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike[str],
+        format: str = "safetensors",
+        max_shard_size: int | None = None,
+    ) -> None:
+        """Write ``config.json`` and the weights, in the published PyTorch names, such that :meth:`from_pretrained` reads them.
+
+        Args:
+            save_directory: created if need be.
+            format: ``safetensors``, ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
+            max_shard_size: bytes beyond which safetensors files are split; one file by default.
+
+        Raises:
+            ValueError: if the format is none of these.
+            NotADirectoryError: if ``save_directory`` is a file.
+        """
+        folder = Path(save_directory)
+        if folder.is_file():
+            raise NotADirectoryError(f"save_pretrained needs a folder, and {str(folder)!r} is a file")
+        folder.mkdir(parents=True, exist_ok=True)
+        tied = self._tied()
+        own = {name: tensor for name, tensor in self._stored().items() if self._published(name) not in tied}
+        base = {self._published(name): name for name in own}
+        aliases = {name: base[tied[name]] for name in self.state_dict() if name in tied and tied[name] in base}
+        arrays = {name: _reader(tensor) for name, tensor in own.items()}
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", f"TF{type(self).__name__}").lower()
+        save_weights(folder, arrays, aliases, self.weight_table, format, snake, max_shard_size)
+        config = copy.deepcopy(self.config)
+        config.architectures = [type(self).__name__]
+        config.save_pretrained(folder)
+
+    # -- changing the model --------------------------------------------------------------------------------------------
+
+    def resize_token_embeddings(self, new_num_tokens: int | None = None) -> nn.Module:
+        """Change the size of the vocabulary; new rows are initialised as the architecture does, new biases are 0.
+
+        Args:
+            new_num_tokens: rows wanted, e.g. ``len(tokenizer)``; None changes nothing.
+
+        Returns:
+            The input embeddings.
+        """
+        old = self.get_input_embeddings()
+        if new_num_tokens is None or new_num_tokens == old.weight.shape[0]:
+            return old
+        if new_num_tokens < 1:
+            raise ValueError(f"new_num_tokens must be at least 1, not {new_num_tokens}")
+        kept = min(new_num_tokens, old.weight.shape[0])
+        padding = old.padding_idx if old.padding_idx is not None and old.padding_idx < new_num_tokens else None
+        new = nn.Embedding(new_num_tokens, old.weight.shape[1], padding, device=self.device, dtype=self.dtype)
+        self._init_weights(new)
+        new.weight.requires_grad_(old.weight.requires_grad)
+        decoder = self.get_output_embeddings()
+        with torch.no_grad():
+            new.weight[:kept] = old.weight[:kept]
+            if decoder is not None:
+                resized = nn.Linear(decoder.in_features, new_num_tokens, False, device=self.device, dtype=self.dtype)
+                self._init_weights(resized)
+                resized.weight[:kept] = decoder.weight[:kept]
+                decoder.weight, decoder.out_features = resized.weight, new_num_tokens
+            for owner, name in filter(None, (self._output_bias(),)):
+                bias = torch.zeros(new_num_tokens, device=self.device, dtype=self.dtype)
+                bias[:kept] = getattr(owner, name)[:kept]
+                setattr(owner, name, nn.Parameter(bias))
+        self.set_input_embeddings(new)
+        self.config.vocab_size = new_num_tokens
+        self.tie_weights()
+        return new
+
+    def prune_heads(self, heads_to_prune: Mapping[int, Iterable[int]]) -> None:
+        """Remove attention heads for good; the configuration remembers them (Michel et al. 2019, https://arxiv.org/abs/1905.10650).
+
+        Args:
+            heads_to_prune: layer (negative ones count from the last) → heads, numbered as in the unpruned model.
+                Heads that are gone already may be named again.
+
+        Raises:
+            ValueError: if a layer or head does not exist, or no head of a layer would be left.
+        """
+        layers, heads = self.config.num_hidden_layers, self.config.num_attention_heads
+        for index, removed in heads_to_prune.items():
+            layer, gone = index + layers if index < 0 else index, set(removed)
+            if not 0 <= layer < layers:
+                raise ValueError(f"heads_to_prune names layer {index}, but there are {layers} layers")
+            if wrong := sorted(head for head in gone if not 0 <= head < heads):
+                raise ValueError(f"heads_to_prune names the heads {wrong} of layer {index}, but there are {heads} heads")
+            before = self.config.kept_heads(layer)
+            kept = [position for position, head in enumerate(before) if head not in gone]
+            if not kept:
+                raise ValueError(f"heads_to_prune would leave no head in layer {index}")
+            if len(kept) < len(before):
+                self.base_model._prune_layer(layer, torch.tensor(kept, device=self.device))
+                now = sorted(gone.union(self.config.pruned_heads.get(layer, ())))
+                self.config.pruned_heads = {**self.config.pruned_heads, layer: now}
+
+    def _prune_layer(self, layer: int, kept: Tensor) -> None:
+        """Keep the heads at the given positions of a layer. Given by the architecture."""
+        raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
+
+    def gradient_checkpointing_enable(self) -> None:
+        """Recompute each layer in the backward pass rather than keep what it computed (Chen et al. 2016, https://arxiv.org/abs/1604.06174)."""
+        self._set_gradient_checkpointing(True)
+
+    def gradient_checkpointing_disable(self) -> None:
+        """Keep what the layers computed for the backward pass, as is the default."""
+        self._set_gradient_checkpointing(False)
+
+    def _set_gradient_checkpointing(self, on: bool) -> None:
+        stacks = [module for module in self.modules() if hasattr(type(module), "gradient_checkpointing")]
+        if not stacks:
+            raise NotImplementedError(f"{type(self).__name__} does not support gradient checkpointing")
+        for module in stacks:
+            module.gradient_checkpointing = on
+
+    # -- output --------------------------------------------------------------------------------------------------------
+
+    def _output(self, name: str, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
+        """The named tuple of a forward pass, without the fields that are None; plain for TorchScript.
+
+        Args:
+            rest: the bare model's output, whose hidden states and attentions are passed on.
+        """
+        names: tuple[str, ...] = getattr(rest, "_fields", ())
+        for field in ("hidden_states", "attentions"):
+            if field in names:
+                fields[field] = rest[names.index(field)]
+        outputs = output(name, **fields)
+        return plain(outputs) if self.config.torchscript and self._outermost else outputs
+
+
+class _StateDict:
+    """A state dict in the place of a checkpoint."""
+
+    format = "torch"
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self.metadata: dict[str, str] = {}
+        self._tensors = tensors
+
+    def names(self) -> list[str]:
+        return list(self._tensors)
+
+    def info(self, name: str) -> ArrayInfo:
+        tensor = self._tensors[name]
+        return ArrayInfo(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+
+    def read(self, name: str) -> np.ndarray[Any, Any]:
+        return _to_array(self._tensors[name])
+
+    def close(self) -> None: ...
+
+
+def _to_array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    tensor = tensor.detach().cpu().contiguous()
+    if tensor.dtype == torch.bfloat16:  # NumPy has no such type of its own
+        array: np.ndarray[Any, Any] = tensor.view(torch.int16).numpy().view(BFLOAT16)
+        return array
+    array = tensor.numpy()
+    return array
+
+
+def _to_tensor(array: np.ndarray[Any, Any]) -> Tensor:
+    array = np.ascontiguousarray(array)
+    if array.dtype == BFLOAT16:
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def _reader(tensor: Tensor) -> Callable[[], np.ndarray[Any, Any]]:
+    return lambda: _to_array(tensor)
+
+
+def _replace(module: nn.Module, name: str, tensor: Tensor) -> None:
+    path, _, leaf = name.rpartition(".")
+    owner = module.get_submodule(path)
+    if leaf in owner._parameters:
+        setattr(owner, leaf, nn.Parameter(tensor, requires_grad=owner._parameters[leaf].requires_grad))  # type: ignore[union-attr]
+    else:
+        setattr(owner, leaf, tensor)
+
+
+def _progress(
+    loaded: Sequence[str], own: Mapping[str, Tensor], names: Mapping[str, str], title: str
+) -> Iterator[str]:
+    """Go through the names with a bar that counts bytes, where there is enough to load for one to be of use."""
+    sizes = {full: own[names[full]].numel() * own[names[full]].element_size() for full in loaded}
+    total = sum(sizes.values())
+    if total < _BAR_FROM_BYTES:
+        yield from loaded
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=title, unit="B", unit_scale=True, leave=False, disable=None) as bar:
+        for full in loaded:
+            yield full
+            bar.update(sizes[full])
+
+
+def _dtype(dtype: torch.dtype | str | None) -> torch.dtype:
+    if dtype is None:
+        return torch.float32
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise ValueError(f"dtype must be a floating-point type such as 'float32', 'bfloat16' or 'float16', not {dtype!r}")
+    return found
+
+
+# -- parts of a forward pass that every architecture needs --------------------------------------------------------------
+
+
+def input_shape(
+    input_ids: Tensor | None,
+    inputs_embeds: Tensor | None,
+    vocab_size: int,
+    max_positions: int | None = None,
+    attention_mask: Tensor | None = None,
+    past_length: int = 0,
+) -> tuple[int, int, torch.device]:
+    """Check what a model is called with; returns batch size, sequence length and device.
+
+    Args:
+        input_ids: (B, S). inputs_embeds: (B, S, H); exactly one of the two.
+        vocab_size: token ids must be below it.
+        max_positions: how many positions the model knows, if that is limited.
+        attention_mask: its last axis must be as long as past and sequence together.
+        past_length: number of tokens seen before.
+
+    Raises:
+        ValueError: naming the argument, what it is and what it should be.
+    """
+    if (input_ids is None) == (inputs_embeds is None):
+        raise ValueError("give either input_ids or inputs_embeds" + ("" if input_ids is None else ", not both"))
+    given, name, rank = (input_ids, "input_ids", 2) if input_ids is not None else (inputs_embeds, "inputs_embeds", 3)
+    assert given is not None
+    if given.dim() != rank:
+        wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
+        raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
+    batch, length = given.shape[:2]
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return batch, length, given.device
+    if max_positions is not None and past_length + length > max_positions:
+        raise ValueError(
+            f"the sequence has {past_length + length} tokens, but the model knows only {max_positions} positions: "
+            "truncate it, or split it"
+        )
+    if attention_mask is not None and attention_mask.shape[-1] != past_length + length:
+        raise ValueError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}, but there are {past_length + length} tokens"
+        )
+    # On an accelerator the comparison would wait for all work that is queued.
+    if input_ids is not None and input_ids.device.type == "cpu" and input_ids.numel():
+        low, high = int(input_ids.min()), int(input_ids.max())
+        if low < 0 or high >= vocab_size:
+            wrong = low if low < 0 else high
+            raise ValueError(f"input_ids holds {wrong}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
+    return batch, length, given.device
+
+
+def chosen(argument: bool | None, default: bool) -> bool:
+    """An argument of a call, or the configuration's value where it is not given."""
+    return default if argument is None else argument
+
+
+def one_of(**spellings: Tensor | None) -> Tensor | None:
+    """The value of an argument that has two names; None if it is not given.
+
+    Raises:
+        ValueError: if it is given under both.
+    """
+    given = {name: value for name, value in spellings.items() if value is not None}
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} are two names of one argument: give one of them")
+    return next(iter(given.values()), None)
+
+
+def together(**values: Tensor | None) -> bool:
+    """Whether arguments that belong together are given.
+
+    Raises:
+        ValueError: if only some of them are.
+    """
+    given = [name for name, value in values.items() if value is not None]
+    if given and len(given) < len(values):
+        raise ValueError(f"{' and '.join(values)} belong together, but only {' and '.join(given)} is given")
+    return bool(given)
+
+
+def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> int:
+    """The number of choices C of multiple-choice inputs, (B, C, S) or (B, C, S, H)."""
+    given, rank = (input_ids, 3) if input_ids is not None else (inputs_embeds, 4)
+    if given is None or given.dim() != rank:
+        found = None if given is None else tuple(given.shape)
+        raise ValueError(f"multiple-choice inputs must have shape (batch, choices, sequence), not {found}")
+    return given.shape[1]
+
+
+def flatten_choices(x: Tensor | None) -> Tensor | None:
+    """(B, C, …) → (B·C, …)."""
+    return None if x is None else x.flatten(0, 1)
+
+
+def checkpointed(stack: nn.Module, layer: nn.Module) -> Callable[..., Any]:
+    """The layer, or in training with gradient checkpointing the layer recomputed in the backward pass."""
+    if stack.gradient_checkpointing and stack.training:
+        return functools.partial(torch.utils.checkpoint.checkpoint, layer, use_reentrant=False)
+    return layer
+
+
+def prune_linear(layer: nn.Linear, index: Tensor, dim: int = 0) -> nn.Linear:
+    """A linear layer with only the given outputs (``dim`` 0) or inputs (``dim`` 1)."""
+    weight = layer.weight.detach().index_select(dim, index).clone()
+    pruned = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], layer.bias is not None, dtype=weight.dtype, device=weight.device)
+    pruned.weight = nn.Parameter(weight, requires_grad=layer.weight.requires_grad)
+    if layer.bias is not None:
+        bias = layer.bias.detach().clone() if dim == 1 else layer.bias.detach().index_select(0, index).clone()
+        pruned.bias = nn.Parameter(bias, requires_grad=layer.bias.requires_grad)
+    return pruned
