@@ -45,9 +45,10 @@ class ModelSpec:
             initialised, ``{"sequence-classification": ("classifier",)}``.
         output_heads: tasks whose models have output embeddings tied to the input's.
         zero_init: configuration fields that, set to 0, make every weight start at exactly 0 or 1.
-        attention_layers: hidden layers that give attentions; all of them by default.
+        without_gradient: task → prefixes of parameters that its loss does not depend on, ``{"lm": ("bert.pooler",)}``.
         cross_attention: whether the base model can be a decoder with cross-attention.
         max_positions: the configuration field of the longest sequence; None if there is no limit.
+        activation: the configuration field of the activation function; None if it is fixed.
         torch_only: names of public classes in ``model_torch`` without a TensorFlow twin.
         tf_only: names of public classes in ``model_tf`` without a PyTorch twin.
     """
@@ -60,8 +61,10 @@ class ModelSpec:
     new_heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     output_heads: tuple[str, ...] = ("lm", "pretraining")
     zero_init: tuple[str, ...] = ("initializer_range",)
+    without_gradient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cross_attention: bool = False
     max_positions: str | None = "max_position_embeddings"
+    activation: str | None = "hidden_act"
     torch_only: tuple[str, ...] = ()
     tf_only: tuple[str, ...] = ()
 

@@ -1,0 +1,30 @@
+"""The tiny BERT that the standard suites test."""
+
+from tx_testing.suites.spec import ModelSpec
+
+SPEC = ModelSpec(
+    architecture="tx_bert.architecture:ARCHITECTURE",
+    config={
+        "vocab_size": 99,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 37,
+        "max_position_embeddings": 40,
+        "type_vocab_size": 3,
+        "num_labels": 4,
+    },
+    labels={
+        "lm": {"masked_lm_labels": "tokens"},
+        "pretraining": {"masked_lm_labels": "tokens", "next_sentence_label": "pair"},
+    },
+    reference_keywords={"masked_lm_labels": "labels"},
+    new_heads={"sequence-classification": ("classifier",), "question-answering": ("qa_outputs",)},
+    without_gradient={
+        "lm": ("bert.pooler",),
+        "token-classification": ("bert.pooler",),
+        "question-answering": ("bert.pooler",),
+    },
+    cross_attention=True,
+    tf_only=("TFBertMainLayer",),
+)

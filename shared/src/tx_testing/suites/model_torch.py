@@ -1,0 +1,345 @@
+"""The standard tests of models in PyTorch."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from .model_common import FILES, FLAGS, SAME, Backend, ModelSuite, edited, read_safetensors
+from .spec import Array, ModelSpec, assert_close, load
+
+
+class TorchBackend(Backend):
+    """PyTorch as the suites see it."""
+
+    name = "torch"
+    load_flags: ClassVar[Mapping[str, Mapping[str, bool]]] = {"h5": {"from_tf": True}}
+
+    def model_class(self, spec: ModelSpec, task: str) -> Any:
+        return load(spec.record().torch[task])
+
+    def tensor(self, array: Array) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+    def numpy(self, tensor: torch.Tensor) -> Array:
+        return tensor.detach().cpu().numpy()
+
+    def tensors(self, inputs: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        return {name: self.tensor(array) for name, array in inputs.items()}
+
+    def call(self, model: Any, inputs: Mapping[str, Any], **flags: Any) -> Any:
+        with torch.no_grad():
+            return model(**self.tensors(inputs), **flags)
+
+    def arrays(self, model: Any) -> dict[str, Array]:
+        return {name: self.numpy(parameter) for name, parameter in model.named_parameters()}
+
+    def embedding(self, layer: Any) -> Array:
+        return self.numpy(layer.weight).copy()
+
+    def set_embedding(self, layer: Any, values: Array) -> None:
+        with torch.no_grad():
+            layer.weight.copy_(self.tensor(values))
+
+    def loss(self, output: Any) -> torch.Tensor:
+        if "loss" in output._fields:
+            result: torch.Tensor = output.loss
+            return result
+        return torch.stack([(value**2).mean() for value in output if isinstance(value, torch.Tensor)]).sum()
+
+    def gradients(self, model: Any, inputs: Mapping[str, Array], **extra: Any) -> dict[str, Array | None]:
+        model.zero_grad()
+        self.loss(model(**self.tensors(inputs), **extra)).backward()
+        return {n: None if p.grad is None else self.numpy(p.grad).copy() for n, p in model.named_parameters()}
+
+    def input_gradient(self, model: Any, inputs: Mapping[str, Array], name: str) -> Array | None:
+        tensors = self.tensors(inputs)
+        tensors[name].requires_grad_()
+        self.loss(model(**tensors)).backward()
+        model.zero_grad()
+        gradient = tensors[name].grad
+        return None if gradient is None else self.numpy(gradient)
+
+
+class _Positional(nn.Module):
+    """A model called by position, as torch.jit.trace does, with keyword names of our choice."""
+
+    def __init__(self, model: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.model = model
+        self.names = names
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        return self.model(**dict(zip(self.names, tensors, strict=True)))
+
+
+class TorchModelSuite(ModelSuite):
+    """What :class:`ModelSuite` has, and what only PyTorch has."""
+
+    backend: ClassVar[TorchBackend] = TorchBackend()
+    backend_name = "torch"
+
+    def tensors(self, task: str, *, labels: bool = False) -> dict[str, torch.Tensor]:
+        inputs = self.spec.inputs(task)
+        return self.backend.tensors({**inputs, **self.spec.make_labels(task)} if labels else inputs)
+
+    # --- modes
+
+    def test_loaded_models_are_in_evaluation_mode(self, task: str) -> None:
+        model = self.model(task)
+        assert not any(module.training for module in model.modules())
+        assert all(parameter.requires_grad for parameter in model.parameters())
+        assert self.cls(task)(self.spec.make_config()).training
+
+    def test_dropout_in_training(self) -> None:
+        model, inputs = self.model("base"), self.tensors("base")
+        model.train()
+        torch.manual_seed(0)
+        one, two = (model(**inputs)[0] for _ in range(2))
+        assert (one - two).abs().max() > 1e-3
+        torch.manual_seed(0)
+        assert torch.equal(model(**inputs)[0], one)
+
+    def test_constructor(self, task: str) -> None:
+        """``Model(config)``, ``Model(config=config)``; anything else is refused with the cure."""
+        config = self.spec.make_config()
+        assert self.cls(task)(config=config).config is config
+        with pytest.raises(TypeError, match="from_pretrained"):
+            self.cls(task)("bert-base-uncased")
+
+    def test_state_dict_has_the_published_names(self, task: str) -> None:
+        """A plain ``load_state_dict`` of the published file works, up to tied names."""
+        model = self.cls(task)(self.spec.make_config())
+        saved = {n: torch.from_numpy(a) for n, a in read_safetensors(self.folder(task) / FILES["safetensors"]).items()}
+        result = model.load_state_dict(saved, strict=False)
+        assert not result.unexpected_keys
+        aliases = model.weight_table.aliases()
+        assert all(self.published(task, name) in aliases for name in result.missing_keys)
+        model.tie_weights()
+        model.eval()
+        wanted = self.run(self.shared(task), self.spec.inputs(task))
+        for name, value in self.run(model, self.spec.inputs(task)).items():
+            assert_close(value, wanted[name], 1e-7, name)
+
+    def test_state_dict_argument(self) -> None:
+        values = {name: torch.zeros_like(value) for name, value in self.shared("base").state_dict().items()}
+        model = self.cls("base").from_pretrained(str(self.folder("base")), state_dict=values)
+        assert not any(parameter.any() for parameter in model.parameters())
+        del values[next(reversed([n for n in values if f".{self.spec.layers() - 1}." in n]))]
+        with pytest.raises(ValueError, match="state_dict"):
+            self.cls("base").from_pretrained(str(self.folder("base")), state_dict=values)
+
+    def test_positional_order(self) -> None:
+        inputs = self.tensors("base")
+        wanted = self.run(self.shared("base"), self.spec.inputs("base"))
+        with torch.no_grad():
+            output = self.shared("base")(*[inputs[n] for n in ("input_ids", "attention_mask", *list(inputs)[2:])])
+        for name, value in self.backend.named(output).items():
+            assert_close(value, wanted[name], 1e-7, name)
+
+    # --- copies
+
+    def test_copies_and_pickles(self) -> None:
+        model, inputs = self.shared("base"), self.tensors("base")
+        with torch.no_grad():
+            output = model(**inputs)
+            copied = copy.deepcopy(model)
+            assert torch.equal(copied(**inputs)[0], output[0])
+        assert copied.get_input_embeddings() is not model.get_input_embeddings()
+        again = pickle.loads(pickle.dumps(output))  # noqa: S301 - our own output
+        assert again._fields == output._fields
+        assert torch.equal(again[0], output[0])
+
+    def test_tied_weights_stay_tied(self, task: str) -> None:
+        if task not in self.spec.output_heads:
+            return
+        model = self.model(task)
+        weight = model.get_input_embeddings().weight
+        assert model.get_output_embeddings().weight is weight
+        model.resize_token_embeddings(self.spec.vocab_size() + 3)
+        assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+        assert copy.deepcopy(model).get_output_embeddings().weight.shape[0] == self.spec.vocab_size() + 3
+        assert model.get_output_embeddings().out_features == self.spec.vocab_size() + 3
+
+    def test_untied_weights(self, task: str, tmp_path: Path) -> None:
+        if task not in self.spec.output_heads:
+            return
+        model = self.cls(task)(self.spec.make_config(tie_word_embeddings=False))
+        assert model.get_output_embeddings().weight is not model.get_input_embeddings().weight
+        model.save_pretrained(str(tmp_path))
+        loaded, report = self.cls(task).from_pretrained(str(tmp_path), output_loading_info=True)
+        assert not any(report.values())
+        for part in ("get_input_embeddings", "get_output_embeddings"):
+            assert torch.equal(getattr(loaded, part)().weight, getattr(model, part)().weight)
+
+    # --- precision
+
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, "float16"])
+    def test_dtype(self, task: str, dtype: torch.dtype | str, tmp_path: Path) -> None:
+        wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+        model = self.model(task, dtype=dtype)
+        assert {parameter.dtype for parameter in model.parameters()} == {wanted}
+        exact = self.run(self.shared(task), self.spec.inputs(task))
+        with torch.no_grad():
+            output = model(**self.tensors(task))
+        for name, value in zip(output._fields, output, strict=True):
+            assert value.dtype == wanted
+            assert_close(value.float().numpy(), exact[name], 0.1, name)
+        model.save_pretrained(str(tmp_path))
+        again = self.cls(task).from_pretrained(str(tmp_path), dtype=dtype)
+        for one, two in zip(model.parameters(), again.parameters(), strict=True):
+            assert torch.equal(one, two)
+        assert {p.dtype for p in self.cls(task).from_pretrained(str(tmp_path)).parameters()} == {torch.float32}
+
+    def test_impossible_dtype_is_refused(self) -> None:
+        with pytest.raises((ValueError, TypeError), match="int8"):
+            self.model("base", dtype="int8")
+
+    def test_autocast(self, task: str) -> None:
+        exact = self.run(self.shared(task), self.spec.inputs(task))
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            output = self.shared(task)(**self.tensors(task, labels=True))
+        assert output[0].isfinite().all()
+        for name, value in exact.items():
+            assert_close(getattr(output, name).float().numpy(), value, 0.1, name)
+
+    # --- compilation
+
+    def test_trace(self, task: str) -> None:
+        """torch.jit.trace with ``torchscript=True``: plain tuples, cloned ties, and other shapes than those traced."""
+        model = self.model(task, torchscript=True)
+        inputs = self.tensors(task)
+        output = model(**inputs)
+        assert type(output) is tuple
+        if task in self.spec.output_heads:
+            weights = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+            assert weights[0] is not weights[1]
+            assert torch.equal(*weights)
+        names = tuple(inputs)
+        with torch.no_grad():
+            traced = torch.jit.trace(_Positional(model, names), tuple(inputs.values()), check_trace=False)
+            other = self.backend.tensors(self.spec.inputs(task, seed=5))
+            for batch in (inputs, {n: t[:2, ..., :5] for n, t in other.items()}):
+                wanted = model(**batch)
+                found = traced(*batch.values())
+                assert len(found) == len(wanted)
+                for one, two in zip(found, wanted, strict=True):
+                    assert_close(one.numpy(), two.numpy(), SAME)
+
+    def test_traced_model_can_be_saved(self, tmp_path: Path) -> None:
+        model = self.model("base", torchscript=True)
+        ids = self.tensors("base")["input_ids"]
+        with torch.no_grad():
+            traced = torch.jit.trace(model, (ids,), check_trace=False)
+            torch.jit.save(traced, str(tmp_path / "traced.pt"))
+            loaded = torch.jit.load(str(tmp_path / "traced.pt"))
+            assert torch.equal(loaded(ids)[0], model(ids)[0])
+
+    def test_compile_without_graph_breaks(self, task: str) -> None:
+        model = self.model(task)
+        torch._dynamo.reset()
+        compiled = torch.compile(model, fullgraph=True, backend="eager")
+        inputs = self.tensors(task, labels=True)
+        with torch.no_grad():
+            for flags in ({}, FLAGS):
+                wanted, found = model(**inputs, **flags), compiled(**inputs, **flags)
+                assert found._fields == wanted._fields
+                for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
+                    assert_close(one, two, SAME)
+        torch._dynamo.reset()
+
+    def test_gradient_checkpointing(self) -> None:
+        inputs = self.spec.inputs("base")
+        model = self.model("base")
+        wanted = self.backend.gradients(model, inputs)
+        model.gradient_checkpointing_enable()
+        model.train()
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        self._no_attention_dropout(model)
+        found = self.backend.gradients(model, inputs)
+        for name, gradient in wanted.items():
+            assert_close(found[name], gradient, SAME, name) if gradient is not None else None
+        model.gradient_checkpointing_disable()
+
+    def _no_attention_dropout(self, model: nn.Module) -> None:
+        for module in model.modules():
+            if isinstance(getattr(module, "dropout", None), float):
+                module.dropout = 0.0
+
+    # --- a user's own head
+
+    def test_a_users_own_model(self, tmp_path: Path) -> None:
+        """A class that users derive from the architecture's base loads the base model's file and its own."""
+        base = self.cls("base")
+        parent = base.__mro__[1]
+        prefix = base.base_model_prefix
+
+        def __init__(self: Any, config: Any) -> None:
+            parent.__init__(self, config)
+            setattr(self, prefix, base(config))
+            self.scorer = nn.Linear(config.hidden_size, 3)
+            self.init_weights()
+
+        def forward(self: Any, **inputs: Any) -> Any:
+            return self.scorer(getattr(self, prefix)(**inputs)[0])
+
+        own = type("Own", (parent,), {"__init__": __init__, "forward": forward})
+        model = own.from_pretrained(str(self.folder("base")))
+        assert torch.equal(
+            getattr(model, prefix).get_input_embeddings().weight, self.shared("base").get_input_embeddings().weight
+        )
+        with torch.no_grad():
+            wanted = model(**self.tensors("base"))
+            model.save_pretrained(str(tmp_path))
+            again, report = own.from_pretrained(str(tmp_path), output_loading_info=True)
+            assert not any(report.values())
+            assert torch.equal(again(**self.tensors("base")), wanted)
+
+    def test_loading_does_not_change_the_random_state(self) -> None:
+        state = torch.get_rng_state()
+        self.model("base")
+        assert torch.equal(torch.get_rng_state(), state)
+
+    def test_old_spellings(self, tmp_path: Path) -> None:
+        """Files of early 2019 say gamma and beta, and files of 2020 to 2022 carry position_ids."""
+        old = {new: old for old, new in self.cls("base").weight_table.renamed}
+        if not old:
+            pytest.skip("does not apply: no name of this architecture changed")
+
+        def rename(arrays: dict[str, Array]) -> None:
+            for name in list(arrays):
+                for new, before in old.items():
+                    if name.endswith(new):
+                        arrays[name.removesuffix(new) + before] = arrays.pop(name)
+
+        folder = edited(self.folder("base"), tmp_path / "old", rename)
+        assert any(name.endswith(tuple(old.values())) for name in read_safetensors(folder / FILES["safetensors"]))
+        model = self.cls("base").from_pretrained(str(folder))
+        for one, two in zip(model.parameters(), self.shared("base").parameters(), strict=True):
+            assert torch.equal(one, two)
+
+    def test_sharded_files(self, tmp_path: Path) -> None:
+        arrays = read_safetensors(self.folder("base") / FILES["safetensors"])
+        names = sorted(arrays)
+        parts = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+        from .model_common import write_safetensors
+
+        for file, members in parts.items():
+            write_safetensors(tmp_path / file, {name: arrays[name] for name in members})
+        index = {"metadata": {}, "weight_map": {name: file for file, members in parts.items() for name in members}}
+        (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+        (tmp_path / "config.json").write_bytes((self.folder("base") / "config.json").read_bytes())
+        model = self.cls("base").from_pretrained(str(tmp_path))
+        for one, two in zip(model.parameters(), self.shared("base").parameters(), strict=True):
+            assert torch.equal(one, two)

@@ -1,0 +1,87 @@
+"""Tests of an architecture's weight table: its three spellings of a name map to each other. NumPy only."""
+
+from __future__ import annotations
+
+import re
+
+from .base import Suite
+from .spec import load
+
+
+class WeightTableSuite(Suite):
+    """The rows of ``spec.record().weights``."""
+
+    def names(self) -> list[str]:
+        """Every row's published name, for the first, second and twelfth layer."""
+        table = load(self.spec.record().weights)
+        return list(dict.fromkeys(re.sub(r"\{\w\}", i, row.name) for row in table.rows for i in ("0", "1", "11")))
+
+    def test_rows_are_distinct(self) -> None:
+        table = load(self.spec.record().weights)
+        published = [row.name for row in table.rows]
+        assert len(set(published)) == len(published)
+        originals = [row.original for row in table.rows if row.original is not None]
+        assert len(set(originals)) == len(originals)
+
+    def test_published_names_find_their_row(self) -> None:
+        table = load(self.spec.record().weights)
+        for name in self.names():
+            assert table.published(name) == name
+            row = table.row(name)
+            assert row is not None
+            assert re.sub(r"\{\w\}", "#", row.name) == re.sub(r"(?<=\.)\d+(?=\.)", "#", name)
+            bare = name.removeprefix(f"{table.prefix}.")
+            assert table.published(bare) == name, "a file of the bare model"
+
+    def test_unknown_names_are_unknown(self) -> None:
+        table = load(self.spec.record().weights)
+        for name in self.names():
+            for wrong in (f"x{name}", f"{name}x", name.replace(".", "_"), f"module.{name}", name.replace(".0.", ".a.")):
+                assert wrong == name or table.row(wrong) is None, wrong
+        assert table.published("unheard.of.weight") is None
+        assert table.from_original("unheard/of/kernel") is None
+        assert table.from_keras("unheard/of/kernel:0") is None
+
+    def test_original_names_go_both_ways(self) -> None:
+        table = load(self.spec.record().weights)
+        for name in self.names():
+            original = table.to_original(name)
+            assert (original is None) == (table.row(name).original is None)
+            if original is not None:
+                assert table.from_original(original[0]) == (name, original[1])
+
+    def test_keras_names_go_both_ways(self) -> None:
+        table = load(self.spec.record().weights)
+        seen = set()
+        for name in self.names():
+            layer, weight, layout = table.to_keras(name, "tf_some_model")
+            assert weight.startswith("tf_some_model/")
+            assert weight.endswith(":0")
+            assert (layer, weight) not in seen
+            seen.add((layer, weight))
+            for spelling in (f"{layer}/{weight}", f"{layer}_1/{weight}", weight, weight.replace("some_model", "some_model_1")):
+                assert table.from_keras(spelling) == (name, layout), spelling
+
+    def test_aliases_name_parameters(self) -> None:
+        table = load(self.spec.record().weights)
+        own = {row.name for row in table.rows}
+        for alias, name in table.aliases().items():
+            assert alias not in own
+            assert name in own
+            assert table.published(alias) == alias
+
+    def test_dropped_names_are_no_parameters(self) -> None:
+        table = load(self.spec.record().weights)
+        for pattern in table.dropped:
+            assert not any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) for name in self.names()), pattern
+        originals = [found[0] for name in self.names() if (found := table.to_original(name))]
+        for pattern in table.dropped_originals:
+            assert not any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) for name in originals), pattern
+
+    def test_old_names_are_understood(self) -> None:
+        table = load(self.spec.record().weights)
+        for old, new in table.renamed:
+            renamed = [name for name in self.names() if name.endswith(new)]
+            assert renamed, f"no row ends in {new}"
+            for name in renamed:
+                assert table.published(name.removesuffix(new) + old) == name
