@@ -64,6 +64,7 @@ class BertConfig(PretrainedConfig):
 
     model_type = "bert"
     pretrained_config_archive_map = BERT_PRETRAINED_CONFIG_ARCHIVE_MAP
+    file_names = ("config.json", "bert_config.json")
 
     vocab_size: int = 30522
     hidden_size: int = 768

@@ -60,6 +60,7 @@ _MAX_SIZE = 2**31 - 1
 
 _NO_NAMES: Mapping[str, str] = {}
 _NO_TYPES: tuple[str, ...] = ()
+_FILE_NAMES: tuple[str, ...] = ("config.json",)
 _FIRST = "vocab_size_or_config_json_file"
 
 
@@ -183,6 +184,7 @@ class PretrainedConfig:
         accepted_model_types: further values of a file's `model_type` that the class reads.
         aliases: further names of fields, alias -> field: read, written, and accepted as keywords and JSON keys.
         pretrained_config_archive_map: published name -> URL of its configuration.
+        file_names: the names a folder's configuration may have, the authors' own after `config.json`.
 
     Args:
         vocab_size_or_config_json_file: the vocabulary's size, or the path of a JSON file to start from.
@@ -198,6 +200,7 @@ class PretrainedConfig:
     accepted_model_types = _NO_TYPES
     aliases = _NO_NAMES
     pretrained_config_archive_map = _NO_NAMES
+    file_names = _FILE_NAMES
     __signature__ = _Signature()
 
     if TYPE_CHECKING:
@@ -261,6 +264,18 @@ class PretrainedConfig:
                 "decorate it with @dataclass(init=False, eq=False, repr=False)"
             )
         return {**{name: name for name in fields}, **cls.aliases}
+
+    def has_field(self, name: str) -> bool:
+        """Whether the name is that of a field, an alias or a key that was kept."""
+        return name in self._names() or name in self.__dict__
+
+    def kept_heads(self, layer: int) -> list[int]:
+        """The attention heads of a layer that are not pruned, numbered as in the unpruned model, in order.
+
+        Layers that `pruned_heads` counts from the end (-1 for the last, as files of 2019 have them) are understood.
+        """
+        gone = {*self.pruned_heads.get(layer, ()), *self.pruned_heads.get(layer - self.num_hidden_layers, ())}
+        return [head for head in range(self.num_attention_heads) if head not in gone]
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -355,15 +370,17 @@ class PretrainedConfig:
             "problem_type",
             (None, "regression", "single_label_classification", "multi_label_classification"),
         )
-        layers, heads = getattr(self, "num_hidden_layers", None), getattr(self, "num_attention_heads", None)
         for layer, pruned in self.pruned_heads.items():
-            if layers is not None and not -layers <= layer < layers:
+            layers, heads = self.num_hidden_layers, self.num_attention_heads
+            if not -layers <= layer < layers:
                 raise ValueError(f"pruned_heads names layer {layer}, but num_hidden_layers is {layers}")
             for head in pruned:
-                if heads is not None and not 0 <= head < heads:
+                if not 0 <= head < heads:
                     raise ValueError(
                         f"pruned_heads names head {head} of layer {layer}, but num_attention_heads is {heads}"
                     )
+            if not self.kept_heads(layer % layers):
+                raise ValueError(f"pruned_heads leaves none of the {heads} heads of layer {layer}")
 
     def has_field(self, name: str) -> bool:
         """Whether a keyword is a field of this configuration, an alias of one, or a kept key."""
@@ -396,7 +413,7 @@ class PretrainedConfig:
         """The configuration of a folder, a file, a URL or a name of the hub.
 
         Args:
-            name_or_path: a folder with `config.json`, the path or URL of such a file, or a name such as
+            name_or_path: a folder with `config.json` (or another of `file_names`), the path or URL of such a file, or a name such as
                 "bert-base-uncased" or "organisation/name".
             return_unused_kwargs: also return the keywords that are neither fields nor download options.
             kwargs: values that replace those of the file, and download options (see `tx_core.files.Source`).
@@ -406,13 +423,13 @@ class PretrainedConfig:
             ValueError: the file is no configuration of this class, or the values are impossible; names the file.
             TypeError: a keyword is neither a field nor an option (without `return_unused_kwargs`).
         """
-        from .files import CONFIG_NAME, Source, locate
+        from .files import Source, locate
 
         source = Source.take(kwargs)
-        path = locate(name_or_path, [CONFIG_NAME], source)
+        path = locate(name_or_path, cls.file_names, source)
         if path is None:
             raise FileNotFoundError(
-                f"{os.fspath(name_or_path)} has no {CONFIG_NAME}: pass config={cls.__name__}(...) to the model, "
+                f"{os.fspath(name_or_path)} has no {' or '.join(cls.file_names)}: pass config={cls.__name__}(...) to the model, "
                 f"or write the file with {cls.__name__}(...).save_pretrained(folder)"
             )
         config, unused = cls._load(path, kwargs)
