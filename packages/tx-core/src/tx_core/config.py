@@ -265,18 +265,6 @@ class PretrainedConfig:
             )
         return {**{name: name for name in fields}, **cls.aliases}
 
-    def has_field(self, name: str) -> bool:
-        """Whether the name is that of a field, an alias or a key that was kept."""
-        return name in self._names() or name in self.__dict__
-
-    def kept_heads(self, layer: int) -> list[int]:
-        """The attention heads of a layer that are not pruned, numbered as in the unpruned model, in order.
-
-        Layers that `pruned_heads` counts from the end (-1 for the last, as files of 2019 have them) are understood.
-        """
-        gone = {*self.pruned_heads.get(layer, ()), *self.pruned_heads.get(layer - self.num_hidden_layers, ())}
-        return [head for head in range(self.num_attention_heads) if head not in gone]
-
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         # Labels of another number of classes are stale; names of classes tell how many there are.
@@ -413,8 +401,8 @@ class PretrainedConfig:
         """The configuration of a folder, a file, a URL or a name of the hub.
 
         Args:
-            name_or_path: a folder with `config.json` (or another of `file_names`), the path or URL of such a file, or a name such as
-                "bert-base-uncased" or "organisation/name".
+            name_or_path: a folder with `config.json` (or another of `file_names`), the path or URL of such a file, or
+                a name such as "bert-base-uncased" or "organisation/name".
             return_unused_kwargs: also return the keywords that are neither fields nor download options.
             kwargs: values that replace those of the file, and download options (see `tx_core.files.Source`).
 
@@ -429,8 +417,8 @@ class PretrainedConfig:
         path = locate(name_or_path, cls.file_names, source)
         if path is None:
             raise FileNotFoundError(
-                f"{os.fspath(name_or_path)} has no {' or '.join(cls.file_names)}: pass config={cls.__name__}(...) to the model, "
-                f"or write the file with {cls.__name__}(...).save_pretrained(folder)"
+                f"{os.fspath(name_or_path)} has no {' or '.join(cls.file_names)}: pass config={cls.__name__}(...) to "
+                f"the model, or write the file with {cls.__name__}(...).save_pretrained(folder)"
             )
         config, unused = cls._load(path, kwargs)
         if return_unused_kwargs:
