@@ -169,7 +169,7 @@ def _only_cached(
 def _fetch(
     client: Client, cache: HubCache, url: str, asked: str, revision: str, file: str, source: Source
 ) -> tuple[Path | None, str]:
-    """Asks for `file` at the revision `asked`. Returns its path (None: there is no such file) and the commit if known."""
+    """Asks for `file` at the revision `asked`. Returns its path (None: no such file) and the commit, if known."""
     label = f"{file} of {cache.name!r} (revision {revision!r})"
     cached = cache.commit(revision)
     attempts = _ATTEMPTS_IF_CACHED if cached and cache.snapshot(cached, file).is_file() else ATTEMPTS

@@ -202,8 +202,8 @@ def check_name(name: str) -> str:
     """`name`, if it can be a hub repository's ("gpt2", "org/name"). Raises InvalidNameError."""
     if not _NAME.fullmatch(name) or "--" in name or ".." in name or name.endswith(".git"):
         raise InvalidNameError(
-            f"{name!r} is neither an existing file or folder nor a valid repository name ('name' or 'organisation/name' of "
-            f"letters, digits, '-', '_' and '.'). Check the path (the current folder is {os.getcwd()!r}) or the spelling"
+            f"{name!r} is neither a folder or file nor a valid repository name ('name' or 'organisation/name' of letters, "
+            f"digits, '-', '_' and '.'); check the spelling, and the path (the current folder is {os.getcwd()!r})"
         )
     return name
 

@@ -154,21 +154,21 @@ class Client:
             except exceptions.ProxyError as error:
                 cause = error
                 failure = UnavailableError(
-                    f"no answer from {shown(url)}: the proxy does not respond ({_reason(error)}); check proxies= and the "
-                    "variables http_proxy and https_proxy",
+                    f"no answer from {shown(url)}: the proxy does not respond ({_reason(error)}); check proxies= and "
+                    "the variables http_proxy and https_proxy",
                     url=shown(url),
                 )
             except exceptions.SSLError as error:
                 raise FilesError(
-                    f"the certificate of {shown(url)} is not accepted ({_reason(error)}); behind a company's proxy, set "
-                    "REQUESTS_CA_BUNDLE to its certificate file",
+                    f"the certificate of {shown(url)} is not accepted ({_reason(error)}); behind a company's proxy, "
+                    "set REQUESTS_CA_BUNDLE to its certificate file",
                     url=shown(url),
                 ) from error
             except (exceptions.ConnectionError, exceptions.Timeout) as error:
                 cause = error
                 failure = UnavailableError(
-                    f"no answer from {shown(url)} ({_reason(error)}); check the connection, or set TX_OFFLINE=1 to use only "
-                    "what is cached",
+                    f"no answer from {shown(url)} ({_reason(error)}); check the connection, or set TX_OFFLINE=1 "
+                    "to use only what is cached",
                     url=shown(url),
                 )
             except exceptions.RequestException as error:
@@ -233,7 +233,7 @@ def download(client: Client, remote: Remote, target: Path, resume: bool = True) 
     """Downloads to `target` through `<target>.incomplete`, which stays if the connection breaks and is then continued.
 
     The caller holds the lock of `target`. Raises ChangedError if the server now has another file, IntegrityError if
-    length or hash are not those announced, UnavailableError when the connection broke `ATTEMPTS` times without progress.
+    length or hash are not those announced, UnavailableError if the connection broke `ATTEMPTS` times without progress.
     """
     partial = target.with_name(target.name + ".incomplete")
     if not resume or not (remote.verifiable or remote.validator):
@@ -247,7 +247,7 @@ def download(client: Client, remote: Remote, target: Path, resume: bool = True) 
             if not first:
                 raise IntegrityError(
                     f"{remote.label}: the content from {shown(remote.url)} has the hash {found}, announced was "
-                    f"{remote.etag}; something between the server and here changes it: try another network or endpoint=",
+                    f"{remote.etag}; something on the way changes it: try another network or endpoint=",
                     url=shown(remote.url),
                 )
             logger.warning(
@@ -365,7 +365,7 @@ def _continues(reply: Reply, kept: int, size: int | None) -> bool:
 
 
 def _hash(path: Path, etag: str) -> str:
-    """The file's hash, of the kind that `etag` is: sha256 (large files), a git blob's, or a plain sha1 (some mirrors)."""
+    """The file's hash, of the kind that `etag` is: sha256 (large files), a git blob's, or plain sha1 (some mirrors)."""
     if len(etag) == 64:
         return _digest(path, hashlib.sha256())
     header = b"blob %d\0" % path.stat().st_size
