@@ -50,9 +50,10 @@ class Environment:
         Steps recorded as done are left out; if anything else about them changed (their arguments, the files in
         ``depends_on``, this Python, the place of the checkout), the environment is made from scratch.
         """
-        state = {}
-        if self.marker.is_file() and self.python.exists():
-            state = json.loads(self.marker.read_text())
+        try:
+            state = json.loads(self.marker.read_text()) if self.python.exists() else {}
+        except (FileNotFoundError, json.JSONDecodeError):
+            state = {}
         base = _fingerprint([sys.version, str(ROOT), *(path.read_text() for path in depends_on)])
         wanted = {name: _fingerprint(calls) for name, calls in steps.items()}
         done = state.get("steps", {})
