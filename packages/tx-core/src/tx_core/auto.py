@@ -1,0 +1,276 @@
+"""Classes that find out from the files which architecture they are of, and leave the rest to it.
+
+The architecture is that of `model_type` in `config.json`. Files of 2019 have no such key: then, as at the time, the
+name of the folder or repository has to contain the architecture's ("bert-base-uncased", "./my-gpt2"), the longest that
+fits.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .architecture import PUBLISHED, Architecture, find, installed, load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any, Never
+
+    from .config import PretrainedConfig
+    from .pretrained_tf import TFPreTrainedModel
+    from .pretrained_torch import PreTrainedModel
+
+
+def _config_class(architecture: Architecture) -> Any:
+    return load(architecture.config)
+
+
+def _from_name(name: str) -> str | None:
+    """The model type that a name contains: in its last part if it is there, and the longest that is."""
+    types = sorted({*PUBLISHED, *installed()}, key=lambda each: (-len(each), each))
+    for part in reversed(name.replace("\\", "/").split("/")):
+        for model_type in types:
+            if model_type in part.lower():
+                return model_type
+    return None
+
+
+def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> tuple[Architecture, Path | None]:
+    """The architecture of what a name stands for, and where its `config.json` lies, if it has one.
+
+    Raises:
+        OSError: there is no such folder, file or repository.
+        ValueError: neither the file nor the name tells the architecture, or tx does not have it.
+        ImportError: the package of the architecture is not installed; says which.
+    """
+    from .config import read_json
+    from .files import CONFIG_NAME, Source, locate
+
+    name = os.fspath(name_or_path)
+    source = Source.take(dict(kwargs))
+    where = name
+    if not name.endswith((".json", "/")) and ("://" in name or os.path.isfile(name)):
+        where = (os.path.dirname(name) or ".") + "/"  # a file of weights or words, beside which a configuration may lie
+    path = locate(where, [CONFIG_NAME], source)
+    model_type = None if path is None else read_json(path).get("model_type")
+    if model_type is not None:
+        try:
+            return find(str(model_type)), path
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    model_type = _from_name(name)
+    if model_type is None:
+        raise ValueError(
+            f"{name!r}: the architecture is unknown, since "
+            + (f"it has no {CONFIG_NAME}" if path is None else f"{path} has no model_type")
+            + f" and the name contains none of {', '.join(sorted({*PUBLISHED, *installed()}))}; "
+            "use the architecture's own class, such as BertModel"
+        )
+    return find(model_type), path
+
+
+def _no_instances(cls: type[object]) -> Never:
+    raise TypeError(f"{cls.__name__} has no instances: use {cls.__name__}.from_pretrained(name_or_path)")
+
+
+class AutoConfig:
+    """The configuration of any architecture that is installed."""
+
+    def __init__(self) -> None:
+        _no_instances(type(self))
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> Any:
+        """The configuration of a folder, a file, a URL or a name of the hub, in its architecture's class.
+
+        Arguments and errors are those of `PretrainedConfig.from_pretrained`. Raises ImportError as well if the
+        architecture's package is not installed.
+        """
+        architecture, path = _resolve(name_or_path, kwargs)
+        if path is None:
+            return _config_class(architecture).from_pretrained(name_or_path, **kwargs)
+        # The file is here: it is not asked for again.
+        from .files import Source
+
+        Source.take(kwargs)
+        return _config_class(architecture).from_pretrained(path, **kwargs)
+
+
+class AutoTokenizer:
+    """The tokenizer of any architecture that is installed."""
+
+    def __init__(self) -> None:
+        _no_instances(type(self))
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | os.PathLike[str], *inputs: Any, **kwargs: Any) -> Any:
+        """The tokenizer of a folder, a file, a URL or a name of the hub, in its architecture's class.
+
+        Args:
+            name_or_path: what the tokenizer class's own `from_pretrained` takes.
+            inputs, kwargs: passed on to it. `config=`, a configuration, tells the architecture instead of the files.
+
+        Raises:
+            OSError, ValueError, ImportError: as `AutoConfig.from_pretrained`, and what the tokenizer raises.
+        """
+        config = kwargs.pop("config", None)
+        architecture = _resolve(name_or_path, kwargs)[0] if config is None else find(config.model_type)
+        tokenizer: Any = load(architecture.tokenizer)
+        return tokenizer.from_pretrained(name_or_path, *inputs, **kwargs)
+
+
+def _model_class(architecture: Architecture, framework: str, task: str, asked_by: str) -> Any:
+    classes: Mapping[str, str] = getattr(architecture, framework)
+    if task not in classes:
+        names = ", ".join(dotted.partition(":")[2] for dotted in classes.values()) or "none"
+        raise ValueError(f"{architecture.model_type!r} has no class for {asked_by} (task {task!r}); it has {names}")
+    return load(classes[task])
+
+
+class _AutoModel:
+    """What the Auto classes of both frameworks share."""
+
+    _framework = ""
+    _task = ""
+
+    def __init__(self) -> None:
+        _no_instances(type(self))
+
+    @classmethod
+    def _from_config(cls, config: PretrainedConfig, **kwargs: Any) -> Any:
+        return _model_class(find(config.model_type), cls._framework, cls._task, cls.__name__)(config, **kwargs)
+
+    @classmethod
+    def _from_pretrained(cls, name_or_path: str | os.PathLike[str], *model_args: Any, **kwargs: Any) -> Any:
+        from .config import PretrainedConfig
+
+        config = kwargs.get("config")
+        if isinstance(config, PretrainedConfig):
+            architecture = find(config.model_type)
+        else:
+            architecture, path = _resolve(name_or_path if config is None else config, kwargs)
+            if path is not None:
+                kwargs["config"] = path  # the file is here: the model need not ask for it again
+        model = _model_class(architecture, cls._framework, cls._task, cls.__name__)
+        return model.from_pretrained(name_or_path, *model_args, **kwargs)
+
+
+class _TorchAutoModel(_AutoModel):
+    _framework = "torch"
+
+    @classmethod
+    def from_config(cls, config: PretrainedConfig, **kwargs: Any) -> PreTrainedModel:
+        """A new model of a configuration, with random weights."""
+        model: PreTrainedModel = cls._from_config(config, **kwargs)
+        return model
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | os.PathLike[str], *model_args: Any, **kwargs: Any) -> Any:
+        """The model of a folder, a file, a URL or a name of the hub, in its architecture's class.
+
+        Arguments and results are those of `PreTrainedModel.from_pretrained`; with `config=`, a configuration, that
+        tells the architecture.
+
+        Raises:
+            OSError: there is no such folder, file or repository.
+            ValueError: neither the file nor the name tells the architecture, or it has no class for the task.
+            ImportError: the package of the architecture, or PyTorch, is not installed; says what to install.
+        """
+        return cls._from_pretrained(name_or_path, *model_args, **kwargs)
+
+
+class _TFAutoModel(_AutoModel):
+    _framework = "tf"
+
+    @classmethod
+    def from_config(cls, config: PretrainedConfig, **kwargs: Any) -> TFPreTrainedModel:
+        """A new model of a configuration, with random weights."""
+        model: TFPreTrainedModel = cls._from_config(config, **kwargs)
+        return model
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | os.PathLike[str], *model_args: Any, **kwargs: Any) -> Any:
+        """The model of a folder, a file, a URL or a name of the hub, in its architecture's class.
+
+        Arguments and results are those of `TFPreTrainedModel.from_pretrained`; with `config=`, a configuration, that
+        tells the architecture.
+
+        Raises:
+            OSError: there is no such folder, file or repository.
+            ValueError: neither the file nor the name tells the architecture, or it has no class for the task.
+            ImportError: the package of the architecture, or TensorFlow, is not installed; says what to install.
+        """
+        return cls._from_pretrained(name_or_path, *model_args, **kwargs)
+
+
+class AutoModel(_TorchAutoModel):
+    """The bare model, of any architecture that is installed, in PyTorch."""
+
+    _task = "base"
+
+
+class AutoModelForPreTraining(_TorchAutoModel):
+    """The model with the heads of its pretraining, of any architecture that is installed, in PyTorch."""
+
+    _task = "pretraining"
+
+
+class AutoModelWithLMHead(_TorchAutoModel):
+    """The model with a language modelling head, of any architecture that is installed, in PyTorch."""
+
+    _task = "lm"
+
+
+class AutoModelForSequenceClassification(_TorchAutoModel):
+    """The model with a head for classifying sequences (or regression), of any architecture that is installed, in PyTorch."""
+
+    _task = "sequence-classification"
+
+
+class AutoModelForTokenClassification(_TorchAutoModel):
+    """The model with a head for classifying tokens, of any architecture that is installed, in PyTorch."""
+
+    _task = "token-classification"
+
+
+class AutoModelForQuestionAnswering(_TorchAutoModel):
+    """The model with a head for extractive question answering, of any architecture that is installed, in PyTorch."""
+
+    _task = "question-answering"
+
+
+class TFAutoModel(_TFAutoModel):
+    """The bare model, of any architecture that is installed, in TensorFlow."""
+
+    _task = "base"
+
+
+class TFAutoModelForPreTraining(_TFAutoModel):
+    """The model with the heads of its pretraining, of any architecture that is installed, in TensorFlow."""
+
+    _task = "pretraining"
+
+
+class TFAutoModelWithLMHead(_TFAutoModel):
+    """The model with a language modelling head, of any architecture that is installed, in TensorFlow."""
+
+    _task = "lm"
+
+
+class TFAutoModelForSequenceClassification(_TFAutoModel):
+    """The model with a head for classifying sequences (or regression), of any architecture that is installed, in TensorFlow."""
+
+    _task = "sequence-classification"
+
+
+class TFAutoModelForTokenClassification(_TFAutoModel):
+    """The model with a head for classifying tokens, of any architecture that is installed, in TensorFlow."""
+
+    _task = "token-classification"
+
+
+class TFAutoModelForQuestionAnswering(_TFAutoModel):
+    """The model with a head for extractive question answering, of any architecture that is installed, in TensorFlow."""
+
+    _task = "question-answering"
