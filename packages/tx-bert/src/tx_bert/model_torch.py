@@ -18,12 +18,15 @@ from tx_core.attention_torch import (
     attention_bias,
     layer_head_masks,
     merge_heads,
-    position_ids as positions_from_mask,
     split_heads,
+)
+from tx_core.attention_torch import (
+    position_ids as positions_from_mask,
 )
 from tx_core.heads_torch import causal_loss, sequence_loss, span_loss, token_loss
 from tx_core.pretrained_torch import (
     PreTrainedModel,
+    check_together,
     checkpointed,
     choices,
     chosen,
@@ -31,7 +34,6 @@ from tx_core.pretrained_torch import (
     input_shape,
     one_of,
     prune_linear,
-    together,
 )
 from tx_core.weights import WeightTable
 
@@ -55,7 +57,11 @@ class BertEmbeddings(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(
-        self, input_ids: Tensor | None, token_type_ids: Tensor | None, position_ids: Tensor, inputs_embeds: Tensor | None
+        self,
+        input_ids: Tensor | None,
+        token_type_ids: Tensor | None,
+        position_ids: Tensor,
+        inputs_embeds: Tensor | None,
     ) -> Tensor:
         words = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds  # (B, S, H)
         if token_type_ids is None:
@@ -296,7 +302,7 @@ class BertPreTrainedModel(PreTrainedModel):
     pretrained_model_archive_map = BERT_PRETRAINED_MODEL_ARCHIVE_MAP
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Normal with the configuration's range; zero biases; identity normalisation (as the original ``modeling.py``)."""
+        """Normal with the configuration's range, zero biases, identity normalisation, as the original ``modeling.py``."""
         if isinstance(module, nn.Linear | nn.Embedding):
             module.weight.data.normal_(mean=0.0, std=self.config.initializer_range)
         elif isinstance(module, nn.LayerNorm):
@@ -328,10 +334,10 @@ class BertModel(BertPreTrainedModel):
         return self.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        self.embeddings.word_embeddings = value
+        self.embeddings.word_embeddings = value  # type: ignore[assignment]
 
     def _prune_layer(self, layer: int, kept: Tensor) -> None:
-        self.encoder.layer[layer].attention.prune(kept)
+        self.encoder.layer[layer].attention.prune(kept)  # type: ignore[union-attr, operator]
 
     def forward(
         self,
@@ -366,7 +372,9 @@ class BertModel(BertPreTrainedModel):
             input_ids, inputs_embeds, config.vocab_size, config.max_position_embeddings, attention_mask
         )
         if encoder_hidden_states is not None and self.encoder.layer[0].crossattention is None:
-            raise ValueError("encoder_hidden_states need a decoder: set config.is_decoder = True before building the model")
+            raise ValueError(
+                "encoder_hidden_states need a decoder: set config.is_decoder = True before building the model"
+            )
         if position_ids is None:
             position_ids = positions_from_mask(attention_mask, length, length, device)
         bias = attention_bias(attention_mask, config.is_decoder, length, length, self.dtype, device)
@@ -403,7 +411,7 @@ class BertForPreTraining(BertPreTrainedModel):
         self.cls = BertPreTrainingHeads(config)
         self.init_weights()
 
-    def get_output_embeddings(self) -> nn.Module:
+    def get_output_embeddings(self) -> nn.Linear:
         return self.cls.predictions.decoder
 
     def _output_bias(self) -> tuple[nn.Module, str]:
@@ -471,7 +479,7 @@ class BertForMaskedLM(BertPreTrainedModel):
         self.cls = BertOnlyMLMHead(config)
         self.init_weights()
 
-    def get_output_embeddings(self) -> nn.Module:
+    def get_output_embeddings(self) -> nn.Linear:
         return self.cls.predictions.decoder
 
     def _output_bias(self) -> tuple[nn.Module, str]:
@@ -767,7 +775,8 @@ class BertForQuestionAnswering(BertPreTrainedModel):
         """As :meth:`BertModel.forward`.
 
         Args:
-            start_positions, end_positions: (B,), the answer's first and last token; positions beyond the sequence are ignored.
+            start_positions, end_positions: (B,), the answer's first and last token; those beyond the sequence are
+                ignored.
 
         Returns:
             ``(loss, start_logits (B, S), end_logits (B, S), …)``; the loss only with both positions.
@@ -783,8 +792,9 @@ class BertForQuestionAnswering(BertPreTrainedModel):
             output_hidden_states=output_hidden_states,
         )
         start_logits, end_logits = self.qa_outputs(outputs[0]).unbind(-1)
+        check_together(start_positions=start_positions, end_positions=end_positions)
         loss = None
-        if together(start_positions=start_positions, end_positions=end_positions):
+        if start_positions is not None and end_positions is not None:
             loss = span_loss(start_logits, end_logits, start_positions, end_positions)
         return self._output(
             "BertForQuestionAnsweringOutput",
@@ -800,7 +810,9 @@ def classifier_dropout(config: BertConfig) -> float:
     return config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout
 
 
-def load_tf_weights_in_bert(model: BertPreTrainedModel, config: BertConfig, tf_checkpoint_path: str) -> BertPreTrainedModel:
+def load_tf_weights_in_bert(
+    model: BertPreTrainedModel, config: BertConfig, tf_checkpoint_path: str
+) -> BertPreTrainedModel:
     """Fill a model with the weights of one of Google's TensorFlow 1 checkpoints (``bert_model.ckpt``), strictly.
 
     Args:

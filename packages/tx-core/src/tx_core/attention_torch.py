@@ -110,9 +110,7 @@ def left_padding(attention_mask: Tensor) -> Tensor:
     return (attention_mask.cumsum(-1) == 0).sum(-1, keepdim=True)
 
 
-def position_ids(
-    attention_mask: Tensor | None, query_length: int, key_length: int, device: torch.device
-) -> Tensor:
+def position_ids(attention_mask: Tensor | None, query_length: int, key_length: int, device: torch.device) -> Tensor:
     """Positions of the last Q of K tokens, counted from each row's first unmasked one: (B or 1, Q).
 
     So a left-padded row gets the positions of the same row without padding. Padding itself gets position 0.

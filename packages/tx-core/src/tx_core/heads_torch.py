@@ -19,7 +19,9 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
         logits: (..., classes). labels: (...), class indices; -100 and -1 are ignored.
     """
     if logits.shape[:-1] != labels.shape:
-        raise ValueError(f"labels must have shape {tuple(logits.shape[:-1])} to fit the logits, not {tuple(labels.shape)}")
+        raise ValueError(
+            f"labels must have shape {tuple(logits.shape[:-1])} to fit the logits, not {tuple(labels.shape)}"
+        )
     ignored = (labels == -1) | (labels == -100)
     targets = labels.masked_fill(ignored, -100).reshape(-1)
     total = F.cross_entropy(logits.reshape(-1, logits.shape[-1]).float(), targets, ignore_index=-100, reduction="sum")
@@ -33,7 +35,9 @@ def causal_loss(logits: Tensor, labels: Tensor) -> Tensor:
         logits: (..., S, vocabulary). labels: (..., S), usually the input ids; -100 and -1 are ignored.
     """
     if logits.shape[:-1] != labels.shape:
-        raise ValueError(f"labels must have shape {tuple(logits.shape[:-1])} to fit the logits, not {tuple(labels.shape)}")
+        raise ValueError(
+            f"labels must have shape {tuple(logits.shape[:-1])} to fit the logits, not {tuple(labels.shape)}"
+        )
     return token_loss(logits[..., :-1, :], labels[..., 1:])
 
 

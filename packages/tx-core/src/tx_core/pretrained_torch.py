@@ -59,13 +59,13 @@ class PreTrainedModel(nn.Module):
         self.config = config
         self._outermost = True
 
-    # -- shape of the model ------------------------------------------------------------------------------------------
+    # -- shape of the model ----------------------------------------
 
     @property
     def base_model(self) -> PreTrainedModel:
         """The bare model inside (or this one, if it is bare)."""
-        base: PreTrainedModel = getattr(self, self.base_model_prefix, self)
-        return base
+        base = getattr(self, self.base_model_prefix, self)
+        return base if isinstance(base, PreTrainedModel) else self
 
     @property
     def device(self) -> torch.device:
@@ -99,15 +99,24 @@ class PreTrainedModel(nn.Module):
             raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
         self.base_model.set_input_embeddings(value)
 
-    def get_output_embeddings(self) -> nn.Module | None:
+    def get_output_embeddings(self) -> nn.Linear | None:
         """The layer that scores the vocabulary; None if the model has none."""
         return None
+
+    def _word_embeddings(self) -> nn.Embedding:
+        embeddings = self.get_input_embeddings()
+        if not isinstance(embeddings, nn.Embedding):
+            raise NotImplementedError(
+                f"the input embeddings of {type(self).__name__} are {type(embeddings).__name__}, not nn.Embedding: "
+                "they can be neither tied nor resized"
+            )
+        return embeddings
 
     def _output_bias(self) -> tuple[nn.Module, str] | None:
         """Module and attribute of the bias over the vocabulary, where it is no part of the output embeddings."""
         return None
 
-    # -- initialisation and tying --------------------------------------------------------------------------------------
+    # -- initialisation and tying ----------------------------------------
 
     def _init_weights(self, module: nn.Module) -> None:
         """Initialise one module's own parameters as the original code does. Given by the architecture."""
@@ -126,7 +135,7 @@ class PreTrainedModel(nn.Module):
         decoder = self.get_output_embeddings()
         if decoder is None or not self.config.tie_word_embeddings:
             return
-        embedding = self.get_input_embeddings().weight
+        embedding = self._word_embeddings().weight
         decoder.weight = nn.Parameter(embedding.detach().clone()) if self.config.torchscript else embedding
 
     def _tied(self) -> dict[str, str]:
@@ -139,7 +148,7 @@ class PreTrainedModel(nn.Module):
         own = {self._published(name) for name, _ in self.named_parameters()}
         return {alias: name for alias, name in aliases.items() if alias not in own}
 
-    # -- names ---------------------------------------------------------------------------------------------------------
+    # -- names ----------------------------------------
 
     def _published(self, name: str) -> str:
         """A parameter's own name → its published name with prefix."""
@@ -148,11 +157,11 @@ class PreTrainedModel(nn.Module):
     def _stored(self) -> dict[str, Tensor]:
         """Own name → parameter or buffer that a checkpoint holds; tied ones once."""
         saved = self.state_dict(keep_vars=True)
-        own = dict(self.named_parameters())
+        own: dict[str, Tensor] = dict(self.named_parameters())
         own.update({name: buffer for name, buffer in self.named_buffers() if name in saved})
         return own
 
-    # -- loading -------------------------------------------------------------------------------------------------------
+    # -- loading ----------------------------------------
 
     @classmethod
     def from_pretrained(
@@ -256,7 +265,7 @@ class PreTrainedModel(nn.Module):
         self.to(device=device, dtype=dtype)
         return report
 
-    # -- saving --------------------------------------------------------------------------------------------------------
+    # -- saving ----------------------------------------
 
     def save_pretrained(
         self,
@@ -264,7 +273,7 @@ class PreTrainedModel(nn.Module):
         format: str = "safetensors",
         max_shard_size: int | None = None,
     ) -> None:
-        """Write ``config.json`` and the weights, in the published PyTorch names, such that :meth:`from_pretrained` reads them.
+        """Write ``config.json`` and the weights, in the published PyTorch names, for :meth:`from_pretrained`.
 
         Args:
             save_directory: created if need be.
@@ -290,7 +299,7 @@ class PreTrainedModel(nn.Module):
         config.architectures = [type(self).__name__]
         config.save_pretrained(folder)
 
-    # -- changing the model --------------------------------------------------------------------------------------------
+    # -- changing the model ----------------------------------------
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None) -> nn.Module:
         """Change the size of the vocabulary; new rows are initialised as the architecture does, new biases are 0.
@@ -301,7 +310,7 @@ class PreTrainedModel(nn.Module):
         Returns:
             The input embeddings.
         """
-        old = self.get_input_embeddings()
+        old = self._word_embeddings()
         if new_num_tokens is None or new_num_tokens == old.weight.shape[0]:
             return old
         if new_num_tokens < 1:
@@ -329,7 +338,9 @@ class PreTrainedModel(nn.Module):
         return new
 
     def prune_heads(self, heads_to_prune: Mapping[int, Iterable[int]]) -> None:
-        """Remove attention heads for good; the configuration remembers them (Michel et al. 2019, https://arxiv.org/abs/1905.10650).
+        """Remove attention heads for good; the configuration remembers them.
+
+        See Michel et al. 2019, https://arxiv.org/abs/1905.10650.
 
         Args:
             heads_to_prune: layer (negative ones count from the last) → heads, numbered as in the unpruned model.
@@ -344,7 +355,9 @@ class PreTrainedModel(nn.Module):
             if not 0 <= layer < layers:
                 raise ValueError(f"heads_to_prune names layer {index}, but there are {layers} layers")
             if wrong := sorted(head for head in gone if not 0 <= head < heads):
-                raise ValueError(f"heads_to_prune names the heads {wrong} of layer {index}, but there are {heads} heads")
+                raise ValueError(
+                    f"heads_to_prune names the heads {wrong} of layer {index}, but there are {heads} heads"
+                )
             before = self.config.kept_heads(layer)
             kept = [position for position, head in enumerate(before) if head not in gone]
             if not kept:
@@ -359,7 +372,10 @@ class PreTrainedModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
 
     def gradient_checkpointing_enable(self) -> None:
-        """Recompute each layer in the backward pass rather than keep what it computed (Chen et al. 2016, https://arxiv.org/abs/1604.06174)."""
+        """Recompute each layer in the backward pass rather than keep what it computed.
+
+        See Chen et al. 2016, https://arxiv.org/abs/1604.06174.
+        """
         self._set_gradient_checkpointing(True)
 
     def gradient_checkpointing_disable(self) -> None:
@@ -371,9 +387,9 @@ class PreTrainedModel(nn.Module):
         if not stacks:
             raise NotImplementedError(f"{type(self).__name__} does not support gradient checkpointing")
         for module in stacks:
-            module.gradient_checkpointing = on
+            module.gradient_checkpointing = on  # type: ignore[assignment]
 
-    # -- output --------------------------------------------------------------------------------------------------------
+    # -- output ----------------------------------------
 
     def _output(self, name: str, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
         """The named tuple of a forward pass, without the fields that are None; plain for TorchScript.
@@ -440,9 +456,7 @@ def _replace(module: nn.Module, name: str, tensor: Tensor) -> None:
         setattr(owner, leaf, tensor)
 
 
-def _progress(
-    loaded: Sequence[str], own: Mapping[str, Tensor], names: Mapping[str, str], title: str
-) -> Iterator[str]:
+def _progress(loaded: Sequence[str], own: Mapping[str, Tensor], names: Mapping[str, str], title: str) -> Iterator[str]:
     """Go through the names with a bar that counts bytes, where there is enough to load for one to be of use."""
     sizes = {full: own[names[full]].numel() * own[names[full]].element_size() for full in loaded}
     total = sum(sizes.values())
@@ -462,11 +476,13 @@ def _dtype(dtype: torch.dtype | str | None) -> torch.dtype:
         return torch.float32
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise ValueError(f"dtype must be a floating-point type such as 'float32', 'bfloat16' or 'float16', not {dtype!r}")
+        raise ValueError(
+            f"dtype must be a floating-point type such as 'float32', 'bfloat16' or 'float16', not {dtype!r}"
+        )
     return found
 
 
-# -- parts of a forward pass that every architecture needs --------------------------------------------------------------
+# -- parts of a forward pass that every architecture needs ----------------------------------------
 
 
 def input_shape(
@@ -497,7 +513,7 @@ def input_shape(
         wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
         raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
     batch, length = given.shape[:2]
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined]
         return batch, length, given.device
     if max_positions is not None and past_length + length > max_positions:
         raise ValueError(
@@ -534,16 +550,11 @@ def one_of(**spellings: Tensor | None) -> Tensor | None:
     return next(iter(given.values()), None)
 
 
-def together(**values: Tensor | None) -> bool:
-    """Whether arguments that belong together are given.
-
-    Raises:
-        ValueError: if only some of them are.
-    """
+def check_together(**values: Tensor | None) -> None:
+    """Raise ValueError if only some of the arguments that belong together are given."""
     given = [name for name, value in values.items() if value is not None]
     if given and len(given) < len(values):
         raise ValueError(f"{' and '.join(values)} belong together, but only {' and '.join(given)} is given")
-    return bool(given)
 
 
 def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> int:
@@ -570,7 +581,7 @@ def checkpointed(stack: nn.Module, layer: nn.Module) -> Callable[..., Any]:
 def prune_linear(layer: nn.Linear, index: Tensor, dim: int = 0) -> nn.Linear:
     """A linear layer with only the given outputs (``dim`` 0) or inputs (``dim`` 1)."""
     weight = layer.weight.detach().index_select(dim, index).clone()
-    pruned = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], layer.bias is not None, dtype=weight.dtype, device=weight.device)
+    pruned = nn.Linear(weight.shape[1], weight.shape[0], layer.bias is not None, device="meta")
     pruned.weight = nn.Parameter(weight, requires_grad=layer.weight.requires_grad)
     if layer.bias is not None:
         bias = layer.bias.detach().clone() if dim == 1 else layer.bias.detach().index_select(0, index).clone()

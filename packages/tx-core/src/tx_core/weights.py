@@ -121,7 +121,8 @@ class WeightTable:
         prefix: what the published names of models with a head put before the base model's, e.g. ``bert``.
         rows: every parameter of every class.
         tied: second names of parameters.
-        dropped: published names that old or foreign files carry and that are no parameters (buffers); ``*`` stands for anything.
+        dropped: published names that old or foreign files carry and that are no parameters (buffers); ``*`` stands
+            for anything.
         dropped_originals: the same for the authors' checkpoints (optimizer slots, step counters).
         renamed: (old ending, new ending) of published names that changed in 2019.
         keras_layers: published prefix → prefix in ``tf_model.h5`` where they differ, e.g. ``cls.predictions`` →
@@ -217,7 +218,8 @@ class WeightTable:
         path = re.sub(r"\.(\d+)(?=\.)", r"_._\1", name.rpartition(".")[0]).replace(".", "/")
         # A parameter of the model itself has no layer: Keras files keep it under this name.
         layer = path.split("/")[0] if path else "top_level_model_weights"
-        return layer, "/".join(filter(None, (model_name, path, f"{leaf}:0"))), "transpose" if leaf == "kernel" else "same"
+        weight = "/".join(filter(None, (model_name, path, f"{leaf}:0")))
+        return layer, weight, "transpose" if leaf == "kernel" else "same"
 
     def aliases(self) -> dict[str, str]:
         """alias → parameter, for all tied names."""
@@ -413,10 +415,10 @@ def compare(
         weights: the checkpoint.
         wanted: published name (with prefix) → shape, of every parameter of the model; tied names once.
         table: the architecture's.
-        new_heads: chains of name prefixes (``{i}`` stands for any number) in the order of the forward pass. A group may be missing from the
-            file only as a whole, and only if the later groups of its chain are missing too (a trained classifier
-            without the pooler it was trained on is a broken file). None: a class that a user wrote; what it adds to
-            the architecture's table may be missing.
+        new_heads: chains of name prefixes (``{i}`` stands for any number) in the order of the forward pass. A group
+            may be missing from the file only as a whole, and only if the later groups of its chain are missing too (a
+            trained classifier without the pooler it was trained on is a broken file). None: a class that a user wrote;
+            what it adds to the architecture's table may be missing.
         tied: alias → parameter, as tied in this model.
 
     Returns:
@@ -574,9 +576,7 @@ def save_weights(
     return path
 
 
-def originals(
-    arrays: Mapping[str, Callable[[], Array]], table: WeightTable
-) -> dict[str, Callable[[], Array]]:
+def originals(arrays: Mapping[str, Callable[[], Array]], table: WeightTable) -> dict[str, Callable[[], Array]]:
     """The arrays under the names and in the layout of the authors' checkpoints, e.g. for ``write_tf1``.
 
     Args:
