@@ -223,7 +223,7 @@ class AutoModelWithLMHead(_TorchAutoModel):
 
 
 class AutoModelForSequenceClassification(_TorchAutoModel):
-    """The model with a head for classifying sequences (or regression), of any architecture that is installed, in PyTorch."""
+    """The model with a head for classifying sequences, of any architecture that is installed, in PyTorch."""
 
     _task = "sequence-classification"
 
@@ -259,7 +259,7 @@ class TFAutoModelWithLMHead(_TFAutoModel):
 
 
 class TFAutoModelForSequenceClassification(_TFAutoModel):
-    """The model with a head for classifying sequences (or regression), of any architecture that is installed, in TensorFlow."""
+    """The model with a head for classifying sequences, of any architecture that is installed, in TensorFlow."""
 
     _task = "sequence-classification"
 
