@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from tx_core.checkpoints.base import ArrayInfo, Checkpoint, CheckpointError, LazyArray
 from tx_core.checkpoints.detect import open_checkpoint
+from tx_core.checkpoints.keras_h5 import write_keras_h5
 from tx_core.checkpoints.safetensors import write_safetensors
+from tx_core.checkpoints.tf1 import write_tf1
 from tx_core.checkpoints.torch_bin import write_torch_bin
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "CheckpointError",
     "LazyArray",
     "open_checkpoint",
+    "write_keras_h5",
     "write_safetensors",
+    "write_tf1",
     "write_torch_bin",
 ]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -107,7 +105,14 @@ def file_size(file: BinaryIO) -> int:
 def read_bytes(file: BinaryIO, path: Path, offset: int, count: int, key: str | None = None) -> Array:
     """`count` bytes from `offset` as a new uint8 array. Raises CheckpointError if the file ends before."""
     buffer = np.empty(count, np.uint8)
+    read_into(file, path, offset, buffer, key)
+    return buffer
+
+
+def read_into(file: BinaryIO, path: Path, offset: int, buffer: Array, key: str | None = None) -> None:
+    """Fill a one-dimensional uint8 array from `offset`. Raises CheckpointError if the file ends before."""
     view = buffer.data
+    count = len(buffer)
     file.seek(offset)
     done = 0
     while done < count:
@@ -116,7 +121,6 @@ def read_bytes(file: BinaryIO, path: Path, offset: int, count: int, key: str | N
         if not got:
             raise CheckpointError(path, f"the file ends {count - done} bytes too early; fetch or copy it again", key)
         done += got
-    return buffer
 
 
 def decode(raw: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
@@ -201,13 +205,3 @@ def checked_shape(path: Path, sizes: Iterable[Any], key: str) -> tuple[int, ...]
         if type(size) is not int or not 0 <= size < 1 << 63:
             raise CheckpointError(path, f"shape {shorten(repr(shape))} is not made of non-negative sizes", key)
     return shape
-
-
-@contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

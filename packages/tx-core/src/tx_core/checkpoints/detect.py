@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from tx_core.checkpoints.base import Checkpoint, CheckpointError
+from tx_core.checkpoints.keras_h5 import HDF5_MAGIC, KerasH5Checkpoint
+from tx_core.checkpoints.npy_shards import NPY_MAGIC, SHAPES_NAME, NpyShardsCheckpoint
 from tx_core.checkpoints.safetensors import SafetensorsCheckpoint, looks_like_safetensors
 from tx_core.checkpoints.sharded import ShardedCheckpoint
+from tx_core.checkpoints.tf1 import STATE_FILE, TF1Checkpoint, looks_like_tf1_index, read_state_file
 from tx_core.checkpoints.torch_bin import TorchCheckpoint, looks_like_torch_stream
 
 HEAD = 512
@@ -38,17 +41,36 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
         CheckpointError: it is no checkpoint, or a damaged one; the message says what it looks like and what helps.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        head = file.read(HEAD)
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.exists() and path.with_name(path.name + ".index").is_file():
+        return TF1Checkpoint(path)
+    head = _read_head(path)
     return _open_file(path, head) or _refuse(path, head)
 
 
-def _open_shard(path: Path) -> Checkpoint:
+def _read_head(path: Path) -> bytes:
     with path.open("rb") as file:
-        head = file.read(HEAD)
+        return file.read(HEAD)
+
+
+def _open_folder(folder: Path) -> Checkpoint:
+    if (folder / SHAPES_NAME).is_file():
+        return NpyShardsCheckpoint(folder)
+    if (folder / STATE_FILE).is_file():
+        return TF1Checkpoint(read_state_file(folder / STATE_FILE))
+    raise CheckpointError(
+        folder,
+        f"is a folder without {STATE_FILE} (TensorFlow 1) or {SHAPES_NAME} (OpenAI GPT); name the file itself, "
+        "e.g. model.safetensors",
+    )
+
+
+def _open_shard(path: Path) -> Checkpoint:
+    head = _read_head(path)
     if head.lstrip()[:1] == b"{":
         raise CheckpointError(path, "an index that names another index")
-    return open_checkpoint(path)
+    return _open_file(path, head) or _refuse(path, head)
 
 
 def _open_file(path: Path, head: bytes) -> Checkpoint | None:
@@ -56,9 +78,26 @@ def _open_file(path: Path, head: bytes) -> Checkpoint | None:
         return TorchCheckpoint(path)
     if looks_like_safetensors(head):
         return SafetensorsCheckpoint(path)
+    if head.startswith(HDF5_MAGIC):
+        return KerasH5Checkpoint(path)
+    if looks_like_tf1_index(path):
+        return TF1Checkpoint(_prefix(path))
+    if head.lstrip().startswith(b"model_checkpoint_path:"):
+        return TF1Checkpoint(read_state_file(path))
+    if path.name == SHAPES_NAME or (head.startswith(NPY_MAGIC) and path.with_name(SHAPES_NAME).is_file()):
+        return NpyShardsCheckpoint(path.parent)
     if head.lstrip()[:1] == b"{":
         return ShardedCheckpoint(path, _open_shard)
     return None
+
+
+def _prefix(index: Path) -> Path:
+    if index.suffix != ".index":
+        raise CheckpointError(
+            index,
+            "a TensorFlow checkpoint index under another name; call it <name>.index beside <name>.data-00000-of-…",
+        )
+    return index.with_suffix("")
 
 
 def _refuse(path: Path, head: bytes) -> Checkpoint:

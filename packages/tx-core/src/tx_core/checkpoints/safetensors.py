@@ -27,7 +27,6 @@ from tx_core.checkpoints.base import (
     Checkpoint,
     CheckpointError,
     LazyArray,
-    atomic_write,
     checked_shape,
     decode,
     encode,
@@ -38,6 +37,7 @@ from tx_core.checkpoints.base import (
     remake,
     shorten,
 )
+from tx_core.files import atomic_write
 
 MAX_HEADER = 100_000_000
 """Bytes; the limit of the format's reference implementation."""

@@ -28,7 +28,6 @@ from tx_core.checkpoints.base import (
     Checkpoint,
     CheckpointError,
     LazyArray,
-    atomic_write,
     checked_shape,
     decode,
     encode,
@@ -39,6 +38,7 @@ from tx_core.checkpoints.base import (
     shorten,
 )
 from tx_core.checkpoints.unpickle import Global, Unpickler
+from tx_core.files import atomic_write
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001

@@ -1,0 +1,235 @@
+"""Weight files of Keras 2 (`tf_model.h5`) through h5py.
+
+The root's attribute `layer_names` lists the layers, each layer's group lists its weights in `weight_names`, and the
+values lie at `<layer>/<weight name>`. A list above 64 KB is cut into `layer_names0`, `layer_names1`, ….
+Format: `save_weights_to_hdf5_group` of Keras 2, keras/saving/legacy/hdf5_format.py. HDF5 itself: a file can point into
+other files (external links, external storage, virtual datasets); such pointers are refused, never followed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tx_core.checkpoints.base import (
+    Array,
+    ArrayInfo,
+    Checkpoint,
+    CheckpointError,
+    LazyArray,
+    checked_shape,
+    shorten,
+    unlazy,
+)
+from tx_core.files import atomic_write
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+TOP_LEVEL = "top_level_model_weights"
+ATTRIBUTE_LIMIT = 64512
+"""Bytes of an attribute, as Keras cuts them; HDF5 cannot hold more than 64 KB in an object's header."""
+MAX_NAMES = 1_000_000
+MAX_CHUNKS = 10_000
+MAX_RATIO = 1100
+"""Bytes that one stored byte may unpack to; deflate reaches 1032."""
+FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
+"""Filters that h5py brings along. HDF5 would search others in plug-in folders of the machine."""
+
+# h5py reports the HDF5 library's errors as any of these, depending on the call.
+_H5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError)
+
+
+class KerasH5Checkpoint(Checkpoint):
+    """Arrays named "<layer>/<weight name>", e.g. "bert/tf_bert_model/bert/pooler/dense/kernel:0"."""
+
+    format = "keras_h5"
+
+    def __init__(self, path: Path) -> None:
+        import h5py
+
+        super().__init__(path)
+        self._h5py = h5py
+        self._size = path.stat().st_size
+        try:
+            self._file = h5py.File(path, "r")
+        except _H5_ERRORS as error:
+            raise self._error(f"a damaged or truncated HDF5 file ({error}); fetch or copy it again") from error
+        try:
+            self._datasets = self._collect()
+        except BaseException:
+            self.close()
+            raise
+
+    def _error(self, problem: str, key: str | None = None) -> CheckpointError:
+        return CheckpointError(self.path, problem, key)
+
+    def _collect(self) -> dict[str, tuple[Any, ArrayInfo]]:
+        try:
+            if not any(name in self._file.attrs for name in ("layer_names", "layer_names0")):
+                raise self._error(
+                    "an HDF5 file without the attribute layer_names, so not one that Keras 2's save_weights wrote "
+                    "(Keras 3's .weights.h5 has another layout); convert it to safetensors"
+                )
+            for name in ("backend", "keras_version"):
+                value = self._file.attrs.get(name)
+                if isinstance(value, str | bytes):
+                    self.metadata[name] = shorten(value if isinstance(value, str) else value.decode("utf-8", "replace"))
+            layers = self._names(self._file, "layer_names", "the file")
+            if TOP_LEVEL in self._file and TOP_LEVEL not in layers:
+                layers.append(TOP_LEVEL)
+            found: dict[str, tuple[Any, ArrayInfo]] = {}
+            for layer in layers:
+                group = self._walk(self._file, layer, layer)
+                for weight in self._names(group, "weight_names", layer):
+                    name = f"{layer}/{weight}"
+                    if name in found:
+                        raise self._error("is listed twice", shorten(repr(name)))
+                    dataset = self._walk(group, weight, name)
+                    found[name] = dataset, self._check(dataset, name)
+                    if len(found) > MAX_NAMES:
+                        raise self._error(f"lists more than {MAX_NAMES} weights")
+            return found
+        except CheckpointError:
+            raise
+        except _H5_ERRORS as error:
+            raise self._error(f"a damaged HDF5 file ({error}); fetch or copy it again") from error
+
+    def _names(self, group: Any, attribute: str, where: str) -> list[str]:
+        """An attribute that lists names, joined from its pieces."""
+        if not isinstance(group, self._h5py.Group):
+            raise self._error("is no group; the file is damaged", shorten(repr(where)))
+        pieces = [attribute] if attribute in group.attrs else []
+        while not pieces or pieces[0] != attribute:
+            piece = f"{attribute}{len(pieces)}"
+            if piece not in group.attrs:
+                break
+            pieces.append(piece)
+            if len(pieces) > MAX_CHUNKS:
+                raise self._error(f"cuts {attribute} into more than {MAX_CHUNKS} pieces", shorten(repr(where)))
+        if not pieces:
+            raise self._error(f"has no attribute {attribute}; the file is damaged", shorten(repr(where)))
+        names: list[str] = []
+        for piece in pieces:
+            attribute_id = group.attrs.get_id(piece)
+            if math.prod(attribute_id.shape) * attribute_id.dtype.itemsize > self._size:
+                raise self._error(f"has an attribute {piece} larger than the file", shorten(repr(where)))
+            for name in np.asarray(group.attrs[piece]).reshape(-1).tolist():
+                if not isinstance(name, str | bytes):
+                    raise self._error(f"has an attribute {piece} that lists no names", shorten(repr(where)))
+                names.append(name.decode("utf-8") if isinstance(name, bytes) else name)
+        return names
+
+    def _walk(self, group: Any, path: str, key: str) -> Any:
+        """The object at `path`, through hard links only: the others may lead out of the file."""
+        for part in path.split("/"):
+            if not isinstance(group, self._h5py.Group) or part in ("", ".") or part not in group:
+                raise self._error(
+                    "is listed, but not in the file; it is incomplete: fetch it again", shorten(repr(key))
+                )
+            link = group.get(part, getlink=True)
+            if not isinstance(link, self._h5py.HardLink):
+                raise self._error(
+                    f"{shorten(part)!r} is a {type(link).__name__}, which may lead out of the file; save the weights "
+                    "again, as plain datasets",
+                    shorten(repr(key)),
+                )
+            group = group[part]
+        return group
+
+    def _check(self, dataset: Any, name: str) -> ArrayInfo:
+        key = shorten(repr(name))
+        if not isinstance(dataset, self._h5py.Dataset) or dataset.shape is None:
+            raise self._error("is no array", key)
+        if dataset.is_virtual or dataset.external:
+            raise self._error("keeps its values in other files; save the weights again, as plain datasets", key)
+        dtype = dataset.dtype
+        if dtype.kind not in "biufc" or dtype.fields is not None:
+            raise self._error(f"holds {dtype}, not numbers", key)
+        shape = checked_shape(self.path, dataset.shape, key)
+        creation = dataset.id.get_create_plist()
+        filters = [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
+        if len(set(filters)) < len(filters) or not FILTERS.keys() >= set(filters):
+            raise self._error(f"uses the HDF5 filters {filters}; known are {FILTERS}; save it without", key)
+        stored = dataset.id.get_storage_size()
+        needed = math.prod(shape) * dtype.itemsize
+        chunk = math.prod(dataset.chunks or ()) * dtype.itemsize
+        if stored > self._size or max(needed, chunk) > stored * (MAX_RATIO if filters else 1):
+            raise self._error(
+                f"shape {shape} of {dtype} takes {needed} bytes, the file of {self._size} stores {stored}; "
+                "it is damaged or incomplete: fetch it again",
+                key,
+            )
+        return ArrayInfo(shape, dtype.name)
+
+    def names(self) -> list[str]:
+        return list(self._datasets)
+
+    def info(self, name: str) -> ArrayInfo:
+        if name not in self._datasets:
+            raise self._unknown(name)
+        return self._datasets[name][1]
+
+    def read(self, name: str) -> Array:
+        self.info(name)
+        dataset, info = self._datasets[name]
+        values = np.empty(info.shape, dataset.dtype.newbyteorder("="))
+        if values.size == 0:
+            return values
+        try:
+            dataset.read_direct(values)
+        except _H5_ERRORS as error:
+            raise self._error(f"cannot be read ({error}); fetch or copy the file again", repr(name)) from error
+        return values
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def write_keras_h5(path: Path | str, layers: Mapping[str, Mapping[str, LazyArray]]) -> None:
+    """Write a weight file in Keras 2's layout, e.g. `tf_model.h5`.
+
+    Args:
+        path: the file.
+        layers: layer name to weight name ("tf_bert_model/bert/pooler/dense/kernel:0") to array, or to a function that
+            makes it, called once.
+
+    Raises:
+        ValueError: a dtype that HDF5 has no type for (bfloat16), or a name that cannot be a path in the file.
+    """
+    import h5py
+
+    path = Path(path)
+    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["backend"] = np.bytes_(b"tensorflow")
+        file.attrs["keras_version"] = np.bytes_(b"2.2.4-tf")
+        _write_names(path, file, "layer_names", list(layers))
+        for layer, weights in layers.items():
+            group = file.create_group(layer)
+            _write_names(path, group, "weight_names", list(weights))
+            for name, value in weights.items():
+                array = unlazy(value)
+                if array.dtype.kind not in "biufc":
+                    raise ValueError(f"{path}: {layer}/{name} is {array.dtype}, which HDF5 cannot hold; use float32")
+                group.create_dataset(name, data=array)
+                del array
+
+
+def _write_names(path: Path, group: Any, attribute: str, names: list[str]) -> None:
+    """A list of names as fixed-length bytes, cut into pieces that fit into an object's header."""
+    encoded = [name.encode("utf-8") for name in names]
+    for name, raw in zip(names, encoded, strict=True):
+        if not 0 < len(raw) <= ATTRIBUTE_LIMIT or b"\0" in raw or any(part in ("", ".") for part in name.split("/")):
+            raise ValueError(f"{path}: {shorten(repr(name))} cannot be a name in an HDF5 file")
+    if not encoded:
+        group.attrs[attribute] = np.empty(0, "S1")
+        return
+    width = max(map(len, encoded))
+    per_piece = max(1, ATTRIBUTE_LIMIT // width)
+    if len(encoded) <= per_piece:
+        group.attrs[attribute] = np.array(encoded, f"S{width}")
+        return
+    for number, start in enumerate(range(0, len(encoded), per_piece)):
+        group.attrs[f"{attribute}{number}"] = np.array(encoded[start : start + per_piece], f"S{width}")
