@@ -16,6 +16,7 @@ from tx_core.attention_torch import (
     allowed_to_bias,
     attend,
     attention_bias,
+    first_token,
     layer_head_masks,
     merge_heads,
     split_heads,
@@ -237,8 +238,8 @@ class BertPooler(nn.Module):
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        return torch.tanh(self.dense(hidden_states[:, 0]))  # (B, H)
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:
+        return torch.tanh(self.dense(first_token(hidden_states, attention_mask)))  # (B, H)
 
 
 class BertPredictionHeadTransform(nn.Module):
@@ -302,7 +303,7 @@ class BertPreTrainedModel(PreTrainedModel):
     pretrained_model_archive_map = BERT_PRETRAINED_MODEL_ARCHIVE_MAP
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Normal with the configuration's range, zero biases, identity normalisation, as the original ``modeling.py``."""
+        """Normal with the configuration's range; zero biases; identity normalisation (the original ``modeling.py``)."""
         if isinstance(module, nn.Linear | nn.Embedding):
             module.weight.data.normal_(mean=0.0, std=self.config.initializer_range)
         elif isinstance(module, nn.LayerNorm):
@@ -394,7 +395,7 @@ class BertModel(BertPreTrainedModel):
         return self._output(
             "BertModelOutput",
             last_hidden_state=hidden_states,
-            pooler_output=self.pooler(hidden_states),
+            pooler_output=self.pooler(hidden_states, attention_mask),
             hidden_states=all_hidden_states,
             attentions=all_attentions,
         )
@@ -654,6 +655,11 @@ class BertForMultipleChoice(BertPreTrainedModel):
         self.dropout = nn.Dropout(classifier_dropout(config))
         self.classifier = nn.Linear(config.hidden_size, 1)
         self.init_weights()
+
+    @property
+    def dummy_inputs(self) -> dict[str, Tensor]:
+        """Token ids (3, 2, 5) with which the model can be called."""
+        return {"input_ids": super().dummy_inputs["input_ids"][:, None].expand(-1, 2, -1)}
 
     def forward(
         self,

@@ -110,6 +110,14 @@ def left_padding(attention_mask: Tensor) -> Tensor:
     return (attention_mask.cumsum(-1) == 0).sum(-1, keepdim=True)
 
 
+def first_token(hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """The states of each row's first token that is not left padding: (B, S, H) → (B, H)."""
+    if attention_mask is None or attention_mask.dim() != 2:
+        return hidden_states[:, 0]
+    index = left_padding(attention_mask).clamp(max=hidden_states.shape[1] - 1)[:, :, None]  # (B, 1, 1)
+    return hidden_states.take_along_dim(index, 1)[:, 0]
+
+
 def position_ids(attention_mask: Tensor | None, query_length: int, key_length: int, device: torch.device) -> Tensor:
     """Positions of the last Q of K tokens, counted from each row's first unmasked one: (B or 1, Q).
 

@@ -215,7 +215,7 @@ class WeightTable:
         for prefix, keras in self.keras_layers.items():
             if name.startswith(f"{prefix}."):
                 name = keras + name[len(prefix) :]
-        path = re.sub(r"\.(\d+)(?=\.)", r"_._\1", name.rpartition(".")[0]).replace(".", "/")
+        path = re.sub(r"/(\d+)(?=/|$)", r"_._\1", name.rpartition(".")[0].replace(".", "/"))
         # A parameter of the model itself has no layer: Keras files keep it under this name.
         layer = path.split("/")[0] if path else "top_level_model_weights"
         weight = "/".join(filter(None, (model_name, path, f"{leaf}:0")))
