@@ -1,0 +1,131 @@
+"""What a tokenizer's calls return."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    _Dict = dict[str, Any]
+else:
+    _Dict = dict
+
+#: Columns that stay Python lists whatever tensors are asked for: their rows have lengths of their own.
+_RAGGED = frozenset({"overflowing_tokens", "num_truncated_tokens"})
+
+
+class BatchEncoding(_Dict):
+    """A dictionary of model inputs whose items are attributes as well, so that ``model(**encoding)`` works.
+
+    Its keys are what the model takes. ``extras`` holds what was worked out besides (``special_tokens_mask``,
+    ``overflowing_tokens``, ``num_truncated_tokens`` of ``encode_plus``): ``encoding["special_tokens_mask"]``,
+    ``encoding.special_tokens_mask``, ``in`` and ``get`` find it, iteration and ``**`` pass it by.
+    """
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        extras: Mapping[str, Any] | None = None,
+        sequence_ids: Sequence[list[int | None]] | None = None,
+        word_ids: Sequence[list[int | None]] | None = None,
+    ) -> None:
+        super().__init__(data or {})
+        self.__dict__["extras"] = dict(extras or {})
+        self.__dict__["_sequence_ids"] = sequence_ids
+        self.__dict__["_word_ids"] = word_ids
+
+    def __missing__(self, key: str) -> Any:
+        return self.__dict__["extras"][key]
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(key) or key in self.__dict__["extras"]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key, self.__dict__["extras"].get(key, default))
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__") and name in self:
+            return self[name]
+        names = ", ".join([*self, *self.__dict__.get("extras", ())])
+        raise AttributeError(f"the encoding has no {name!r}; it has {names}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = self.__dict__
+        return type(self), (dict(self), state["extras"], state["_sequence_ids"], state["_word_ids"])
+
+    def copy(self) -> BatchEncoding:
+        state = self.__dict__
+        return type(self)(self, state["extras"], state["_sequence_ids"], state["_word_ids"])
+
+    def to(self, device: Any) -> BatchEncoding:
+        """Moves the PyTorch tensors to ``device`` (in place); returns the encoding."""
+        for key, value in self.items():
+            if hasattr(value, "to"):
+                self[key] = value.to(device)
+        return self
+
+    def sequence_ids(self, batch_index: int = 0) -> list[int | None]:
+        """For each token of a row: 0 or 1 for the first or second sequence, None for special and padding tokens.
+
+        Kept when ``return_offsets_mapping``, ``return_overflowing_tokens`` or ``is_split_into_words`` was asked for;
+        raises ValueError otherwise.
+        """
+        rows = self.__dict__["_sequence_ids"]
+        if rows is None:
+            raise ValueError("sequence_ids are kept with return_offsets_mapping=True: ask the tokenizer for it")
+        return list(rows[batch_index])
+
+    def word_ids(self, batch_index: int = 0) -> list[int | None]:
+        """For each token of a row: the index of the given word it is part of, None for special and padding tokens.
+
+        Kept with ``is_split_into_words=True``; raises ValueError otherwise.
+        """
+        rows = self.__dict__["_word_ids"]
+        if rows is None:
+            raise ValueError("word_ids are kept with is_split_into_words=True: give the tokenizer lists of words")
+        return list(rows[batch_index])
+
+    def convert_to_tensors(self, tensor_type: str | None, prepend_batch_axis: bool = False) -> BatchEncoding:
+        """Turns the items into ``'pt'`` (int64), ``'tf'`` (int32) or ``'np'`` (int64) tensors in place.
+
+        Raises ValueError for another ``tensor_type``, and when rows differ in length (the cure is ``padding=True``).
+        """
+        if tensor_type is not None:
+            for key, value in self.items():
+                if key not in _RAGGED:
+                    self[key] = to_tensor([value] if prepend_batch_axis else value, tensor_type, key)
+        return self
+
+
+def _shape_of(rows: Any, key: str) -> None:
+    """Raises ValueError unless the nested lists are rectangular."""
+    if isinstance(rows, list) and rows and isinstance(rows[0], list):
+        lengths = {len(row) for row in rows}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"{key}: rows of {min(lengths)} to {max(lengths)} tokens make no tensor: ask for padding=True "
+                "(and truncation=True with max_length= to shorten)"
+            )
+
+
+def to_tensor(rows: Any, tensor_type: str, key: str = "input_ids") -> Any:
+    """A nested list of integers as a tensor of ``tensor_type`` 'pt', 'tf' or 'np'."""
+    if tensor_type not in ("pt", "tf", "np"):
+        raise ValueError(f"return_tensors={tensor_type!r} is not 'pt', 'tf', 'np' or None")
+    _shape_of(rows, key)
+    if tensor_type == "pt":
+        try:
+            import torch
+        except ModuleNotFoundError:
+            raise ImportError("return_tensors='pt' needs PyTorch: pip install torch") from None
+        return torch.tensor(rows, dtype=torch.long)
+    if tensor_type == "tf":
+        try:
+            import tensorflow as tf
+        except ModuleNotFoundError:
+            raise ImportError("return_tensors='tf' needs TensorFlow: pip install tensorflow") from None
+        return tf.constant(rows, dtype=tf.int32)
+    import numpy as np
+
+    return np.array(rows, dtype=np.int64)

@@ -1,0 +1,70 @@
+"""Reading the JSON files that stand beside a vocabulary."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+TOKENIZER_JSON = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+SPECIAL_TOKENS_MAP = "special_tokens_map.json"
+ADDED_TOKENS = "added_tokens.json"
+
+#: No published tokenizer file comes near this; larger ones are refused unread.
+MAX_FILE_BYTES = 256 << 20
+#: The largest id that a file may give to a token.
+MAX_TOKEN_ID = (1 << 31) - 1
+
+
+def read_text(path: Path, what: str) -> str:
+    """The UTF-8 text of a file of at most ``MAX_FILE_BYTES``; ValueError naming the file otherwise.
+
+    Line ends are kept as they are in the file.
+    """
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: {size} bytes are more than a {what} may have ({MAX_FILE_BYTES})")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: the {what} is not UTF-8 text: {error}") from None
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; ValueError naming the file if it holds anything else."""
+    import json
+
+    text = read_text(path, "JSON file")
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: not a JSON file: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: a JSON object is wanted, not {type(value).__name__}")
+    return value
+
+
+def checked_vocabulary(value: object, path: object) -> dict[str, int]:
+    """``value`` as a mapping of token to id; ValueError naming ``path`` and the entry if it is none."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: the vocabulary must be an object of token to id, not {type(value).__name__}")
+    for token, number in value.items():
+        if type(number) is not int or not 0 <= number <= MAX_TOKEN_ID:
+            raise ValueError(f"{path}: the id of token {token!r}, {number!r}, is not a number of 0..{MAX_TOKEN_ID}")
+    return value
+
+
+def json_bytes(value: object) -> bytes:
+    import json
+
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a whole file at once: readers see the old one or the new one."""
+    from tx_core.files import atomic_write
+
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)

@@ -1,0 +1,434 @@
+"""BERT's tokenization: words and punctuation first, then the longest pieces of a vocabulary.
+
+Devlin et al. 2018 (https://arxiv.org/abs/1810.04805) and the original code's ``tokenization.py``, whose ids these are.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+
+from .base import PreTrainedTokenizer
+from .memo import WordMemo
+from .tokenizer_files import checked_vocabulary, read_text, write_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, ClassVar
+
+    from .base import Layout, Span
+
+    #: A word's characters after normalisation, and where in the word each came from: origins[i] of word[i].
+    Part = tuple[str, Sequence[int]]
+
+logger = logging.getLogger(__name__)
+
+#: Longer words become the unknown token as a whole.
+MAX_CHARS_PER_WORD = 100
+
+# The blocks of CJK ideographs that the original code spaces out (not kana, not hangul: those languages have spaces or
+# are told apart otherwise).
+_CJK = (
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f\U0002b820-\U0002ceaf\U0002f800-\U0002fa1f"
+)
+_CJK_CHARACTER = re.compile(f"[{_CJK}]")
+_CJK_OR_RUN = re.compile(f"[{_CJK}]|[^\\s{_CJK}]+")
+_ASCII_PART = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z]")
+_RUN = re.compile(r"\S+")
+# str.split() divides at these, which the original removes as control characters without dividing.
+_DIVIDING_CONTROLS = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
+
+
+def _is_whitespace(char: str) -> bool:
+    """Whether a character divides words: space, tab, line ends and the separators of category Zs."""
+    return char in " \t\n\r" or unicodedata.category(char) == "Zs"
+
+
+def _is_control(char: str) -> bool:
+    """Whether a character is removed: every category C except tab and line ends."""
+    return char not in "\t\n\r" and unicodedata.category(char).startswith("C")
+
+
+def _is_punctuation(char: str) -> bool:
+    """Whether a character is a token by itself: ASCII but letters, digits, space, controls; all categories P."""
+    if char.isascii():
+        return char.isprintable() and not char.isalnum() and char != " "
+    return unicodedata.category(char).startswith("P")
+
+
+def load_vocab(vocab_file: str | os.PathLike[str]) -> dict[str, int]:
+    """Token -> id of a vocabulary of one token a line; the last of several equal lines counts.
+
+    Raises ValueError if the file is not UTF-8 text.
+    """
+    from pathlib import Path
+
+    lines = read_text(Path(vocab_file), "vocabulary").replace("\r\n", "\n").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return {token: index for index, token in enumerate(lines)}
+
+
+def whitespace_tokenize(text: str) -> list[str]:
+    """The words between white space."""
+    return text.split()
+
+
+def _canonical_order(parts: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Puts runs of combining characters into the order of their classes, as normalisation of the whole word does."""
+    ordered: list[tuple[str, int]] = []
+    run: list[tuple[str, int]] = []
+    for part in parts:
+        if unicodedata.combining(part[0]):
+            run.append(part)
+            continue
+        ordered += sorted(run, key=lambda one: unicodedata.combining(one[0]))
+        run = []
+        ordered.append(part)
+    return ordered + sorted(run, key=lambda one: unicodedata.combining(one[0]))
+
+
+class BasicTokenizer:
+    """Splits text into words and punctuation marks.
+
+    Args:
+        do_lower_case: lower-case words, and strip their accents unless ``strip_accents`` says otherwise.
+        never_split: words that are left as they are.
+        tokenize_chinese_chars: make each CJK ideograph a word.
+        strip_accents: decompose characters (NFD) and remove the nonspacing marks; None does so when lower-casing.
+    """
+
+    def __init__(
+        self,
+        do_lower_case: bool = True,
+        never_split: Iterable[str] | None = None,
+        tokenize_chinese_chars: bool = True,
+        strip_accents: bool | None = None,
+    ) -> None:
+        self.do_lower_case = do_lower_case
+        self.never_split = frozenset(never_split or ())
+        self.tokenize_chinese_chars = tokenize_chinese_chars
+        self.strip_accents = strip_accents
+
+    def tokenize(self, text: str, never_split: Iterable[str] | None = None) -> list[str]:
+        """The words and punctuation marks of a text; ``never_split`` adds to the constructor's."""
+        keep = self.never_split | frozenset(never_split or ())
+        return [part for word in self.words(text) for part in self.split_word(word, keep)]
+
+    def words(self, text: str) -> list[str]:
+        """The runs of a text that are split independently of one another."""
+        if _DIVIDING_CONTROLS.search(text):
+            text = _DIVIDING_CONTROLS.sub("", text)
+        if self.tokenize_chinese_chars and not text.isascii() and _CJK_CHARACTER.search(text):
+            return _CJK_OR_RUN.findall(text)
+        return text.split()
+
+    def word_spans(self, text: str) -> list[tuple[str, int]]:
+        """The same runs with their places; a run may hold control characters that divide nothing."""
+        pattern = _CJK_OR_RUN if self.tokenize_chinese_chars and not text.isascii() else _RUN
+        if _DIVIDING_CONTROLS.search(text):
+            # As long as the text and in its places, with a control character that str.split() does not divide at.
+            text = _DIVIDING_CONTROLS.sub("\x00", text)
+        return [(match.group(), match.start()) for match in pattern.finditer(text)]
+
+    def split_word(self, word: str, never_split: frozenset[str] | None = None) -> list[str]:
+        """The parts of one of the ``words``."""
+        keep = self.never_split if never_split is None else never_split
+        if word.isascii() and word.isprintable():
+            if word in keep:
+                return [word]
+            if self.do_lower_case:
+                word = word.lower()
+            return [word] if word.isalnum() else _ASCII_PART.findall(word)
+        return [part for part, _ in self.split_word_with_origins(word, keep)]
+
+    def split_word_with_origins(self, word: str, never_split: frozenset[str] | None = None) -> list[Part]:
+        """The parts of one of the ``words``, each with the index in the word that each of its characters is from."""
+        keep = self.never_split if never_split is None else never_split
+        parts: list[Part] = []
+        run: list[tuple[str, int]] = []
+        for index, char in enumerate(word):
+            if char in "\x00\ufffd" or _is_control(char):
+                continue
+            if self.tokenize_chinese_chars and _CJK_CHARACTER.match(char):
+                parts += self._split_run(run, keep)
+                parts += self._split_run([(char, index)], keep)
+                run = []
+            else:
+                run.append((char, index))
+        return parts + self._split_run(run, keep)
+
+    def _split_run(self, run: list[tuple[str, int]], keep: frozenset[str]) -> list[Part]:
+        """Normalises one run of (character, index) and splits it at punctuation."""
+        text = "".join(char for char, _ in run)
+        if text in keep:
+            return [(text, [index for _, index in run])] if run else []
+        if self.do_lower_case:
+            # Lower-cased as a whole, since a final sigma looks at its neighbours, with each character's own length.
+            lower = iter(text.lower())
+            run = [(next(lower), index) for char, index in run for _ in char.lower()]
+        strip_accents = self.do_lower_case if self.strip_accents is None else self.strip_accents
+        if strip_accents and not text.isascii():
+            run = [(one, index) for char, index in run for one in unicodedata.normalize("NFD", char)]
+            run = [part for part in _canonical_order(run) if unicodedata.category(part[0]) != "Mn"]
+        parts: list[Part] = []
+        current: list[tuple[str, int]] = []
+        for part in run:
+            if _is_punctuation(part[0]):
+                if current:
+                    parts.append(_joined(current))
+                    current = []
+                parts.append(_joined([part]))
+            else:
+                current.append(part)
+        if current:
+            parts.append(_joined(current))
+        return parts
+
+
+def _joined(run: list[tuple[str, int]]) -> Part:
+    return "".join(char for char, _ in run), [index for _, index in run]
+
+
+class WordpieceTokenizer:
+    """Splits words into the longest pieces of a vocabulary, from left to right; pieces inside a word begin with ``##``.
+
+    A word that cannot be divided wholly, or of more than ``max_input_chars_per_word`` characters, is one ``unk_token``.
+    """
+
+    def __init__(
+        self, vocab: Mapping[str, int], unk_token: str = "[UNK]", max_input_chars_per_word: int = MAX_CHARS_PER_WORD
+    ) -> None:
+        self.vocab = vocab
+        self.unk_token = unk_token
+        self.max_input_chars_per_word = max_input_chars_per_word
+        self._inner = {token[2:]: token for token in vocab if token.startswith("##")}
+        self._longest = max(map(len, vocab), default=0)  # no longer piece need be looked up
+
+    def tokenize(self, text: str) -> list[str]:
+        """The pieces of each of the words between white space."""
+        return [piece for word in text.split() for piece in self.pieces(word)]
+
+    def pieces(self, word: str) -> list[str]:
+        """The pieces of one word."""
+        length = len(word)
+        if length > self.max_input_chars_per_word:
+            return [self.unk_token]
+        if word in self.vocab:
+            return [word]
+        found: list[str] = []
+        start = 0
+        while start < length:
+            end = min(length, start + self._longest)
+            while start < end:
+                piece = word[start:end]
+                if start:
+                    if piece in self._inner:
+                        found.append(self._inner[piece])
+                        break
+                elif piece in self.vocab:
+                    found.append(piece)
+                    break
+                end -= 1
+            else:
+                return [self.unk_token]
+            start = end
+        return found
+
+
+class WordPieceTokenizer(PreTrainedTokenizer):
+    """The tokenizer of BERT and of the models that share its vocabulary.
+
+    Args:
+        vocab_file: a file of one token a line. ``vocab`` gives the mapping itself instead.
+        do_lower_case: lower-case the text and strip its accents.
+        do_basic_tokenize: split at punctuation and normalise before looking for pieces.
+        never_split: words that only the search for pieces touches.
+        tokenize_chinese_chars: make each CJK ideograph a word.
+        strip_accents: as in ``BasicTokenizer``.
+        options: see ``PreTrainedTokenizer``.
+
+    Raises ValueError if neither or both of ``vocab_file`` and ``vocab`` are given, or the vocabulary is malformed.
+    """
+
+    vocab_files_names: ClassVar[Mapping[str, str]] = {"vocab_file": "vocab.txt"}
+    single_layout: ClassVar[Layout] = (("cls_token", 0), ("A", 0), ("sep_token", 0))
+    pair_layout: ClassVar[Layout] = (("cls_token", 0), ("A", 0), ("sep_token", 0), ("B", 1), ("sep_token", 1))
+    _remembered: ClassVar[tuple[str, ...]] = (
+        *PreTrainedTokenizer._remembered,
+        "_token_memo",
+        "_id_memo",
+        "_span_memo",
+    )
+
+    def __init__(
+        self,
+        vocab_file: str | os.PathLike[str] | None = None,
+        do_lower_case: bool = True,
+        do_basic_tokenize: bool = True,
+        never_split: Iterable[str] | None = None,
+        unk_token: str = "[UNK]",
+        sep_token: str = "[SEP]",
+        pad_token: str = "[PAD]",
+        cls_token: str = "[CLS]",
+        mask_token: str = "[MASK]",
+        tokenize_chinese_chars: bool = True,
+        strip_accents: bool | None = None,
+        vocab: Mapping[str, int] | None = None,
+        **options: Any,
+    ) -> None:
+        if (vocab_file is None) == (vocab is None):
+            raise ValueError(f"{type(self).__name__} needs either vocab_file or vocab")
+        if vocab_file is not None:
+            self.vocab = load_vocab(vocab_file)
+        else:
+            self.vocab = checked_vocabulary(dict(vocab or {}), "vocab")
+        self.ids_to_tokens = {index: token for token, index in self.vocab.items()}
+        self.do_lower_case = do_lower_case
+        self.do_basic_tokenize = do_basic_tokenize
+        self.basic_tokenizer = BasicTokenizer(do_lower_case, never_split, tokenize_chinese_chars, strip_accents)
+        self.wordpiece_tokenizer = WordpieceTokenizer(self.vocab, str(unk_token))
+        super().__init__(
+            settings={
+                "do_lower_case": do_lower_case,
+                "do_basic_tokenize": do_basic_tokenize,
+                "never_split": sorted(never_split) if never_split else None,
+                "tokenize_chinese_chars": tokenize_chinese_chars,
+                "strip_accents": strip_accents,
+            },
+            unk_token=unk_token,
+            sep_token=sep_token,
+            pad_token=pad_token,
+            cls_token=cls_token,
+            mask_token=mask_token,
+            **options,
+        )
+
+    def _forget(self) -> None:
+        super()._forget()
+        if self.unk_token is not None:
+            self.wordpiece_tokenizer.unk_token = self.unk_token
+        self._token_memo = WordMemo(self._word_tokens)
+        self._id_memo = WordMemo(self._word_ids)
+        self._span_memo = WordMemo(self._word_spans)
+
+    @classmethod
+    def _arguments_from_tokenizer_json(cls, data: Mapping[str, Any], path: Path) -> dict[str, Any]:
+        model = data.get("model")
+        if not isinstance(model, dict) or model.get("type", "WordPiece") != "WordPiece":
+            raise ValueError(f"{path}: {cls.__name__} needs a model of type WordPiece")
+        arguments: dict[str, Any] = {"vocab": checked_vocabulary(model.get("vocab"), path)}
+        if model.get("continuing_subword_prefix", "##") != "##":
+            raise ValueError(f"{path}: continuing_subword_prefix {model['continuing_subword_prefix']!r} is not '##'")
+        if "unk_token" in model:
+            arguments["unk_token"] = model["unk_token"]
+        normalizer = data.get("normalizer")
+        if isinstance(normalizer, dict):
+            for key, argument in (
+                ("lowercase", "do_lower_case"),
+                ("strip_accents", "strip_accents"),
+                ("handle_chinese_chars", "tokenize_chinese_chars"),
+            ):
+                if key in normalizer:
+                    arguments[argument] = normalizer[key]
+        return arguments
+
+    # Vocabulary -----------------------------------------------------------------------------------------------------
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.vocab)
+
+    def _token_to_id(self, token: str) -> int | None:
+        return self.vocab.get(token)
+
+    def _id_to_token(self, index: int) -> str | None:
+        return self.ids_to_tokens.get(index)
+
+    def get_vocab(self) -> dict[str, int]:
+        return {**self.vocab, **self.added_tokens_encoder}
+
+    def save_vocabulary(self, save_directory: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Writes ``vocab.txt`` into a folder, or the file itself if the path is no folder; returns its path."""
+        from pathlib import Path
+
+        path = Path(save_directory)
+        if path.is_dir():
+            path = path / self.vocab_files_names["vocab_file"]
+        lines: list[str] = []
+        for index, token in sorted(self.ids_to_tokens.items()):
+            # The last of equal lines counts, so that repeating a token fills ids that no token has.
+            lines += [token] * (index + 1 - len(lines))
+        write_bytes(path, "".join(f"{token}\n" for token in lines).encode("utf-8"))
+        return (str(path),)
+
+    # Tokenization ---------------------------------------------------------------------------------------------------
+
+    def _words(self, text: str) -> list[str]:
+        return self.basic_tokenizer.words(text) if self.do_basic_tokenize else text.split()
+
+    def _word_tokens(self, word: str) -> list[str]:
+        pieces = self.wordpiece_tokenizer.pieces
+        if not self.do_basic_tokenize:
+            return pieces(word)
+        parts = self.basic_tokenizer.split_word(word)
+        return pieces(parts[0]) if len(parts) == 1 else [piece for part in parts for piece in pieces(part)]
+
+    def _word_ids(self, word: str) -> list[int]:
+        vocab = self.vocab
+        return [vocab[token] if token in vocab else self._known_id(token) for token in self._word_tokens(word)]
+
+    def _word_spans(self, word: str) -> tuple[list[int], list[Span]]:
+        """Ids of one word and the span of its characters behind each."""
+        if self.do_basic_tokenize:
+            parts = self.basic_tokenizer.split_word_with_origins(word)
+        else:
+            parts = [(word, range(len(word)))]
+        ids: list[int] = []
+        spans: list[Span] = []
+        for part, origins in parts:
+            pieces = self.wordpiece_tokenizer.pieces(part)
+            ids += map(self._known_id, pieces)
+            if len(pieces) == 1:  # a whole word, or an unknown one
+                spans.append((min(origins), max(origins) + 1))
+                continue
+            start = 0
+            for piece in pieces:
+                end = start + len(piece) - 2 * (start > 0)
+                spans.append((min(origins[start:end]), max(origins[start:end]) + 1))
+                start = end
+        return ids, spans
+
+    def _tokenize(self, text: str) -> list[str]:
+        tokens: list[str] = []
+        for pieces in map(self._token_memo.__getitem__, self._words(text)):
+            tokens += pieces
+        return tokens
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for pieces in map(self._id_memo.__getitem__, self._words(text)):
+            ids += pieces
+        return ids
+
+    def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
+        if self.do_basic_tokenize:
+            words = self.basic_tokenizer.word_spans(text)
+        else:
+            words = [(match.group(), match.start()) for match in _RUN.finditer(text)]
+        ids: list[int] = []
+        spans: list[Span] = []
+        for word, place in words:
+            more, found = self._span_memo[word]
+            ids += more
+            spans += [(place + start, place + end) for start, end in found]
+        return ids, spans
+
+    def convert_tokens_to_string(self, tokens: list[str]) -> str:
+        """Words, with the pieces inside them joined on."""
+        return " ".join(tokens).replace(" ##", "").strip()
