@@ -15,12 +15,14 @@ proxy it answers for every host.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -86,6 +88,18 @@ class _Plain:
     content: bytes
     headers: Mapping[str, str]
     token: str | None
+
+
+def download_environment(home: Path, **variables: str) -> dict[str, str]:
+    """This process's environment without what changes downloads (caches, tokens, proxies), with HF_HOME and `variables`."""
+    prefixes = ("HF_", "HUGGING", "TX_OFFLINE", "TRANSFORMERS_", "PYTORCH_TRANSFORMERS", "PYTORCH_PRETRAINED", "XDG_CACHE")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(prefixes) and not name.lower().endswith("_proxy")
+    }
+    # A folder without a .netrc, whose passwords requests would send.
+    return kept | {"HOME": str(home), "HF_HOME": str(home / "hf")} | variables
 
 
 def git_blob_hash(content: bytes) -> str:

@@ -40,6 +40,11 @@ class ModelSpec:
         config: fields of a tiny configuration, in the published names (the reference is built from the same).
         labels: task → keyword → kind of label, where they differ from ``LABELS``.
         reference_keywords: keyword of tx → keyword of the reference, where they differ.
+        reference_config: fields of the reference's configuration beyond ``config``.
+        reference_classes: class name of tx → class name of the reference, where they differ.
+        reference_outputs: fields that the reference returns and tx does not.
+        not_in_reference: (framework, task) of classes that the reference does not have.
+        absent_in_reference: task → prefixes of parameters that the reference's class lacks.
         token_type_ids: whether the models take ``token_type_ids``.
         new_heads: task → prefixes of the parameters that a checkpoint of the base model does not have and that are newly
             initialised, ``{"sequence-classification": ("classifier",)}``.
@@ -49,6 +54,7 @@ class ModelSpec:
         cross_attention: whether the base model can be a decoder with cross-attention.
         max_positions: the configuration field of the longest sequence; None if there is no limit.
         activation: the configuration field of the activation function; None if it is fixed.
+        dropouts: the configuration fields of dropout probabilities.
         torch_only: names of public classes in ``model_torch`` without a TensorFlow twin.
         tf_only: names of public classes in ``model_tf`` without a PyTorch twin.
     """
@@ -57,6 +63,11 @@ class ModelSpec:
     config: Mapping[str, Any]
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     reference_keywords: Mapping[str, str] = field(default_factory=dict)
+    reference_config: Mapping[str, Any] = field(default_factory=dict)
+    reference_classes: Mapping[str, str] = field(default_factory=dict)
+    reference_outputs: tuple[str, ...] = ()
+    not_in_reference: tuple[tuple[str, str], ...] = ()
+    absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     token_type_ids: bool = True
     new_heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     output_heads: tuple[str, ...] = ("lm", "pretraining")
@@ -65,6 +76,7 @@ class ModelSpec:
     cross_attention: bool = False
     max_positions: str | None = "max_position_embeddings"
     activation: str | None = "hidden_act"
+    dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
     torch_only: tuple[str, ...] = ()
     tf_only: tuple[str, ...] = ()
 

@@ -1,0 +1,174 @@
+"""Parity with the reference implementation: its random twins load here and agree, and what is saved here loads there.
+
+The reference runs in its own process (:mod:`tx_testing.reference`), once for each framework and direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from tx_testing import reference
+
+from .base import Suite
+from .model_common import FLAGS, Backend, temporary_root
+from .model_tf import TFBackend
+from .model_torch import TorchBackend
+from .spec import Array, assert_close
+
+TOLERANCE = 2e-5  # of the largest output, in float32
+# Which framework of the reference made a folder, the folder's ending, and how from_pretrained is told to take it.
+SOURCES: dict[str, tuple[str, str, Mapping[str, Mapping[str, bool]]]] = {
+    "torch-safetensors": ("torch", "", {}),
+    "torch-bin": ("torch", "-bin", {"tf": {"from_pt": True}}),
+    "tf-h5": ("tf", "", {"torch": {"from_tf": True}}),
+    "tf-safetensors": ("tf", "-safetensors", {}),
+}
+SCRIPTS = {"torch": "model_torch.py", "tf": "model_tf.py"}
+# What one framework's reference can read of the files written here.
+WRITTEN = {"torch": ("safetensors", "bin"), "tf": ("h5",)}
+
+
+class ReferenceSuite(Suite):
+    """Parity in both directions, for every class, in both frameworks."""
+
+    backends: ClassVar[Mapping[str, Backend]] = {"torch": TorchBackend(), "tf": TFBackend()}
+
+    @pytest.fixture(autouse=True)
+    def _needs_reference(self) -> None:
+        reference.reference_python()
+
+    # --- requests
+
+    def _inputs(self, task: str, *, labels: bool = True) -> dict[str, Array]:
+        return {**self.spec.inputs(task), **(self.spec.make_labels(task) if labels else {})}
+
+    def _request(self, key: str, task: str, arrays: dict[str, Array], inputs: Mapping[str, Array], **more: Any) -> Any:
+        names = {}
+        for keyword, array in inputs.items():
+            arrays[f"{key}.{keyword}"] = array
+            names[self.spec.reference_keywords.get(keyword, keyword)] = f"{key}.{keyword}"
+        config = {**self.spec.config, **self.spec.reference_config}
+        name = self.spec.class_names()[task]
+        return {
+            "key": key,
+            "class": self.spec.reference_classes.get(name, name),
+            "config_class": self.spec.config_class().__name__,
+            "config": config,
+            "inputs": names,
+            "options": FLAGS,
+            **more,
+        }
+
+    def twins(self, framework: str) -> reference.Result:
+        """The reference's random twins of every class, made in one run."""
+        arrays: dict[str, Array] = {}
+        requests = [
+            self._request(task, task, arrays, self._inputs(task))
+            for task in self.spec.class_names()
+            if not self._missing_in_reference(framework, task)
+        ]
+        if self.spec.cross_attention and framework == "torch":
+            decoder = {**self.spec.config, "is_decoder": True, "add_cross_attention": True}
+            requests.append(self._request("decoder", "base", arrays, self._crossed(), config=decoder))
+        return reference.run(SCRIPTS[framework], {"requests": requests}, arrays)
+
+    def _crossed(self) -> dict[str, Array]:
+        rng = np.random.default_rng(3)
+        states = rng.standard_normal((3, 9, self.spec.make_config().hidden_size)).astype(np.float32)
+        keep = (np.arange(9) < np.array([9, 4, 6])[:, None]).astype(np.int64)
+        return {**self.spec.inputs("base"), "encoder_hidden_states": states, "encoder_attention_mask": keep}
+
+    def _missing_in_reference(self, framework: str, task: str) -> bool:
+        return (framework, task) in self.spec.not_in_reference
+
+    def _compare(self, found: Mapping[str, Any], wanted: Mapping[str, Array]) -> None:
+        """Compare by field; the reference's losses in TensorFlow are one a row, their mean is ours."""
+        compared = 0
+        for name, value in found.items():
+            if isinstance(value, tuple):
+                for index, item in enumerate(value):
+                    assert_close(item, wanted[f"{name}/{index}"], TOLERANCE, f"{name}[{index}]")
+                assert f"{name}/{len(value)}" not in wanted
+                compared += len(value)
+            elif name == "loss":
+                assert_close(value, np.mean(wanted[name]), TOLERANCE, name)
+                compared += 1
+            else:
+                assert_close(value, wanted[name], TOLERANCE, name)
+                compared += 1
+        left = {name for name in wanted if name.partition("/")[0] not in found} - set(self.spec.reference_outputs)
+        assert not left, f"the reference also returns {sorted(left)}"
+        assert compared
+
+    # --- tests
+
+    @pytest.mark.parametrize("framework", ["torch", "tf"])
+    @pytest.mark.parametrize("source", list(SOURCES))
+    def test_reference_twin_loads_and_agrees(self, task: str, source: str, framework: str) -> None:
+        made_by, ending, flags = SOURCES[source]
+        if self._missing_in_reference(made_by, task):
+            pytest.skip(f"does not apply: the reference has no such class in {made_by}")
+        result = self.twins(made_by)
+        backend = self.backends[framework]
+        folder = result.folder / f"{task}{ending}"
+        model, report = backend.model_class(self.spec, task).from_pretrained(
+            str(folder), output_loading_info=True, **flags.get(framework, {})
+        )
+        absent = self.spec.absent_in_reference.get(task, ())
+        assert all(name.startswith(absent) for name in report["missing_keys"]), report["missing_keys"]
+        assert not report["unexpected_keys"]
+        assert not report["mismatched_keys"]
+        assert not report.dropped
+        self._compare(backend.run(model, self._inputs(task), **FLAGS), result.group(task))
+
+    @pytest.mark.parametrize("framework", ["torch", "tf"])
+    def test_reference_decoder_agrees(self, framework: str) -> None:
+        if not self.spec.cross_attention:
+            pytest.skip("does not apply: no cross-attention")
+        result, backend = self.twins("torch"), self.backends[framework]
+        folder = str(result.folder / "decoder")
+        model = backend.model_class(self.spec, "base").from_pretrained(folder)
+        assert model.config.is_decoder
+        wanted = result.group("decoder")
+        found = backend.run(model, self._crossed(), **FLAGS)
+        for name in ("last_hidden_state", "pooler_output"):
+            assert_close(found[name], wanted[name], TOLERANCE, name)
+        for index, weights in enumerate(found["attentions"]):
+            assert_close(weights, wanted[f"attentions/{index}"], TOLERANCE, f"attentions[{index}]")
+
+    def _written(self, framework: str) -> tuple[reference.Result, dict[str, Path]]:
+        """Everything saved here by this framework's classes, loaded (strictly) and run by the reference in one run."""
+        root = temporary_root() / f"written-{framework}-{self.spec.architecture.partition('.')[0]}"
+        backend = self.backends[framework]
+        arrays: dict[str, Array] = {}
+        requests, folders = [], {}
+        for task in self.spec.class_names():
+            if self._missing_in_reference(framework, task):
+                continue
+            allowed = self.spec.absent_in_reference.get(task, ())
+            for file_format in WRITTEN[framework]:
+                key = f"{task}-{file_format}"
+                folders[key] = root / key
+                if not folders[key].exists():
+                    cls = backend.model_class(self.spec, task)
+                    model = cls.from_pretrained(str(backend.randomised(self.spec, task)))
+                    model.save_pretrained(str(folders[key]), format=file_format)
+                inputs = self._inputs(task, labels=False)
+                requests.append(self._request(key, task, arrays, inputs, load=str(folders[key]), allowed=allowed))
+        return reference.run(SCRIPTS[framework], {"requests": requests}, arrays), folders
+
+    @pytest.mark.parametrize("framework", ["torch", "tf"])
+    def test_saved_files_load_in_the_reference(self, task: str, framework: str) -> None:
+        if self._missing_in_reference(framework, task):
+            pytest.skip(f"does not apply: the reference has no such class in {framework}")
+        result, _ = self._written(framework)
+        backend = self.backends[framework]
+        model = backend.model_class(self.spec, task).from_pretrained(str(backend.randomised(self.spec, task)))
+        found = backend.run(model, self._inputs(task, labels=False), **FLAGS)
+        for file_format in WRITTEN[framework]:
+            self._compare(found, result.group(f"{task}-{file_format}"))

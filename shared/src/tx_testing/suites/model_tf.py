@@ -1,0 +1,343 @@
+"""The standard tests of models in TensorFlow (Keras 3)."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tx_core.layers_tf import named_parameters
+
+from .model_common import FLAGS, SAME, Backend, ModelSuite
+from .spec import Array, ModelSpec, assert_close, load
+
+
+class TFBackend(Backend):
+    """TensorFlow as the suites see it."""
+
+    name = "tf"
+    load_flags: ClassVar[Mapping[str, Mapping[str, bool]]] = {"bin": {"from_pt": True}}
+
+    def model_class(self, spec: ModelSpec, task: str) -> Any:
+        return load(spec.record().tf[task])
+
+    def tensor(self, array: Array) -> Any:
+        return tf.constant(array)
+
+    def numpy(self, tensor: Any) -> Array:
+        return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+    def tensors(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self.tensor(array) for name, array in inputs.items()}
+
+    def call(self, model: Any, inputs: Mapping[str, Any], **flags: Any) -> Any:
+        return model(**self.tensors(inputs), **flags)
+
+    def _parameters(self, model: Any) -> dict[str, Any]:
+        seen: dict[int, Any] = {}
+        for parameter in named_parameters(model):
+            seen.setdefault(id(parameter.variable), parameter)
+        return {parameter.name: parameter for parameter in seen.values()}
+
+    def arrays(self, model: Any) -> dict[str, Array]:
+        return {name: parameter.read() for name, parameter in self._parameters(model).items()}
+
+    def embedding(self, layer: Any) -> Array:
+        return np.array(self.numpy(layer.embeddings if hasattr(layer, "embeddings") else layer.weight))
+
+    def set_embedding(self, layer: Any, values: Array) -> None:
+        layer.embeddings.assign(values)
+
+    def loss(self, output: Any) -> Any:
+        if "loss" in output._fields:
+            return output.loss
+        return tf.add_n([tf.reduce_mean(value**2) for value in output if not isinstance(value, tuple)])
+
+    def gradients(self, model: Any, inputs: Mapping[str, Array], **extra: Any) -> dict[str, Array | None]:
+        parameters = self._parameters(model)
+        with tf.GradientTape() as tape:
+            loss = self.loss(model(**self.tensors(inputs), **extra))
+        found = tape.gradient(loss, [parameter.variable.value for parameter in parameters.values()])
+        gradients: dict[str, Array | None] = {}
+        for (name, parameter), gradient in zip(parameters.items(), found, strict=True):
+            values = None if gradient is None else np.asarray(tf.convert_to_tensor(gradient))
+            gradients[name] = values.T if values is not None and parameter.transposed else values
+        return gradients
+
+    def input_gradient(self, model: Any, inputs: Mapping[str, Array], name: str) -> Array | None:
+        tensors = self.tensors(inputs)
+        with tf.GradientTape() as tape:
+            tape.watch(tensors[name])
+            loss = self.loss(model(**tensors))
+        gradient = tape.gradient(loss, tensors[name])
+        return None if gradient is None else np.asarray(gradient)
+
+
+class TFModelSuite(ModelSuite):
+    """What :class:`ModelSuite` has, and what only TensorFlow has."""
+
+    backend: ClassVar[TFBackend] = TFBackend()
+    backend_name = "tf"
+
+    def tensors(self, task: str) -> dict[str, Any]:
+        return self.backend.tensors(self.spec.inputs(task))
+
+    def classes_task(self) -> str:
+        """A task whose only label is a class of each row."""
+        for task in self.tasks():
+            if list(self.spec.label_keywords(task).values()) == ["classes"]:
+                return task
+        pytest.skip("does not apply: no class of this architecture classifies sequences")
+
+    def _same(self, output: Any, wanted: Mapping[str, Any], tolerance: float = SAME) -> None:
+        found = self.backend.named(output)
+        assert list(found) == list(wanted)
+        for name, value in wanted.items():
+            assert_close(found[name], value, tolerance, name)
+
+    # --- calls
+
+    def test_forms_of_a_call(self, task: str) -> None:
+        """A tensor, a list, a tuple, a dictionary, keywords, NumPy arrays, nested lists of numbers, None in a list."""
+        model, arrays = self.shared(task), self.spec.inputs(task)
+        inputs = self.backend.tensors(arrays)
+        ids, mask = inputs["input_ids"], inputs["attention_mask"]
+        full, masked, alone = (
+            self.run(model, {name: arrays[name] for name in names})
+            for names in (list(arrays), ["input_ids", "attention_mask"], ["input_ids"])
+        )
+        self._same(model(inputs), full)
+        self._same(model(inputs, training=False), full)
+        self._same(model(arrays), full)
+        self._same(model(ids), alone)
+        self._same(model(input_ids=ids), alone)
+        self._same(model([ids]), alone)
+        self._same(model([ids, mask]), masked)
+        self._same(model((ids, mask)), masked)
+        self._same(model(ids, attention_mask=mask), masked)
+        self._same(model(ids, mask), masked)
+        self._same(model([ids, mask, None]), masked)
+        self._same(model({"input_ids": ids, "attention_mask": mask}), masked)
+        self._same(model(arrays["input_ids"].tolist()), alone)
+        if self.spec.token_type_ids:
+            self._same(model([ids, None, inputs["token_type_ids"]]), self.run(
+                model, {name: arrays[name] for name in ("input_ids", "token_type_ids")}
+            ))
+
+    def test_wrong_forms_of_a_call(self) -> None:
+        model, inputs = self.shared("base"), self.tensors("base")
+        with pytest.raises(TypeError, match="attention_musk"):
+            model({"input_ids": inputs["input_ids"], "attention_musk": inputs["attention_mask"]})
+        with pytest.raises(TypeError, match="twice"):
+            model([inputs["input_ids"], inputs["attention_mask"]], attention_mask=inputs["attention_mask"])
+        with pytest.raises((TypeError, ValueError), match="at most"):
+            model([inputs["input_ids"]] * 40)
+        with pytest.raises(ValueError, match="input_ids"):
+            model([[1, 2, 3], [1, 2]])
+
+    def test_deterministic_unless_training(self, task: str) -> None:
+        model, inputs = self.shared(task), self.tensors(task)
+        one, two = (np.asarray(model(inputs)[0]) for _ in range(2))
+        np.testing.assert_array_equal(one, two)
+        trained, again = (np.asarray(model(inputs, training=True)[0]) for _ in range(2))
+        assert np.abs(trained - one).max() > 1e-4
+        assert np.abs(trained - again).max() > 1e-4
+        np.testing.assert_array_equal(np.asarray(model(inputs)[0]), one)
+
+    def test_constructor(self, task: str) -> None:
+        config = self.spec.make_config()
+        model = self.cls(task)(config=config, name="my_model")
+        assert model.config is config
+        assert model.name == "my_model"
+        assert model.built, "the weights exist without a call"
+        with pytest.raises(TypeError, match="from_pretrained"):
+            self.cls(task)("bert-base-uncased")
+
+    def test_variables_are_all_tracked(self, task: str, tmp_path: Path) -> None:
+        """Keras and TensorFlow's own checkpoints see each variable once."""
+        model = self.shared(task)
+        parameters = self.backend.arrays(model)
+        assert len(model.trainable_variables) == len(parameters)
+        assert len(model.trainable_weights) == len({id(v) for v in model.trainable_weights})
+        path = tf.train.Checkpoint(model=model).save(str(tmp_path / "checkpoint"))
+        fresh = self.cls(task)(self.spec.make_config())
+        tf.train.Checkpoint(model=fresh).restore(path).assert_existing_objects_matched()
+        for name, array in self.backend.arrays(fresh).items():
+            np.testing.assert_array_equal(array, parameters[name], err_msg=name)
+
+    def test_keras_weights_files(self, tmp_path: Path) -> None:
+        model = self.shared("base")
+        model.save_weights(str(tmp_path / "model.weights.h5"))
+        fresh = self.cls("base")(self.spec.make_config())
+        fresh.load_weights(str(tmp_path / "model.weights.h5"))
+        wanted = self.backend.arrays(model)
+        for name, array in self.backend.arrays(fresh).items():
+            np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+
+    def test_outputs_are_known_to_keras_and_tensorflow(self) -> None:
+        output = self.shared("base")(self.tensors("base"), **FLAGS)
+        for flat in (tf.nest.flatten(output), keras.tree.flatten(output)):
+            assert len(flat) == len(output) - 2 + 2 * self.spec.layers() + 1
+        mapped = tf.nest.map_structure(lambda x: x, output)
+        assert mapped._fields == output._fields
+        arrays = self.backend.named(output)
+        again = pickle.loads(pickle.dumps(type(output)._make(arrays.values())))  # noqa: S301 - our own output
+        assert again._fields == output._fields
+
+    # --- compilation
+
+    def test_tf_function(self, task: str) -> None:
+        """One trace serves every batch size and length."""
+        model = self.shared(task)
+        shape = [None] * self.spec.inputs(task)["input_ids"].ndim
+        traces = []
+
+        @tf.function(
+            input_signature=[{n: tf.TensorSpec(shape, tf.int32, name=n) for n in self.spec.inputs(task)}]
+        )
+        def run(inputs: Any) -> Any:
+            traces.append(inputs)
+            return model(inputs, **FLAGS)
+
+        for batch in (self.spec.inputs(task), {n: a[:1, ..., :5] for n, a in self.spec.inputs(task, seed=7).items()}):
+            narrow = {name: array.astype(np.int32) for name, array in batch.items()}
+            self._same(run(self.backend.tensors(narrow)), self.run(model, narrow, **FLAGS))
+        assert len(traces) == 1
+
+    def test_xla(self) -> None:
+        model, inputs = self.shared("base"), self.tensors("base")
+        compiled = tf.function(lambda inputs: model(inputs), jit_compile=True)
+        self._same(compiled(inputs), self.run(model, self.spec.inputs("base")))
+
+    def test_functional_model(self) -> None:
+        """On a symbolic input that is longer than the model's positions, as in 2019; then compiled."""
+        ids = keras.Input(batch_shape=(2, 2000), dtype="int32")
+        outputs = self.model("base")(ids)
+        assert outputs[0].shape == (2, 2000, self.spec.make_config().hidden_size)
+        functional = keras.Model(inputs=ids, outputs=outputs[0])
+        functional.compile(optimizer="adam", loss="mse")
+
+    def test_functional_model_runs(self) -> None:
+        base = self.model("base")
+        arrays = {n: a.astype(np.int32) for n, a in self.spec.inputs("base").items()}
+        symbolic = {n: keras.Input((None,), dtype="int32", name=n) for n in arrays}
+        classifier = keras.layers.Dense(3)(base(symbolic)[0])
+        functional = keras.Model(symbolic, classifier)
+        result = functional(arrays)
+        assert result.shape == (*arrays["input_ids"].shape, 3)
+        assert len(functional.trainable_variables) == len(base.trainable_variables) + 2
+
+    # --- training with Keras
+
+    def _dataset(self, task: str, rows: int = 8) -> Any:
+        rng = np.random.default_rng(0)
+        inputs = {
+            name: np.concatenate([array] * rows)[:rows].astype(np.int32) for name, array in self.spec.inputs(task).items()
+        }
+        inputs["input_ids"] = rng.integers(5, self.spec.vocab_size(), inputs["input_ids"].shape).astype(np.int32)
+        return inputs, (inputs["input_ids"][:, 0] % 2).astype(np.int64)
+
+    def _tour(self, model: Any, data: Any, *, learning_rate: float = 3e-5, epochs: int = 1) -> Any:
+        """The README's quick tour of 2019."""
+        dataset = tf.data.Dataset.from_tensor_slices(data).batch(4).repeat()
+        optimizer = keras.optimizers.Adam(learning_rate=learning_rate, epsilon=1e-08, clipnorm=1.0)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        metric = keras.metrics.SparseCategoricalAccuracy("accuracy")
+        model.compile(optimizer=optimizer, loss=loss, metrics=[metric])
+        return model.fit(
+            dataset, epochs=epochs, steps_per_epoch=4, validation_data=dataset, validation_steps=2, verbose=0
+        )
+
+    def test_fit(self, tmp_path: Path) -> None:
+        """Compile and fit as the quick tour does; the model learns, predicts and survives a save."""
+        task = self.classes_task()
+        model = self.model(task, **dict.fromkeys(self.spec.dropouts, 0.0))
+        inputs, labels = self._dataset(task)
+        history = self._tour(model, (inputs, labels), learning_rate=5e-3, epochs=6).history
+        assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+        assert np.isfinite(history["loss"]).all()
+        assert history["loss"][-1] < 0.5 * history["loss"][0], history["loss"]
+        logits = model.predict(inputs, verbose=0)
+        assert isinstance(logits, tuple)
+        assert logits[0].shape == (8, model.config.num_labels)
+        assert_close(logits[0], self.run(model, inputs)["logits"], SAME)
+        assert (logits[0].argmax(-1) == labels).mean() >= 0.75
+        model.save_pretrained(str(tmp_path))
+        again = self.cls(task).from_pretrained(str(tmp_path))
+        assert_close(self.run(again, inputs)["logits"], logits[0], SAME)
+
+    def test_fit_with_tuple_outputs(self) -> None:
+        """Hidden states and attentions in the output do not disturb the loss."""
+        task = self.classes_task()
+        model = self.model(task, **FLAGS)
+        history = self._tour(model, self._dataset(task)).history
+        assert np.isfinite(history["loss"]).all()
+
+    def test_fit_with_tuple_labels(self) -> None:
+        """Two labels, two outputs: an answer's start and end."""
+        task = next((t for t in self.tasks() if "start_positions" in self.spec.label_keywords(t)), None)
+        if task is None:
+            pytest.skip("does not apply: no class of this architecture answers questions")
+        model = self.model(task)
+        inputs, labels = self._dataset(task)
+        history = self._tour(model, (inputs, (labels, labels + 1))).history
+        assert np.isfinite(history["loss"]).all()
+
+    # --- precision
+
+    @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+    def test_dtype(self, dtype: str, tmp_path: Path) -> None:
+        task = self.tasks()[-1]
+        model = self.model(task, dtype=dtype)
+        assert {keras.backend.standardize_dtype(v.dtype) for v in model.trainable_variables} == {dtype}
+        exact = self.run(self.shared(task), self.spec.inputs(task))
+        output = model(self.tensors(task))
+        for name, value in zip(output._fields, output, strict=True):
+            assert keras.backend.standardize_dtype(value.dtype) == dtype
+            assert_close(np.asarray(tf.cast(value, "float32")), exact[name], 0.1, name)
+        model.save_pretrained(str(tmp_path))
+        again = self.cls(task).from_pretrained(str(tmp_path), dtype=dtype)
+        for one, two in zip(model.trainable_variables, again.trainable_variables, strict=True):
+            assert bool(tf.reduce_all(tf.equal(one.value, two.value)))
+
+    def test_mixed_precision(self) -> None:
+        model = self.model("base", dtype="mixed_bfloat16")
+        assert {keras.backend.standardize_dtype(v.dtype) for v in model.trainable_variables} == {"float32"}
+        output = model(self.tensors("base"))
+        exact = self.run(self.shared("base"), self.spec.inputs("base"))
+        assert_close(np.asarray(tf.cast(output[0], "float32")), next(iter(exact.values())), 0.1)
+
+    # --- embeddings
+
+    def test_embeddings_are_keras_layers(self, task: str) -> None:
+        model = self.shared(task)
+        assert isinstance(model.get_input_embeddings(), keras.layers.Embedding)
+        output = model.get_output_embeddings()
+        assert output is None or isinstance(output, keras.layers.Layer)
+
+    def test_untied_weights(self, task: str, tmp_path: Path) -> None:
+        if task not in self.spec.output_heads:
+            return
+        model = self.cls(task)(self.spec.make_config(tie_word_embeddings=False))
+        one, two = (self.backend.embedding(e) for e in (model.get_input_embeddings(), model.get_output_embeddings()))
+        assert np.abs(one - two).max() > 0
+        model.save_pretrained(str(tmp_path))
+        loaded, report = self.cls(task).from_pretrained(str(tmp_path), output_loading_info=True)
+        assert not any(report.values())
+        np.testing.assert_array_equal(self.backend.embedding(loaded.get_output_embeddings()), two)
+
+    def test_resized_model_trains(self) -> None:
+        task = self.classes_task()
+        model = self.model(task)
+        model.resize_token_embeddings(self.spec.vocab_size() + 7)
+        inputs, labels = self._dataset(task)
+        inputs["input_ids"][0, 0] = self.spec.vocab_size() + 6
+        before = self.backend.embedding(model.get_input_embeddings())
+        self._tour(model, (inputs, labels), learning_rate=1e-2)
+        after = self.backend.embedding(model.get_input_embeddings())
+        assert np.abs(after[-1] - before[-1]).max() > 0, "the new row is not trained"
