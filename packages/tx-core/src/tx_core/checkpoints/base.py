@@ -27,6 +27,8 @@ FLOAT8_E5M2 = np.dtype(ml_dtypes.float8_e5m2)
 
 MAX_DIMENSIONS = 32
 """More axes than any layer has; also what NumPy 1 can hold."""
+MAX_ELEMENTS = 1 << 59
+"""NumPy refuses shapes beyond that, also those that hold nothing because another axis is 0."""
 
 
 class CheckpointError(ValueError):
@@ -204,4 +206,6 @@ def checked_shape(path: Path, sizes: Iterable[Any], key: str) -> tuple[int, ...]
     for size in shape:
         if type(size) is not int or not 0 <= size < 1 << 63:
             raise CheckpointError(path, f"shape {shorten(repr(shape))} is not made of non-negative sizes", key)
+    if math.prod(size or 1 for size in shape) >= MAX_ELEMENTS:
+        raise CheckpointError(path, f"shape {shape} has more elements than memory has addresses", key)
     return shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tx_core.checkpoints.base import Checkpoint, CheckpointError
@@ -104,6 +105,10 @@ def _refuse(path: Path, head: bytes) -> Checkpoint:
     text = head.lstrip()[:64].lower()
     if not head:
         raise CheckpointError(path, "the file is empty; fetch or copy it again")
+    if found := re.search(r"\.data-\d{5}-of-\d{5}$", path.name):
+        raise CheckpointError(
+            path, f"a data file of a TensorFlow checkpoint; give the checkpoint's prefix: {path.name[: found.start()]}"
+        )
     for magic, what, cure in _NOT_CHECKPOINTS:
         if head.startswith(magic):
             raise CheckpointError(path, f"the file is {what}; {cure}")

@@ -147,7 +147,23 @@ class TF1Checkpoint(Checkpoint):
             entry = self._parse_entry(name, raw_entry)
             if entry is not None:
                 entries[name] = entry
+        self._check_data(entries)
         return entries
+
+    def _check_data(self, entries: Mapping[str, _Entry]) -> None:
+        """Every data file is there and long enough, so that a broken copy is noticed before anything is assigned."""
+        sizes: dict[int, int] = {}
+        for name, entry in entries.items():
+            path = self._data_path(entry.shard)
+            if entry.shard not in sizes:
+                if not path.is_file():
+                    raise self._error(f"its data file {path.name} is not beside the index; fetch it", repr(name))
+                sizes[entry.shard] = path.stat().st_size
+            if entry.offset + entry.nbytes > sizes[entry.shard]:
+                raise CheckpointError(path, "the data lies behind the file's end; fetch or copy it again", repr(name))
+
+    def _data_path(self, shard: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.data-{shard:05}-of-{self._shards:05}")
 
     def _parse_entry(self, name: str, raw: bytes) -> _Entry | None:
         key = repr(name)
@@ -185,15 +201,10 @@ class TF1Checkpoint(Checkpoint):
     def read(self, name: str) -> Array:
         self.info(name)
         entry = self._entries[name]
-        path = self.path.with_name(f"{self.path.name}.data-{entry.shard:05}-of-{self._shards:05}")
+        path = self._data_path(entry.shard)
         if entry.shard not in self._data:
-            if not path.is_file():
-                raise self._error(f"its data file {path.name} is not beside the index; fetch it", repr(name))
             self._data[entry.shard] = path.open("rb", buffering=0)
-        file = self._data[entry.shard]
-        if entry.offset + entry.nbytes > file_size(file):
-            raise CheckpointError(path, "the data lies behind the file's end; fetch or copy it again", repr(name))
-        raw = read_bytes(file, path, entry.offset, entry.nbytes, repr(name))
+        raw = read_bytes(self._data[entry.shard], path, entry.offset, entry.nbytes, repr(name))
         if mask(crc32c(raw)) != entry.crc:
             raise CheckpointError(path, "the data does not fit its checksum; fetch or copy the file again", repr(name))
         return decode(raw, entry.dtype, entry.info.shape)

@@ -44,6 +44,8 @@ MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 MAX_DEPTH = 32
 MAX_NODES = 1_000_000
+MAX_NAME = 4096
+"""Characters of a flattened name."""
 ALIGNMENT = 64
 """Bytes; what torch.save aligns storages to."""
 SMALL = 16 << 20
@@ -327,6 +329,8 @@ class TorchCheckpoint(Checkpoint):
                 if not isinstance(key, str | int):
                     continue
                 name = f"{prefix}.{key}" if prefix else str(key)
+                if len(name) > MAX_NAME:
+                    raise self._error(f"a name has more than {MAX_NAME} characters", shorten(repr(name)))
                 if not isinstance(child, _Tensor):
                     walk(child, name)
                 elif name in found:
@@ -360,7 +364,9 @@ class TorchCheckpoint(Checkpoint):
         flat = decode(raw, tensor.dtype, (tensor.span,))
         if count == 0:
             return flat.reshape(tensor.shape)
-        view = np.lib.stride_tricks.as_strided(flat, tensor.shape, [stride * itemsize for stride in tensor.strides])
+        # The stride of an axis of size 1 is never taken, so it may be anything: also more than NumPy can hold.
+        strides = [stride if size > 1 else 1 for stride, size in zip(tensor.strides, tensor.shape, strict=True)]
+        view = np.lib.stride_tricks.as_strided(flat, tensor.shape, [stride * itemsize for stride in strides])
         # A transposed array keeps its memory; one that repeats or skips elements gets memory of its own.
         return view if tensor.span == count and _is_dense(tensor) else view.copy()
 
