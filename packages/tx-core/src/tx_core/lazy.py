@@ -43,7 +43,10 @@ def _findable(module: str) -> bool:
         return sys.modules[module] is not None
     from importlib.util import find_spec
 
-    spec = find_spec(module)
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # an import hook that forbids the module
+        return False
     # A folder without __init__.py (what an uninstalled package may leave behind) is found too, but has no origin.
     return spec is not None and spec.origin is not None
 

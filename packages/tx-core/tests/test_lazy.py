@@ -1,0 +1,220 @@
+"""Lazy exports, tried with a toy package and toy frameworks in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tx_core.lazy import attach, require
+
+# Makes modules look as if they were not installed, as all finders of a process without them would.
+HIDE = """
+import json, sys
+class Hiding:
+    def __init__(self, finder): self.finder = finder
+    def find_spec(self, name, path=None, target=None):
+        hidden = name.partition(".")[0] in HIDDEN
+        return None if hidden else self.finder.find_spec(name, path, target)
+    def __getattr__(self, name): return getattr(self.finder, name)
+sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
+"""
+
+TOY = """
+TYPE_CHECKING = False
+EXPORTS = {"config": ("ToyConfig", "helper"), "model_torch": ("ToyModel",), "model_tf": ("TFToyModel",)}
+from tx_core.lazy import attach
+__getattr__, __dir__ = attach(__name__, EXPORTS)
+"""
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """A folder with the package toy_package and with empty packages by the names of the frameworks."""
+    for name in ("torch", "tensorflow", "keras"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    toy = tmp_path / "toy_package"
+    toy.mkdir()
+    (toy / "__init__.py").write_text(TOY)
+    (toy / "config.py").write_text("class ToyConfig: pass\ndef helper(): return 1\nprint_me = 'config is loaded'\n")
+    (toy / "model_torch.py").write_text("import torch\nclass ToyModel: pass\n")
+    (toy / "model_tf.py").write_text("import tensorflow, keras\nclass TFToyModel: pass\n")
+    information = tmp_path / "toy_package-1.2.3.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-package\nVersion: 1.2.3\n")
+    return tmp_path
+
+
+def run(packages: Path, code: str, hidden: Sequence[str] = (), **environment: str) -> Any:
+    """What `code` leaves in `result`, in a process where the modules `hidden` are not installed."""
+    program = f"HIDDEN = {list(hidden)!r}\n{HIDE}\n{code}\nprint(json.dumps(result))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(packages), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+ERROR = """
+import toy_package
+try:
+    toy_package.{name}
+    result = None
+except {error} as error:
+    result = [type(error).__name__, str(error), error.name]
+"""
+
+
+def test_importing_the_package_loads_none_of_its_modules(packages: Path) -> None:
+    loaded = run(packages, "import toy_package\nresult = sorted(sys.modules)")
+    assert "toy_package" in loaded
+    assert not {"toy_package.config", "torch", "tensorflow", "keras", "numpy", "typing", "importlib.metadata"} & {
+        *loaded
+    }
+
+
+def test_a_name_is_loaded_when_used_and_kept(packages: Path) -> None:
+    code = """
+import toy_package
+first = toy_package.ToyConfig
+loaded = sorted(name for name in sys.modules if name in ("toy_package.config", "toy_package.model_torch", "torch"))
+from toy_package import ToyConfig
+result = [first is ToyConfig, "ToyConfig" in vars(toy_package), first.__module__, toy_package.helper(), loaded]
+"""
+    assert run(packages, code) == [True, True, "toy_package.config", 1, ["toy_package.config"]]
+
+
+@pytest.mark.parametrize(
+    "hidden, name, message, missing",
+    [
+        (["torch"], "ToyModel", "ToyModel needs PyTorch: pip install 'toy-package[torch]'", "torch"),
+        (["tensorflow"], "TFToyModel", "TFToyModel needs TensorFlow: pip install 'toy-package[tf]'", "tensorflow"),
+        (["keras"], "TFToyModel", "TFToyModel needs TensorFlow: pip install 'toy-package[tf]'", "keras"),
+    ],
+)
+def test_a_name_without_its_framework_says_what_to_install(
+    packages: Path, hidden: list[str], name: str, message: str, missing: str
+) -> None:
+    found = run(packages, ERROR.format(name=name, error="ImportError"), hidden)
+    assert found == ["ImportError", message, missing]
+
+
+def test_an_error_inside_a_framework_is_not_hidden(packages: Path) -> None:
+    (packages / "torch" / "__init__.py").write_text("raise ImportError('libtorch.so is broken', name='_C')")
+    found = run(packages, ERROR.format(name="ToyModel", error="ImportError"))
+    assert found == ["ImportError", "libtorch.so is broken", "_C"]
+
+
+def test_an_unknown_name_is_an_attribute_error(packages: Path) -> None:
+    found = run(packages, ERROR.format(name="ToyModle", error="AttributeError"))
+    assert found == ["AttributeError", "module 'toy_package' has no attribute 'ToyModle'", "ToyModle"]
+
+
+def test_modules_can_still_be_imported_from_the_package(packages: Path) -> None:
+    assert run(packages, "from toy_package import config\nresult = config.print_me") == "config is loaded"
+
+
+PLAIN = ["ToyConfig", "helper"]
+
+
+@pytest.mark.parametrize(
+    "hidden, extra",
+    [
+        ([], ["TFToyModel", "ToyModel"]),
+        (["tensorflow"], ["ToyModel"]),
+        (["keras"], ["ToyModel"]),
+        (["torch"], ["TFToyModel"]),
+        (["torch", "tensorflow"], []),
+    ],
+)
+def test_dir_lists_what_is_available(packages: Path, hidden: list[str], extra: list[str]) -> None:
+    names = run(packages, "import toy_package\nresult = dir(toy_package)", hidden)
+    public = {"ToyConfig", "helper", "ToyModel", "TFToyModel"}
+    assert sorted(public & {*names}) == sorted(PLAIN + extra)
+    assert {"__all__", "__version__", "__name__", "EXPORTS"} <= {*names}
+
+
+@pytest.mark.parametrize(
+    "hidden, before, environment, extra",
+    [
+        ([], "", {}, ["ToyModel"]),
+        ([], "import tensorflow", {}, ["TFToyModel", "ToyModel"]),
+        ([], "", {"TX_IMPORT_ALL": "1"}, ["TFToyModel", "ToyModel"]),
+        ([], "", {"TX_IMPORT_ALL": "0"}, ["ToyModel"]),
+        (["torch"], "", {}, ["TFToyModel"]),
+        (["tensorflow"], "", {"TX_IMPORT_ALL": "1"}, ["ToyModel"]),
+        (["torch", "keras"], "", {}, []),
+    ],
+)
+def test_star_import(
+    packages: Path, hidden: list[str], before: str, environment: dict[str, str], extra: list[str]
+) -> None:
+    code = f"""
+{before}
+scope = {{}}
+exec("from toy_package import *", scope)
+result = sorted(name for name in scope if not name.startswith("__"))
+"""
+    assert run(packages, code, hidden, **environment) == sorted(PLAIN + extra)
+
+
+def test_the_version_is_that_of_the_distribution(packages: Path) -> None:
+    assert run(packages, "import toy_package\nresult = toy_package.__version__") == "1.2.3"
+
+
+@pytest.mark.parametrize("hidden, torch, tf", [([], True, True), (["torch"], False, True), (["keras"], True, False)])
+def test_availability_is_looked_up_without_importing(packages: Path, hidden: list[str], torch: bool, tf: bool) -> None:
+    code = """
+from tx_core import is_tf_available, is_torch_available
+result = [is_torch_available(), is_tf_available(), "torch" in sys.modules or "tensorflow" in sys.modules]
+"""
+    assert run(packages, code, hidden) == [torch, tf, False]
+
+
+def test_a_folder_without_a_package_in_it_is_no_framework(packages: Path) -> None:
+    (packages / "torch" / "__init__.py").unlink()
+    code = """
+sys.path[:] = [each for each in sys.path if "site-packages" not in each]
+from tx_core.lazy import is_torch_available
+import importlib.util
+result = [importlib.util.find_spec("torch") is not None, is_torch_available()]
+"""
+    assert run(packages, f"import tx_core\n{code}") == [True, False]
+
+
+def test_hooks_and_none_in_sys_modules_forbid_a_framework(packages: Path) -> None:
+    code = """
+from tx_core.lazy import is_tf_available, is_torch_available
+sys.modules["torch"] = None
+class Forbidding:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow": raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Forbidding())
+result = [is_torch_available(), is_tf_available()]
+"""
+    assert run(packages, code) == [False, False]
+
+
+def test_require_asks_nothing_for_modules_without_a_framework() -> None:
+    require("toy_package.config", "ToyConfig")
+
+
+def test_names_must_be_exported_once() -> None:
+    with pytest.raises(ValueError, match="'helper' from 'b' and from 'a'"):
+        attach("toy_package", {"a": ("helper",), "b": ("helper",)})
+
+
+def test_names_must_not_be_those_of_modules() -> None:
+    with pytest.raises(ValueError, match="exports 'config' from 'config'"):
+        attach("toy_package", {"config": ("config",)})
