@@ -1,0 +1,647 @@
+"""What every Keras model shares: loading, saving, resizing, pruning. Mirrors ``pretrained_torch``."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from .config import PretrainedConfig
+from .files import SAFE_WEIGHTS_NAME, TF2_WEIGHTS_NAME, TF_WEIGHTS_NAME, WEIGHTS_NAME, Source
+from .layers_tf import (
+    Module,
+    Parameter,
+    build_children,
+    descendants,
+    keras_dtype,
+    named_parameters,
+    resize,
+    resize_vector,
+    skip_initialization,
+)
+from .outputs import output
+from .weights import LoadReport, Weights, WeightTable, compare, open_weights, save_weights
+
+logger = logging.getLogger(__name__)
+
+Tensor = Any
+Size = Any  # an int, or a scalar tensor where the size is not known before the run
+
+_TORCH_FILES = (SAFE_WEIGHTS_NAME, f"{SAFE_WEIGHTS_NAME}.index.json", WEIGHTS_NAME, f"{WEIGHTS_NAME}.index.json")
+_TF_FILES = (TF2_WEIGHTS_NAME, f"{TF_WEIGHTS_NAME}.index")
+# A progress bar is of use only where loading can be watched.
+_BAR_FROM_BYTES = 100_000_000
+
+# Whether Keras is only finding out the shapes of a model's outputs (a call on keras.Input).
+_symbolic: ContextVar[bool] = ContextVar("tx_symbolic_call", default=False)
+
+
+class _NamedInputs:
+    """Calls with all the inputs that models of 2019 took: a tensor, a list or a dictionary of them, or keywords."""
+
+    call_signature_parameters: list[str]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # Keras takes neither lists of numbers nor mappings that are no dictionary; and with all inputs under their
+        # names a call looks the same to it however it was written.
+        return super().__call__(**self._named(args, kwargs))  # type: ignore[misc]
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        token = _symbolic.set(True)
+        try:
+            return super().compute_output_spec(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            _symbolic.reset(token)
+
+    def stateless_call(self, trainable: Any, non_trainable: Any, *args: Any, **kwargs: Any) -> Any:
+        """As ``keras.Model.stateless_call``, with the inputs that a call takes."""
+        options = {name: kwargs.pop(name) for name in ("return_losses",) if name in kwargs}
+        return super().stateless_call(  # type: ignore[misc]
+            trainable, non_trainable, **options, **self._named(args, kwargs)
+        )
+
+    def _named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        title = type(self).__name__
+        names = [name for name in self.call_signature_parameters if name != "training"]
+        if len(args) > len(names):
+            raise TypeError(f"{title} takes at most {len(names)} inputs ({', '.join(names)}), not {len(args)}")
+        named: dict[str, Any] = {}
+
+        def add(items: Iterable[tuple[str, Any]]) -> None:
+            for name, value in items:
+                if name not in names:
+                    raise TypeError(f"{title} has no input {name!r}; it has {', '.join(names)}")
+                if name in named:
+                    raise TypeError(f"{title} is given {name!r} twice")
+                named[name] = _to_tensors(name, value)
+
+        rest = {name: value for name, value in kwargs.items() if name != "training"}
+        first = args[0] if args else rest.get(names[0])
+        several = isinstance(first, Mapping) or (isinstance(first, list | tuple) and not _is_numbers(first))
+        if several and len(args) > 1:
+            raise TypeError(f"{title} is given inputs both as a {type(first).__name__} and by position")
+        if several and not args:
+            del rest[names[0]]
+        if isinstance(first, Mapping):
+            add(first.items())
+        elif several and first is not None:
+            if len(first) > len(names):
+                raise TypeError(f"{title} takes at most {len(names)} inputs ({', '.join(names)}), not {len(first)}")
+            add(zip(names, first, strict=False))
+        else:
+            add(zip(names, args, strict=False))
+        add(rest.items())
+        if "training" in kwargs:
+            named["training"] = kwargs["training"]
+        return named
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether a list holds numbers, or lists of them, rather than one tensor for each input."""
+    while isinstance(value, list | tuple):
+        if not value:
+            return True
+        value = value[0]
+    return isinstance(value, int | float | np.number)
+
+
+def _to_tensors(name: str, value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        return value
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: the rows have different lengths: pad them first ({error})") from None
+    return array.astype("int32") if array.dtype.kind in "iub" else array.astype(keras.config.floatx())
+
+
+class TFMainLayer(_NamedInputs, Module):
+    """Base of the layers that are a bare model, which every model with a head holds."""
+
+
+class TFPreTrainedModel(_NamedInputs, keras.Model):
+    """Base of all Keras models.
+
+    A concrete model states, as class attributes, its ``config_class``, ``base_model_prefix``, ``weight_table`` and, if
+    it has parameters that a file of the bare model lacks, ``new_heads``: chains of groups of parameter names in the
+    order of the forward pass (see :func:`tx_core.weights.compare`). A subclass that users write needs none of this; the
+    parameters it adds are newly initialised when a file does not have them.
+
+    Args:
+        config: the architecture's configuration.
+        kwargs: those of ``keras.Model``: ``name``, ``dtype`` (a type such as ``bfloat16``, or a policy), ``trainable``.
+    """
+
+    config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
+    base_model_prefix: ClassVar[str] = ""
+    weight_table: ClassVar[WeightTable]
+    new_heads: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    pretrained_model_archive_map: ClassVar[Mapping[str, str]] = {}
+
+    config: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # So that keras.models.load_model finds the class in a saved functional model.
+        keras.saving.register_keras_serializable(cls.__module__.partition(".")[0])(cls)
+
+    def __init__(self, config: PretrainedConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(config, PretrainedConfig):
+            raise TypeError(
+                f"{type(self).__name__}(config) takes a configuration, not {config!r}; "
+                f"for a name or folder use {type(self).__name__}.from_pretrained(…)"
+            )
+        config.validate()
+        self.config = config
+
+    def get_config(self) -> dict[str, Any]:
+        """What :meth:`from_config` builds the same model from (without its weights)."""
+        policy = keras.dtype_policies.serialize(self.dtype_policy)
+        return {"config": self.config.to_dict(), "name": self.name, "trainable": self.trainable, "dtype": policy}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """A model with the configuration that :meth:`get_config` gave."""
+        config = dict(config)
+        policy = keras.dtype_policies.deserialize(config.pop("dtype"))
+        return cls(cls.config_class.from_dict(config.pop("config")), dtype=policy, **config)
+
+    # -- shape of the model ----------------------------------------
+
+    @property
+    def base_model(self) -> Any:
+        """The layer that is the bare model."""
+        return getattr(self, self.base_model_prefix, self)
+
+    @property
+    def dummy_inputs(self) -> dict[str, Tensor]:
+        """Token ids (3, 5) with which any model of this library can be called."""
+        ids = [[7, 6, 0, 0, 1], [1, 2, 3, 0, 0], [0, 0, 0, 4, 5]]
+        return {"input_ids": ops.convert_to_tensor(ids, dtype="int32")}
+
+    def num_parameters(self, only_trainable: bool = False) -> int:
+        """Number of parameters, tied ones counted once."""
+        parameters = self._stored().values()
+        return sum(math.prod(p.shape) for p in parameters if p.variable.trainable or not only_trainable)
+
+    def get_input_embeddings(self) -> Any:
+        """The layer that turns token ids into vectors."""
+        if self.base_model is self:
+            raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
+        return self.base_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: Any) -> None:
+        """Replace the layer that turns token ids into vectors."""
+        if self.base_model is self:
+            raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
+        if not isinstance(value, keras.layers.Embedding):
+            raise TypeError(f"the input embeddings must be a keras.layers.Embedding, not {value!r}")
+        if not value.built:
+            value.build()
+        self.base_model.set_input_embeddings(value)
+        self.tie_weights()
+        self._changed()
+
+    def get_output_embeddings(self) -> Any:
+        """The layer that scores the vocabulary; None if the model has none."""
+        return None
+
+    def _output_bias(self) -> tuple[Any, str] | None:
+        """Layer and attribute of the bias over the vocabulary, where it is no part of the output embeddings."""
+        return None
+
+    # -- initialisation and tying ----------------------------------------
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create all variables; no input is needed for it."""
+        build_children(self)
+
+    def init_weights(self) -> None:
+        """Tie the weights that are shared, and create all. Every model calls it at the end of its constructor."""
+        # Layers take their types from Keras's global policy; a type given to the model goes for all its layers.
+        if self.dtype_policy != keras.config.dtype_policy():
+            for layer in descendants(self):
+                layer.dtype_policy = self.dtype_policy
+        self.tie_weights()
+        self.build()
+
+    def tie_weights(self) -> None:
+        """Make the output embeddings the input embeddings."""
+        decoder = self.get_output_embeddings()
+        if decoder is not None and self.config.tie_word_embeddings:
+            decoder.tie(self.get_input_embeddings())
+
+    def _tied(self) -> dict[str, str]:
+        """alias → parameter, in published names, of what is one parameter in this model."""
+        if self.get_output_embeddings() is None:
+            return {}
+        aliases = self.weight_table.aliases()
+        if self.config.tie_word_embeddings:
+            return aliases
+        own = self._stored()
+        return {alias: name for alias, name in aliases.items() if alias not in own}
+
+    # -- names ----------------------------------------
+
+    def named_weights(self) -> Iterator[tuple[str, Any]]:
+        """(published name with prefix, Keras variable) of all parameters, tied ones once."""
+        return ((name, parameter.variable) for name, parameter in self._stored().items())
+
+    def _stored(self) -> dict[str, Parameter]:
+        """Published name → parameter that a checkpoint holds; tied ones once."""
+        seen: set[int] = set()
+        stored = {}
+        for parameter in named_parameters(self):
+            if id(parameter.variable) not in seen:
+                seen.add(id(parameter.variable))
+                stored[parameter.name] = parameter
+        return stored
+
+    # -- loading ----------------------------------------
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike[str],
+        *model_args: Any,
+        config: PretrainedConfig | str | os.PathLike[str] | None = None,
+        from_pt: bool = False,
+        output_loading_info: bool = False,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Load a model, strictly: what the file has and what the model wants must be the same, a new head apart.
+
+        Args:
+            name_or_path: a folder, a weights file (with ``config``), a name on the hub, or a URL.
+            model_args: further arguments of the constructor.
+            config: a configuration, or where to find it; by default beside the weights.
+            from_pt: take PyTorch's files (``pytorch_model.bin``) before TensorFlow's. ``model.safetensors``, which
+                both frameworks read, comes before either.
+            output_loading_info: return ``(model, LoadReport)``.
+            dtype: floating-point type of the parameters (``bfloat16``), or a Keras policy (``mixed_bfloat16``); by
+                default Keras's global policy.
+            kwargs: options of :class:`tx_core.files.Source` (``cache_dir``, ``revision``, ``local_files_only``, …);
+                fields of the configuration, which they override; the rest goes to the constructor.
+
+        Returns:
+            The model, with its report if asked for.
+
+        Raises:
+            WeightsError: if anything is missing but a new head, or unexpected, or of another shape.
+            CheckpointError: if the file is damaged or dishonest.
+            FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
+        """
+        source = Source.take(kwargs)
+        if isinstance(config, PretrainedConfig):
+            # The given configuration is the model's, as in 2019; only overrides need one of their own.
+            overrides = {name: kwargs.pop(name) for name in list(kwargs) if config.has_field(name)}
+            if overrides:
+                config = copy.deepcopy(config)
+                for name, value in overrides.items():
+                    setattr(config, name, value)
+        else:
+            where = Path(name_or_path).parent if config is None and Path(name_or_path).is_file() else name_or_path
+            config, kwargs = cls.config_class.from_pretrained(
+                where if config is None else config, return_unused_kwargs=True, **vars(source), **kwargs
+            )
+        if dtype is not None:
+            kwargs["dtype"] = _policy(dtype)
+        # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.
+        with skip_initialization():
+            model = cls(config, *model_args, **kwargs)
+        safe, torch_files = _TORCH_FILES[:2], _TORCH_FILES[2:]
+        order = (*safe, *torch_files, *_TF_FILES) if from_pt else (*safe, *_TF_FILES, *torch_files)
+        with open_weights(name_or_path, cls.weight_table, source, order, model._own_names()) as weights:
+            report = model._fill(weights)
+        if report.newly_initialized:
+            logger.warning(
+                "%s: newly initialised, to be trained before use: %s", cls.__name__, ", ".join(report.newly_initialized)
+            )
+        return (model, report) if output_loading_info else model
+
+    def load_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
+        """Fill this model from a weights file of any known format, strictly. Parameters keep their type.
+
+        A ``.weights.h5`` file, Keras 3's own format, is left to ``keras.Model.load_weights``.
+
+        Raises:
+            WeightsError, CheckpointError: as :meth:`from_pretrained`.
+        """
+        if os.fspath(filepath).endswith(".weights.h5"):
+            return super().load_weights(filepath, *args, **kwargs)
+        order, source = (*_TORCH_FILES, *_TF_FILES), Source(local_files_only=True)
+        with open_weights(filepath, self.weight_table, source, order, self._own_names()) as weights:
+            return self._fill(weights)
+
+    def _own_names(self) -> dict[str, str]:
+        return {name: name for name in self._stored() if self.weight_table.row(name) is None}
+
+    def _fill(self, weights: Weights) -> LoadReport:
+        own = self._stored()
+        shapes = {name: parameter.shape for name, parameter in own.items()}
+        chains = self.new_heads if "new_heads" in vars(type(self)) else None
+        report, origin = compare(weights, shapes, self.weight_table, chains, self._tied())
+        for name in _progress(report.loaded, own, f"Loading {type(self).__name__}"):
+            own[name].assign(weights.read(origin[name]))
+        for name in report.newly_initialized:
+            own[name].initialize()
+        return report
+
+    # -- saving ----------------------------------------
+
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike[str],
+        format: str = "safetensors",
+        max_shard_size: int | None = None,
+    ) -> None:
+        """Write ``config.json`` and the weights, in the published PyTorch names, for :meth:`from_pretrained`.
+
+        Args:
+            save_directory: created if need be.
+            format: ``safetensors``, ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
+            max_shard_size: bytes beyond which safetensors files are split; one file by default.
+
+        Raises:
+            ValueError: if the format is none of these.
+            NotADirectoryError: if ``save_directory`` is a file.
+        """
+        folder = Path(save_directory)
+        if folder.is_file():
+            raise NotADirectoryError(f"save_pretrained needs a folder, and {str(folder)!r} is a file")
+        folder.mkdir(parents=True, exist_ok=True)
+        stored, tied = self._stored(), self._tied()
+        own = {name: parameter for name, parameter in stored.items() if name not in tied}
+        prefix = f"{self.base_model_prefix}."
+        # A bare model's file leaves the prefix out.
+        start = len(prefix) if all(name.startswith(prefix) for name in own) else 0
+        names = {parameter.name for parameter in named_parameters(self)}
+        aliases = {alias: tied[alias] for alias in names if alias in tied and tied[alias] in own}
+        arrays = {name[start:]: parameter.read for name, parameter in own.items()}
+        save_weights(folder, arrays, aliases, self.weight_table, format, _snake_case(type(self)), max_shard_size)
+        config = copy.deepcopy(self.config)
+        # The class of either framework is found by the name without TF.
+        config.architectures = [type(self).__name__.removeprefix("TF")]
+        config.save_pretrained(folder)
+
+    # -- changing the model ----------------------------------------
+
+    def resize_token_embeddings(self, new_num_tokens: int | None = None) -> Any:
+        """Change the size of the vocabulary; new rows are initialised as the architecture does, new biases are 0.
+
+        A model that was compiled for training has to be compiled again.
+
+        Args:
+            new_num_tokens: rows wanted, e.g. ``len(tokenizer)``; None changes nothing.
+
+        Returns:
+            The input embeddings.
+        """
+        embedding = self.get_input_embeddings()
+        if new_num_tokens is None or new_num_tokens == embedding.input_dim:
+            return embedding
+        if new_num_tokens < 1:
+            raise ValueError(f"new_num_tokens must be at least 1, not {new_num_tokens}")
+        decoder = self.get_output_embeddings()
+        for owner, name in filter(None, (self._output_bias(),)):
+            resize_vector(owner, name, new_num_tokens)
+        if decoder is not None:
+            resize(decoder, new_num_tokens)
+        resize(embedding, new_num_tokens)
+        self.config.vocab_size = new_num_tokens
+        self._changed()
+        return embedding
+
+    def prune_heads(self, heads_to_prune: Mapping[int, Iterable[int]]) -> None:
+        """Remove attention heads for good; the configuration remembers them.
+
+        See Michel et al. 2019, https://arxiv.org/abs/1905.10650. A model that was compiled for training has to be compiled
+        again.
+
+        Args:
+            heads_to_prune: layer (negative ones count from the last) → heads, numbered as in the unpruned model.
+                Heads that are gone already may be named again.
+
+        Raises:
+            ValueError: if a layer or head does not exist, or no head of a layer would be left.
+        """
+        layers, heads = self.config.num_hidden_layers, self.config.num_attention_heads
+        for index, removed in heads_to_prune.items():
+            layer, gone = index + layers if index < 0 else index, set(removed)
+            if not 0 <= layer < layers:
+                raise ValueError(f"heads_to_prune names layer {index}, but there are {layers} layers")
+            if wrong := sorted(head for head in gone if not 0 <= head < heads):
+                raise ValueError(
+                    f"heads_to_prune names the heads {wrong} of layer {index}, but there are {heads} heads"
+                )
+            before = self.config.kept_heads(layer)
+            kept = [position for position, head in enumerate(before) if head not in gone]
+            if not kept:
+                raise ValueError(f"heads_to_prune would leave no head in layer {index}")
+            if len(kept) < len(before):
+                self.base_model._prune_layer(layer, np.array(kept))
+                now = sorted(gone.union(self.config.pruned_heads.get(layer, ())))
+                self.config.pruned_heads = {**self.config.pruned_heads, layer: now}
+        self._changed()
+
+    def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
+        """Keep the heads at the given positions of a layer. Given by the architecture."""
+        raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
+
+    def _changed(self) -> None:
+        """Forget the functions that Keras traced, for variables that the model no longer has."""
+        self.train_function = self.test_function = self.predict_function = None
+
+    # -- training with compile and fit ----------------------------------------
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Tensor:
+        """The compiled loss of the outputs that the labels are for: the first, or as many as there are labels."""
+        return super().compute_loss(x, y, _labelled(y, y_pred), sample_weight, training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """The compiled metrics of the outputs that the labels are for."""
+        return super().compute_metrics(x, y, _labelled(y, y_pred), sample_weight)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """As ``keras.Model.make_train_function``."""
+        # Keras traces the training step a second time if the first one creates the optimizer's variables.
+        if self.optimizer is not None and not self.optimizer.built:
+            if keras.backend.backend() == "tensorflow":
+                with self.distribute_strategy.scope():
+                    self.optimizer.build(self.trainable_variables)
+            else:
+                self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
+    # -- output ----------------------------------------
+
+    def _output(self, name: str, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
+        """The named tuple of a forward pass, without the fields that are None.
+
+        Args:
+            rest: the bare model's output, whose hidden states and attentions are passed on.
+        """
+        names: tuple[str, ...] = getattr(rest, "_fields", ())
+        for field in ("hidden_states", "attentions"):
+            if field in names:
+                fields[field] = rest[names.index(field)]
+        return output(name, **fields)
+
+
+def _labelled(y: Any, outputs: Any) -> Any:
+    """The outputs that labels are for, in the labels' structure."""
+    fields: tuple[str, ...] = getattr(outputs, "_fields", ())
+    if not isinstance(outputs, tuple):
+        return outputs
+    if isinstance(y, Mapping):
+        if unknown := [name for name in y if name not in fields]:
+            raise ValueError(f"labels are given for {', '.join(unknown)}, but the outputs are {', '.join(fields)}")
+        return {name: outputs[fields.index(name)] for name in y}
+    plain = tuple(outputs)[1:] if fields[:1] == ("loss",) else tuple(outputs)
+    if isinstance(y, list | tuple):
+        if len(y) > len(plain):
+            raise ValueError(f"there are {len(y)} labels, but only {len(plain)} outputs: {', '.join(fields)}")
+        return type(y)(plain[: len(y)])
+    return plain[0]
+
+
+def _snake_case(cls: type) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+
+
+def _progress(loaded: Sequence[str], own: Mapping[str, Parameter], title: str) -> Iterator[str]:
+    """Go through the names with a bar that counts bytes, where there is enough to load for one to be of use."""
+    sizes = {name: math.prod(own[name].shape) * keras_dtype(own[name].variable).itemsize for name in loaded}
+    total = sum(sizes.values())
+    if total < _BAR_FROM_BYTES:
+        yield from loaded
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=title, unit="B", unit_scale=True, leave=False, disable=None) as bar:
+        for name in loaded:
+            yield name
+            bar.update(sizes[name])
+
+
+def _policy(dtype: Any) -> Any:
+    """A Keras policy of the name, or of a framework's type (``tf.bfloat16``), if its variables are floating-point."""
+    name = dtype if isinstance(dtype, str | keras.DTypePolicy) else getattr(dtype, "name", str(dtype))
+    try:
+        policy = keras.dtype_policies.get(name)
+    except (ValueError, TypeError):
+        policy = None
+    if policy is None or "float" not in str(policy.variable_dtype):
+        raise ValueError(
+            "dtype must be a floating-point type or policy such as 'float32', 'bfloat16' or 'mixed_bfloat16', "
+            f"not {dtype!r}"
+        )
+    return policy
+
+
+# -- parts of a forward pass that every architecture needs ----------------------------------------
+
+
+def input_shape(
+    input_ids: Tensor | None,
+    inputs_embeds: Tensor | None,
+    vocab_size: int,
+    max_positions: int | None = None,
+    attention_mask: Tensor | None = None,
+    past_length: Size = 0,
+) -> tuple[Size, Size]:
+    """Check what a model is called with; returns batch size and sequence length.
+
+    Args:
+        input_ids: (B, S). inputs_embeds: (B, S, H); exactly one of the two.
+        vocab_size: token ids must be below it (checked outside of a graph).
+        max_positions: how many positions the model knows, if that is limited.
+        attention_mask: its last axis must be as long as past and sequence together.
+        past_length: number of tokens seen before.
+
+    Raises:
+        ValueError: naming the argument, what it is and what it should be.
+    """
+    if (input_ids is None) == (inputs_embeds is None):
+        raise ValueError("give either input_ids or inputs_embeds" + ("" if input_ids is None else ", not both"))
+    given, name, rank = (input_ids, "input_ids", 2) if input_ids is not None else (inputs_embeds, "inputs_embeds", 3)
+    if len(given.shape) != rank:
+        wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
+        raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
+    batch, length = ops.shape(given)[:2]
+    tokens = past_length + length
+    if isinstance(tokens, int) and not _symbolic.get():
+        if max_positions is not None and tokens > max_positions:
+            raise ValueError(
+                f"the sequence has {tokens} tokens, but the model knows only {max_positions} positions: "
+                "truncate it, or split it"
+            )
+        if attention_mask is not None and attention_mask.shape[-1] not in (tokens, None):
+            raise ValueError(f"attention_mask has shape {tuple(attention_mask.shape)}, but there are {tokens} tokens")
+    if input_ids is not None and _readable(input_ids) and 0 not in input_ids.shape:
+        low, high = int(ops.min(input_ids)), int(ops.max(input_ids))
+        if low < 0 or high >= vocab_size:
+            wrong = low if low < 0 else high
+            raise ValueError(f"input_ids holds {wrong}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
+    return batch, length
+
+
+def _readable(x: Tensor) -> bool:
+    """Whether the values of a tensor are known, and at hand: reading an accelerator would wait for all queued work."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return tf.is_tensor(x) and not tf.is_symbolic_tensor(x) and "GPU" not in x.device
+
+
+def chosen(argument: bool | None, default: bool) -> bool:
+    """An argument of a call, or the configuration's value where it is not given."""
+    return default if argument is None else argument
+
+
+def one_of(**spellings: Tensor | None) -> Tensor | None:
+    """The value of an argument that has two names; None if it is not given.
+
+    Raises:
+        ValueError: if it is given under both.
+    """
+    given = {name: value for name, value in spellings.items() if value is not None}
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} are two names of one argument: give one of them")
+    return next(iter(given.values()), None)
+
+
+def check_together(**values: Tensor | None) -> None:
+    """Raise ValueError if only some of the arguments that belong together are given."""
+    given = [name for name, value in values.items() if value is not None]
+    if given and len(given) < len(values):
+        raise ValueError(f"{' and '.join(values)} belong together, but only {' and '.join(given)} is given")
+
+
+def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Size:
+    """The number of choices C of multiple-choice inputs, (B, C, S) or (B, C, S, H)."""
+    given, rank = (input_ids, 3) if input_ids is not None else (inputs_embeds, 4)
+    if given is None or len(given.shape) != rank:
+        found = None if given is None else tuple(given.shape)
+        raise ValueError(f"multiple-choice inputs must have shape (batch, choices, sequence), not {found}")
+    return ops.shape(given)[1]
+
+
+def flatten_choices(x: Tensor | None) -> Tensor | None:
+    """(B, C, …) → (B·C, …)."""
+    return None if x is None else ops.reshape(x, (-1, *ops.shape(x)[2:]))
