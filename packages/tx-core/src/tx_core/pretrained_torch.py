@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.utils.checkpoint
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .checkpoints.base import BFLOAT16, ArrayInfo
 from .config import PretrainedConfig
@@ -212,7 +213,7 @@ class PreTrainedModel(nn.Module):
                 where if config is None else config, return_unused_kwargs=True, **vars(source), **kwargs
             )
         # A class that names its new heads takes all else from the file: no memory is filled that is overwritten next.
-        with torch.device("meta") if "new_heads" in vars(cls) else nullcontext():
+        with _without_memory() if "new_heads" in vars(cls) else nullcontext():
             model = cls(config, *model_args, **kwargs)
         if state_dict is not None:
             weights = Weights(_StateDict(state_dict), cls.weight_table, model._own_names(), "the given state_dict")
@@ -403,6 +404,29 @@ class PreTrainedModel(nn.Module):
                 fields[field] = rest[names.index(field)]
         outputs = output(name, **fields)
         return plain(outputs) if self.config.torchscript and self._outermost else outputs
+
+
+class _SkipInitialization(TorchFunctionMode):
+    """Leaves parameters as they are made. On the meta device PyTorch would import a compiler to initialise them."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        arguments: Sequence[Any] = (),
+        keywords: Mapping[str, Any] | None = None,
+    ) -> Any:
+        keywords = keywords or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return arguments[0] if arguments else keywords["tensor"]
+        return function(*arguments, **keywords)
+
+
+@contextmanager
+def _without_memory() -> Iterator[None]:
+    """Modules made within have parameters of their shapes, but neither memory nor values."""
+    with torch.device("meta"), _SkipInitialization():
+        yield
 
 
 class _StateDict:
