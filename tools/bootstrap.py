@@ -22,16 +22,6 @@ if not (3, 11) <= sys.version_info[:2] < (3, 14):
     )
 
 
-def run(command: list[str], **options) -> None:
-    """Runs a command from the repository's root; exits with a message if it fails."""
-    try:
-        subprocess.run(command, cwd=ROOT, check=True, **options)
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"failed with exit status {error.returncode}: {' '.join(map(str, command))}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
 class Environment:
     """A virtual environment below the repository, made once.
 
