@@ -205,10 +205,10 @@ class PretrainedConfig:
 
     if TYPE_CHECKING:
         # Fields or aliases of every architecture.
-        vocab_size: int
-        hidden_size: int
-        num_attention_heads: int
-        num_hidden_layers: int
+        vocab_size: int = 0
+        hidden_size: int = 0
+        num_attention_heads: int = 0
+        num_hidden_layers: int = 0
 
     output_attentions: bool = False
     output_hidden_states: bool = False
@@ -244,7 +244,7 @@ class PretrainedConfig:
             if name not in known:
                 raise TypeError(f"{type(self).__name__} has no field {name!r}{_nearest(name, [*known])}")
         self._update(fields)
-        self.validate()
+        self._check(first if isinstance(first, (str, os.PathLike)) else None)
 
     @classmethod
     def _names(cls) -> dict[str, str]:
@@ -338,6 +338,13 @@ class PretrainedConfig:
             self._read(values)
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+    def _check(self, path: str | os.PathLike[str] | None) -> None:
+        """Validate; errors name the file that the values come from, if it is one."""
+        try:
+            self.validate()
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}" if path is not None else str(error)) from None
 
     def validate(self) -> None:
         """Check that every field is of its type and that the values make a model.
@@ -434,10 +441,7 @@ class PretrainedConfig:
         config._read_file(path)
         known = {*cls._names(), *config.__dict__}
         config._update({name: value for name, value in kwargs.items() if name in known})
-        try:
-            config.validate()
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}") from None
+        config._check(path)
         return config, {name: value for name, value in kwargs.items() if name not in known}
 
     def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
