@@ -1,0 +1,116 @@
+"""Architectures are found by entry point, and only the one that is asked for is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from tx_core import architecture, lazy
+from tx_core.architecture import Architecture, cure, find, installed, load
+
+Install = Callable[..., None]
+
+RECORD = """
+from tx_core.architecture import Architecture
+ARCHITECTURE = Architecture("{model_type}", "{module}_config:ToyConfig", "{module}:Tokenizer")
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Install a toy distribution that offers an architecture."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(name: str, model_type: str, code: str | None = None, attribute: str = "ARCHITECTURE") -> None:
+        module = name.replace("-", "_")
+        code = RECORD.format(model_type=model_type, module=module) if code is None else code
+        (tmp_path / f"{module}.py").write_text(code)
+        information = tmp_path / f"{module}-1.0.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (information / "entry_points.txt").write_text(f"[tx.architectures]\n{model_type} = {module}:{attribute}\n")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+    return install
+
+
+def test_only_the_architecture_asked_for_is_imported(install: Install) -> None:
+    install("toy-one-arch", "toy-one")
+    install("toy-broken-arch", "toy-broken", "raise RuntimeError('imported')")
+    assert {"toy-one", "toy-broken"} <= {*installed()}
+    assert installed() == sorted(installed())
+    record = find("toy-one")
+    assert record == Architecture("toy-one", "toy_one_arch_config:ToyConfig", "toy_one_arch:Tokenizer")
+    with pytest.raises(RuntimeError, match="imported"):
+        find("toy-broken")
+
+
+def test_a_published_architecture_that_is_missing_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(architecture, "_entry_points", dict)
+    for model_type in ("gpt2", "openai-gpt", "transfo-xl"):
+        with pytest.raises(ImportError, match=rf"'{model_type}' is not installed: pip install tx-{model_type}$"):
+            find(model_type)
+        assert cure(model_type) == f"pip install tx-{model_type}"
+
+
+def test_an_unknown_architecture_lists_the_known(install: Install) -> None:
+    install("toy-two-arch", "toy-two")
+    with pytest.raises(ValueError, match=r"tx has no architecture 'llama'; it has bert, .*gpt2, .*toy-two"):
+        find("llama")
+    assert cure("llama") == "no package of tx reads it"
+
+
+def test_the_cure_for_an_installed_architecture_is_its_class(install: Install) -> None:
+    install("toy-three-arch", "toy-three")
+    assert cure("toy-three") == "use ToyConfig of toy_three_arch_config, or AutoConfig"
+
+
+@pytest.mark.parametrize("code", ["ARCHITECTURE = 'bert'", RECORD.format(model_type="other", module="x")])
+def test_an_entry_point_to_something_else_is_refused(install: Install, code: str) -> None:
+    install("toy-wrong-arch", "toy-wrong", code)
+    with pytest.raises(
+        TypeError, match=r"the entry point 'toy-wrong' leads to .*, which is no Architecture 'toy-wrong'"
+    ):
+        find("toy-wrong")
+
+
+def test_two_packages_of_one_architecture_are_refused(install: Install) -> None:
+    install("toy-a-arch", "toy-double")
+    install("toy-b-arch", "toy-double")
+    with pytest.raises(ValueError, match=r"two packages offer the architecture 'toy-double': .*uninstall one"):
+        find("toy-double")
+
+
+def test_load_imports_what_a_dotted_name_stands_for() -> None:
+    assert load("tx_core.architecture:Architecture") is Architecture
+    with pytest.raises(AttributeError, match="None_such"):
+        load("tx_core.architecture:None_such")
+    with pytest.raises(ModuleNotFoundError, match="tx_none"):
+        load("tx_none.config:Config")
+    for dotted in ("tx_core.architecture", "tx_core:", ":Architecture", "tx_core:a.b", ""):
+        with pytest.raises(ValueError, match="is no dotted name of the form"):
+            load(dotted)
+
+
+def test_load_says_which_framework_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lazy, "_findable", lambda module: False)
+    with pytest.raises(ImportError, match=r"ToyModel needs PyTorch: pip install 'tx-toy\[torch\]'"):
+        load("tx_toy.model_torch:ToyModel")
+    with pytest.raises(ImportError, match=r"TFToyModel needs TensorFlow: pip install 'tx-toy\[tf\]'"):
+        load("tx_toy.model_tf:TFToyModel")
+
+
+def test_records_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Architecture("a", "b", "c").config = "d"  # type: ignore[misc]
+
+
+def test_looking_up_imports_no_architecture() -> None:
+    code = "import sys, tx_core.architecture as a; a.installed(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {name for name in loaded if name.startswith("tx_") and name.partition(".")[0] != "tx_core"}

@@ -1,0 +1,249 @@
+"""The Auto classes, tried with a toy architecture: what they resolve and what they hand on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import tx_core
+from tx_core import architecture, auto
+from tx_core.architecture import Architecture
+from tx_core.auto import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelWithLMHead,
+    AutoTokenizer,
+    TFAutoModel,
+)
+from tx_core.config import PretrainedConfig
+
+
+@dataclass(init=False, eq=False, repr=False)
+class ToyConfig(PretrainedConfig):
+    model_type = "toy-gpt"
+    file_names = ("config.json", "toy.json")
+
+    vocab_size: int = 5
+
+
+class Recorder:
+    """Stands for a tokenizer or model class: instances remember how they were made."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self.how: Any = ("constructor", arguments, keywords)
+
+    @classmethod
+    def from_pretrained(cls, *arguments: Any, **keywords: Any) -> Any:
+        made = cls()
+        made.how = ("from_pretrained", arguments, keywords)
+        return made
+
+
+class ToyTokenizer(Recorder):
+    pass
+
+
+class ToyModel(Recorder):
+    pass
+
+
+class ToyForMaskedLM(Recorder):
+    pass
+
+
+class TFToyModel(Recorder):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes "toy-gpt" the one architecture that is installed."""
+    module: Any = ModuleType("toy_auto")
+    for each in (ToyConfig, ToyTokenizer, ToyModel, ToyForMaskedLM, TFToyModel):
+        setattr(module, each.__name__, each)
+    record = Architecture(
+        "toy-gpt",
+        "toy_auto:ToyConfig",
+        "toy_auto:ToyTokenizer",
+        {"base": "toy_auto:ToyModel", "lm": "toy_auto:ToyForMaskedLM"},
+        {"base": "toy_auto:TFToyModel"},
+    )
+    module.ARCHITECTURE = record
+    monkeypatch.setitem(sys.modules, "toy_auto", module)
+
+    class Point:
+        value = "toy_auto:ARCHITECTURE"
+
+    monkeypatch.setattr(architecture, "_entry_points", lambda: {"toy-gpt": Point()})
+
+
+def folder(path: Path, **values: Any) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "config.json").write_text(json.dumps(values))
+    return path
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    return folder(tmp_path / "saved", model_type="toy-gpt", vocab_size=7)
+
+
+def test_the_file_tells_the_architecture(saved: Path) -> None:
+    config = AutoConfig.from_pretrained(saved)
+    assert config == ToyConfig(7)
+    assert AutoConfig.from_pretrained(str(saved / "config.json")) == config
+    assert AutoConfig.from_pretrained(saved, vocab_size=9, revision="main").vocab_size == 9
+    assert AutoConfig.from_pretrained(saved, other=1, return_unused_kwargs=True) == (config, {"other": 1})
+    with pytest.raises(TypeError, match="no field 'vocab_sise'"):
+        AutoConfig.from_pretrained(saved, vocab_sise=1)
+
+
+def test_the_tokenizer_gets_what_was_given(saved: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(saved, 1, do_lower_case=False, cache_dir="x")
+    assert type(tokenizer) is ToyTokenizer
+    assert tokenizer.how == ("from_pretrained", (saved, 1), {"do_lower_case": False, "cache_dir": "x"})
+
+
+def test_a_configuration_tells_the_tokenizer(tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "nowhere", config=ToyConfig())
+    assert tokenizer.how == ("from_pretrained", (tmp_path / "nowhere",), {})
+
+
+def test_the_model_gets_what_was_given_and_the_file_that_was_found(saved: Path) -> None:
+    model = AutoModel.from_pretrained(saved, 1, dtype="bfloat16", vocab_size=9, cache_dir="x")
+    assert type(model) is ToyModel
+    assert model.how == (
+        "from_pretrained",
+        (saved, 1),
+        {"dtype": "bfloat16", "vocab_size": 9, "cache_dir": "x", "config": saved / "config.json"},
+    )
+    assert type(AutoModelWithLMHead.from_pretrained(saved)) is ToyForMaskedLM
+    assert type(TFAutoModel.from_pretrained(saved)) is TFToyModel
+
+
+def test_a_configuration_tells_the_model(tmp_path: Path, saved: Path) -> None:
+    config = ToyConfig()
+    model = AutoModel.from_pretrained("some.ckpt.index", from_tf=True, config=config)
+    assert model.how == ("from_pretrained", ("some.ckpt.index",), {"from_tf": True, "config": config})
+    model = AutoModel.from_pretrained(tmp_path / "weights.bin", config=str(saved))
+    assert model.how == ("from_pretrained", (tmp_path / "weights.bin",), {"config": saved / "config.json"})
+
+
+def test_a_file_of_weights_has_its_configuration_beside_it(saved: Path) -> None:
+    (saved / "weights.bin").touch()
+    model = AutoModel.from_pretrained(saved / "weights.bin")
+    assert model.how[1:] == ((saved / "weights.bin",), {"config": saved / "config.json"})
+
+
+def test_from_config(saved: Path) -> None:
+    config = ToyConfig()
+    assert AutoModel.from_config(config).how == ("constructor", (config,), {})  # type: ignore[attr-defined]
+
+
+def test_a_task_without_a_class_lists_the_classes(saved: Path) -> None:
+    with pytest.raises(
+        ValueError,
+        match=r"'toy-gpt' has no class for AutoModelForQuestionAnswering .*; it has ToyModel, ToyForMaskedLM",
+    ):
+        AutoModelForQuestionAnswering.from_pretrained(saved)
+    with pytest.raises(ValueError, match="no class for AutoModelForSequenceClassification"):
+        AutoModelForSequenceClassification.from_config(ToyConfig())
+
+
+# -- the rule of 2019 --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["toy-gpt-small", "my_Toy-GPT/", "toy-gpt/checkpoint-500", "bert/toy-gpt-2"])
+def test_without_model_type_the_name_tells(tmp_path: Path, name: str) -> None:
+    path = folder(tmp_path / "x" / name, vocab_size=7)
+    where = f"{path}/" if name.endswith("/") else str(path)
+    assert AutoConfig.from_pretrained(where) == ToyConfig(7)
+
+
+def test_a_folder_without_config_json_leaves_the_search_to_the_class(tmp_path: Path) -> None:
+    path = tmp_path / "toy-gpt"
+    path.mkdir()
+    (path / "toy.json").write_text('{"vocab_size": 8}')
+    assert AutoConfig.from_pretrained(path).vocab_size == 8
+    assert AutoModel.from_pretrained(path).how == ("from_pretrained", (path,), {})
+    assert type(AutoTokenizer.from_pretrained(path)) is ToyTokenizer
+
+
+@pytest.mark.parametrize(
+    "name, found",
+    [
+        ("bert-base-uncased", "bert"),
+        ("distilbert-base-uncased", "distilbert"),
+        ("roberta-large", "roberta"),
+        ("org/openai-gpt", "openai-gpt"),
+        ("toy-gpt2", "toy-gpt"),
+        ("xlnet-base-cased", "xlnet"),
+        ("xlm-mlm-en-2048", "xlm"),
+        ("transfo-xl-wt103", "transfo-xl"),
+        ("ctrl", "ctrl"),
+        ("/home/bert/models/gpt2-small", "gpt2"),
+        ("C:\\bert\\distilbert", "distilbert"),
+        ("something", None),
+    ],
+)
+def test_the_longest_name_wins_and_the_last_part_is_first(name: str, found: str | None) -> None:
+    assert auto._from_name(name) == found
+
+
+def test_an_unknown_name_says_what_was_looked_for(tmp_path: Path) -> None:
+    path = folder(tmp_path / "something")
+    with pytest.raises(ValueError, match=r"config\.json has no model_type and the name contains none of bert, .*xlnet"):
+        AutoModel.from_pretrained(path)
+    (path / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"it has no config\.json and the name contains none of"):
+        AutoTokenizer.from_pretrained(path)
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_package_is_named(tmp_path: Path) -> None:
+    for path in (folder(tmp_path / "a", model_type="gpt2"), folder(tmp_path / "gpt2")):
+        for cls in (AutoConfig, AutoTokenizer, AutoModel, TFAutoModel):
+            with pytest.raises(ImportError, match="pip install tx-gpt2"):
+                cls.from_pretrained(path)  # type: ignore[attr-defined]
+
+
+def test_an_architecture_that_tx_has_not_is_named_with_the_file(tmp_path: Path) -> None:
+    path = folder(tmp_path / "bert-like", model_type="llama")
+    with pytest.raises(ValueError, match=r"config\.json: tx has no architecture 'llama'"):
+        AutoModel.from_pretrained(path)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = folder(tmp_path / "toy-gpt")
+    (path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json is not JSON"):
+        AutoConfig.from_pretrained(path)
+
+
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="nowhere"):
+        AutoConfig.from_pretrained(tmp_path / "nowhere")
+
+
+def test_they_have_no_instances() -> None:
+    for name in tx_core.EXPORTS["auto"]:
+        with pytest.raises(TypeError, match=f"{name} has no instances: use {name}.from_pretrained"):
+            getattr(tx_core, name)()
+
+
+def test_every_class_has_its_twin() -> None:
+    names = {name for name in tx_core.EXPORTS["auto"] if "Model" in name}
+    torch = {name for name in names if not name.startswith("TF")}
+    assert names - torch == {f"TF{name}" for name in torch}
+    for name in torch:
+        assert getattr(auto, name)._task == getattr(auto, f"TF{name}")._task
