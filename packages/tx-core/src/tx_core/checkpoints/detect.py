@@ -120,7 +120,7 @@ def _refuse(path: Path, head: bytes) -> Checkpoint:
             "the file is a tar archive: unpack it, or, if PyTorch before 0.1.10 wrote it, load it with an old PyTorch "
             "and save its state dict again",
         )
-    if head[:1] == b"\x80" and head[1] <= 5:
+    if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         raise CheckpointError(path, "the file is a Python pickle but no PyTorch checkpoint; nothing was run")
     raise CheckpointError(
         path,

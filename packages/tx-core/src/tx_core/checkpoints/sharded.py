@@ -19,7 +19,7 @@ def read_index(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     index = parse_json(path, path.read_bytes(), "index")
     where = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(where, dict) or not where or not all(isinstance(file, str) for file in where.values()):
-        raise CheckpointError(path, 'the index has no "weight_map" of names to file names')
+        raise CheckpointError(path, 'a JSON file without a "weight_map" of names to file names, so no index')
     for name, file in where.items():
         if not is_plain_name(file):
             raise CheckpointError(path, f"is mapped to {shorten(repr(file))}; shards lie beside the index", repr(name))

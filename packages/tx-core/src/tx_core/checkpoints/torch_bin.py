@@ -289,9 +289,10 @@ class TorchCheckpoint(Checkpoint):
             raise self._error("the pickle describes a tensor by wrong types; the file is damaged")
         where = f"a tensor in storage {shorten(storage.key, 80)}"
         shape = checked_shape(self.path, size, where)
-        strides = checked_shape(self.path, stride, where)
-        if len(shape) != len(strides):
-            raise self._error(f"shape {shape} with strides {strides}; the file is damaged", where)
+        if len(stride) != len(shape) or not all(type(step) is int and step >= 0 for step in stride):
+            raise self._error(f"shape {shape} with strides that are not as many non-negative numbers", where)
+        # The stride of an axis of size 1 is never taken, so it may be anything: also more than NumPy can hold.
+        strides = tuple(step if length > 1 else 1 for step, length in zip(stride, shape, strict=True))
         tensor = _Tensor(storage, dtype, offset, shape, strides)
         if (offset + tensor.span) * dtype.itemsize > storage.nbytes:
             raise self._error(
@@ -364,9 +365,7 @@ class TorchCheckpoint(Checkpoint):
         flat = decode(raw, tensor.dtype, (tensor.span,))
         if count == 0:
             return flat.reshape(tensor.shape)
-        # The stride of an axis of size 1 is never taken, so it may be anything: also more than NumPy can hold.
-        strides = [stride if size > 1 else 1 for stride, size in zip(tensor.strides, tensor.shape, strict=True)]
-        view = np.lib.stride_tricks.as_strided(flat, tensor.shape, [stride * itemsize for stride in strides])
+        view = np.lib.stride_tricks.as_strided(flat, tensor.shape, [stride * itemsize for stride in tensor.strides])
         # A transposed array keeps its memory; one that repeats or skips elements gets memory of its own.
         return view if tensor.span == count and _is_dense(tensor) else view.copy()
 
