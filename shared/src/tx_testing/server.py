@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socketserver
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -91,8 +92,16 @@ class _Plain:
 
 
 def download_environment(home: Path, **variables: str) -> dict[str, str]:
-    """This process's environment without what changes downloads (caches, tokens, proxies), with HF_HOME and `variables`."""
-    prefixes = ("HF_", "HUGGING", "TX_OFFLINE", "TRANSFORMERS_", "PYTORCH_TRANSFORMERS", "PYTORCH_PRETRAINED", "XDG_CACHE")
+    """This process's environment without what changes downloads (caches, tokens, proxies), and with `variables`."""
+    prefixes = (
+        "HF_",
+        "HUGGING",
+        "TX_OFFLINE",
+        "TRANSFORMERS_",
+        "PYTORCH_TRANSFORMERS",
+        "PYTORCH_PRETRAINED",
+        "XDG_CACHE",
+    )
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -119,7 +128,7 @@ class HubServer:
         self._lock = threading.Lock()
         self._servers = {host: _Server(self, host) for host in ("hub", "cdn")}
         self._threads = [
-            threading.Thread(target=server.serve_forever, args=(0.02,)) for server in self._servers.values()
+            threading.Thread(target=server.serve_forever, args=(0.005,)) for server in self._servers.values()
         ]
         self.url = self._servers["hub"].url
         self.cdn_url = self._servers["cdn"].url
@@ -261,12 +270,18 @@ class _Server(ThreadingHTTPServer):
         self.host = host
         self.url = f"http://127.0.0.1:{self.server_port}"
 
+    def server_bind(self) -> None:
+        # Not HTTPServer's, which asks the name service for the host's name.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are part of the tests, so nothing is printed about them."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes; without this each answer waits 40 ms
     server: _Server
 
     def do_GET(self) -> None:

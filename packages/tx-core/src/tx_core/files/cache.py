@@ -332,6 +332,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def from_url(url: str, source: Source) -> Path:
     """The file at a plain address, from the cache if its ETag is still the same. Raises EntryNotFoundError for 404."""
+    home = origin(url)  # raises if the address is malformed
     folder = source.cache_root() / "tx-urls" / _short_hash(url)
     name = _url_file_name(url)
     cached = _cached_url(folder, name)
@@ -344,7 +345,7 @@ def from_url(url: str, source: Source) -> Path:
             )
         return cached
     token = source.explicit_token()
-    if token is None and origin(url) == origin(source.endpoint_url()):
+    if token is None and home == origin(source.endpoint_url()):
         token = source.implicit_token()
     with Client(url, token, source.proxies) as client:
         try:

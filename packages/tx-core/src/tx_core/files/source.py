@@ -183,7 +183,8 @@ def origin(url: str) -> tuple[str, str, int]:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
     except ValueError as error:
-        raise FilesError(f"{url!r} is no valid address: {error}") from error
+        address = url.partition("?")[0].rpartition("@")[2]
+        raise FilesError(f"{address!r} is no valid address: {error}") from error
     return parts.scheme.lower(), (parts.hostname or "").lower(), port
 
 
@@ -202,8 +203,8 @@ def check_name(name: str) -> str:
     """`name`, if it can be a hub repository's ("gpt2", "org/name"). Raises InvalidNameError."""
     if not _NAME.fullmatch(name) or "--" in name or ".." in name or name.endswith(".git"):
         raise InvalidNameError(
-            f"{name!r} is neither a folder or file nor a valid repository name ('name' or 'organisation/name' of letters, "
-            f"digits, '-', '_' and '.'); check the spelling, and the path (the current folder is {os.getcwd()!r})"
+            f"{name!r} is neither a folder or file nor a valid repository name ('name' or 'organisation/name', of "
+            f"letters, digits, '-', '_', '.'); check the spelling, and the path (the current folder is {os.getcwd()!r})"
         )
     return name
 

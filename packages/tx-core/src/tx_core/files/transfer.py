@@ -185,7 +185,7 @@ class Client:
             if attempt == attempts:
                 raise failure from cause
             logger.warning("%s; attempt %d of %d follows in %.1f s", failure, attempt + 1, attempts, wait)
-            time.sleep(wait)
+            pause(wait)
             wait = min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT)
         raise AssertionError("unreachable: attempts is at least 1")
 
@@ -236,8 +236,8 @@ def download(client: Client, remote: Remote, target: Path, resume: bool = True) 
     length or hash are not those announced, UnavailableError if the connection broke `ATTEMPTS` times without progress.
     """
     partial = target.with_name(target.name + ".incomplete")
-    if not resume or not (remote.verifiable or remote.validator):
-        partial.unlink(missing_ok=True)  # nothing could tell whether what is kept belongs to the same file
+    if not resume:
+        partial.unlink(missing_ok=True)
     with progress(remote.size, remote.label) as bar:
         for first in (True, False):
             _receive(client, remote, partial, bar)
@@ -265,7 +265,9 @@ def _receive(client: Client, remote: Remote, partial: Path, bar: tqdm[Any]) -> N
     while True:
         partial.touch()
         kept = partial.stat().st_size
-        if remote.size is not None and kept > remote.size:
+        too_much = remote.size is not None and kept > remote.size
+        # Without a hash or a strong ETag nothing could tell whether what is kept belongs to the same content.
+        if too_much or not (remote.verifiable or validator):
             partial.write_bytes(b"")
             kept = 0
         bar.n = bar.last_print_n = kept
@@ -300,8 +302,13 @@ def _receive(client: Client, remote: Remote, partial: Path, bar: tqdm[Any]) -> N
         if failures == 0:
             wait = FIRST_WAIT
         else:
-            time.sleep(wait)
+            pause(wait)
             wait = min(2 * wait, LONGEST_WAIT)
+
+
+def pause(seconds: float) -> None:
+    """Waits before the next attempt."""
+    time.sleep(seconds)
 
 
 def _range_headers(kept: int, validator: str | None) -> dict[str, str]:
