@@ -18,6 +18,8 @@ SPEC = ModelSpec(
         "lm": {"masked_lm_labels": "tokens"},
         "pretraining": {"masked_lm_labels": "tokens", "next_sentence_label": "pair"},
     },
+    # In the reference a token has as many scores as there are labels, and an answer needs two.
+    task_config={"question-answering": {"num_labels": 2}},
     reference_keywords={"masked_lm_labels": "labels"},
     # The reference leaves the pooler out where the loss does not need it; the models of 2019 have it.
     absent_in_reference={

@@ -40,7 +40,7 @@ class Result:
         return {name[len(prefix) + 1 :]: a for name, a in self.arrays.items() if name.startswith(f"{prefix}/")}
 
 
-_results: dict[str, Result] = {}
+_results: dict[str, Result | RuntimeError] = {}
 
 
 def reference_python() -> str:
@@ -89,8 +89,11 @@ def run(
         digest.update(f"{name}{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     key = digest.hexdigest()
-    if key in _results:
-        return _results[key]
+    known = _results.get(key)
+    if isinstance(known, RuntimeError):
+        raise known
+    if known is not None:
+        return known
 
     folder = _root() / key[:16]
     files = folder / "files"
@@ -104,7 +107,9 @@ def run(
         [python, "-I", str(SCRIPTS / "child.py"), str(folder)], capture_output=True, text=True, timeout=timeout, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"the reference script failed with exit status {done.returncode}:\n{done.stderr[-4000:]}")
+        error = RuntimeError(f"the reference script failed with exit status {done.returncode}:\n{done.stderr[-4000:]}")
+        _results[key] = error
+        raise error
     with np.load(folder / "outputs.npz", allow_pickle=False) as archive:
         result = Result({name: archive[name] for name in archive.files}, files)
     _results[key] = result

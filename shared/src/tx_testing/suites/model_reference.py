@@ -52,7 +52,7 @@ class ReferenceSuite(Suite):
         for keyword, array in inputs.items():
             arrays[f"{key}.{keyword}"] = array
             names[self.spec.reference_keywords.get(keyword, keyword)] = f"{key}.{keyword}"
-        config = {**self.spec.config, **self.spec.reference_config}
+        config = {**self.spec.config, **self.spec.task_config.get(task, {})}
         name = self.spec.class_names()[task]
         return {
             "key": key,

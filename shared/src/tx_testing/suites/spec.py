@@ -40,7 +40,7 @@ class ModelSpec:
         config: fields of a tiny configuration, in the published names (the reference is built from the same).
         labels: task → keyword → kind of label, where they differ from ``LABELS``.
         reference_keywords: keyword of tx → keyword of the reference, where they differ.
-        reference_config: fields of the reference's configuration beyond ``config``.
+        task_config: task → fields of the configuration that differ from ``config``.
         reference_classes: class name of tx → class name of the reference, where they differ.
         reference_outputs: fields that the reference returns and tx does not.
         not_in_reference: (framework, task) of classes that the reference does not have.
@@ -63,7 +63,7 @@ class ModelSpec:
     config: Mapping[str, Any]
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     reference_keywords: Mapping[str, str] = field(default_factory=dict)
-    reference_config: Mapping[str, Any] = field(default_factory=dict)
+    task_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reference_classes: Mapping[str, str] = field(default_factory=dict)
     reference_outputs: tuple[str, ...] = ()
     not_in_reference: tuple[tuple[str, str], ...] = ()
