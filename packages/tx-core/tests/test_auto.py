@@ -145,7 +145,7 @@ def test_a_file_of_weights_has_its_configuration_beside_it(saved: Path) -> None:
 
 def test_from_config(saved: Path) -> None:
     config = ToyConfig()
-    assert AutoModel.from_config(config).how == ("constructor", (config,), {})  # type: ignore[attr-defined]
+    assert AutoModel.from_config(config).how == ("constructor", (config,), {})
 
 
 def test_a_task_without_a_class_lists_the_classes(saved: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_missing_package_is_named(tmp_path: Path) -> None:
     for path in (folder(tmp_path / "a", model_type="gpt2"), folder(tmp_path / "gpt2")):
         for cls in (AutoConfig, AutoTokenizer, AutoModel, TFAutoModel):
             with pytest.raises(ImportError, match="pip install tx-gpt2"):
-                cls.from_pretrained(path)  # type: ignore[attr-defined]
+                cls.from_pretrained(path)
 
 
 def test_an_architecture_that_tx_has_not_is_named_with_the_file(tmp_path: Path) -> None:
