@@ -372,6 +372,18 @@ def test_file_system_without_links(
     assert hub.count("GET") == 0
 
 
+@pytest.mark.parametrize("content", ["", "../../../evil", "main\n"])
+def test_damaged_ref_is_repaired(content: str, hub: HubServer, cache: Path) -> None:
+    commit = hub.add("org/name", {"config.json": CONFIG})
+    path = locate("org/name", ["config.json"])
+    ref = cache / "models--org--name/refs/main"
+    ref.write_text(content)
+    with pytest.raises(OfflineError):
+        locate("org/name", ["config.json"], Source(local_files_only=True))
+    assert locate("org/name", ["config.json"]) == path
+    assert ref.read_text() == commit
+
+
 def test_dangling_link_is_repaired(hub: HubServer) -> None:
     hub.add("org/name", {"config.json": CONFIG})
     path = locate("org/name", ["config.json"])
@@ -603,6 +615,17 @@ def test_url_of_a_folder(hub: HubServer) -> None:
     assert path is not None
     assert path.read_bytes() == CONFIG
     assert locate(hub.url + "/models/bert/", ["absent.json"]) is None
+    hub.forget()
+    offline = Source(local_files_only=True)
+    assert locate(hub.url + "/models/bert/", ["absent.json", "config.json"], offline) == path
+    assert locate(hub.url + "/models/bert/", ["absent.json"], offline) is None
+    with pytest.raises(OfflineError, match=r"unknown\.json"):
+        locate(hub.url + "/models/bert/", ["unknown.json"], offline)
+    assert hub.requests == []
+    hub.put("/models/bert/absent.json", b"now there")
+    new = locate(hub.url + "/models/bert/", ["absent.json", "config.json"])
+    assert new is not None
+    assert locate(hub.url + "/models/bert/", ["absent.json"], offline) == new
 
 
 def test_url_errors(hub: HubServer) -> None:
@@ -743,7 +766,7 @@ def test_atomic_write_with_long_names_and_numpy(tmp_path: Path) -> None:
 def test_import_loads_no_network_library() -> None:
     code = (
         "import sys, tx_core.files; "
-        "heavy = {'requests', 'urllib3', 'http.client', 'ssl', 'filelock', 'tqdm', 'numpy', 'email'}; "
+        "heavy = {'requests', 'urllib3', 'http.client', 'ssl', 'filelock', 'tqdm', 'numpy', 'hashlib'}; "
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

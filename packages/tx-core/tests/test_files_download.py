@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tx_core.files import FilesError, IntegrityError, Source, UnavailableError, locate, transfer
+from tx_core.files import FilesError, IntegrityError, Source, UnavailableError, locate, progress, transfer
 from tx_testing.server import Fault, HubServer, Request, download_environment, git_blob_hash
 
 WEIGHTS = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(20000))  # 640 kB that do not repeat
@@ -566,12 +566,12 @@ def test_progress_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    with transfer.progress(2048, "x" * 50) as bar:
+    with progress(2048, "x" * 50) as bar:
         bar.update(2048)
     assert "2.00k/2.00k" in terminal.getvalue()
     assert "…" + "x" * 39 + ":" in terminal.getvalue()
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    with transfer.progress(2048, "hidden") as bar:
+    with progress(2048, "hidden") as bar:
         bar.update(2048)
     assert "hidden" not in terminal.getvalue()
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
-from .cache import first_that_exists, from_hub, from_url
+from .bars import progress
 from .errors import (
     AccessError,
     EntryNotFoundError,
@@ -26,7 +26,6 @@ from .errors import (
     UnavailableError,
 )
 from .source import Source, cache_folder, check_name, is_url, within
-from .transfer import progress
 from .writing import atomic_write
 
 __all__ = [
@@ -85,6 +84,8 @@ def locate(name_or_path: str | os.PathLike[str], candidates: Sequence[str], sour
         return Path(name)
     if os.path.isdir(name):
         return next((path for path in (Path(name, file) for file in files) if path.is_file()), None)
+    from .cache import first_that_exists, from_hub, from_url  # here, since most of what uses this module never asks
+
     if not is_url(name):
         return from_hub(check_name(name), files, source)
     if name.endswith("/"):
@@ -114,6 +115,8 @@ def cached_path(
     """
     name = os.fspath(url_or_filename)
     if is_url(name):
+        from .cache import from_url
+
         folder = None if cache_dir is None else os.fspath(cache_dir)
         return str(from_url(name, Source(cache_dir=folder, force_download=force_download, proxies=proxies)))
     if os.path.exists(name):

@@ -7,6 +7,7 @@
 <root>/.locks/models--org--name/<etag>.lock
 <root>/tx-urls/<hash of the URL>/ref                     key of the newest content
                                  <hash of the ETag>/<file>
+                                 absent                  empty: there was no file at this URL
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 _ATTEMPTS_IF_CACHED = 2
 _CHANGES = 3  # so often the file may change between asking and fetching
 _LOG_LOCK_EVERY = 10.0  # seconds
+_HASH = re.compile("[0-9a-fA-F]{7,64}")
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,10 @@ class HubCache:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             # A shortened commit hash has no ref, but perhaps a folder of its own.
             return revision if (self.folder / "snapshots" / revision).is_dir() else None
-        return _checked_commit(commit, f"the cache file {self.folder / 'refs' / revision}")
+        if not _HASH.fullmatch(commit):
+            logger.warning("the cache file %s is damaged and not used", self.folder / "refs" / revision)
+            return None
+        return commit
 
     def snapshot(self, commit: str, file: str) -> Path:
         return self.folder / "snapshots" / commit / file
@@ -285,7 +290,7 @@ def _resolve(url: str, revision: str, file: str) -> str:
 
 def _checked_commit(commit: str, where: str) -> str:
     """`commit` becomes the name of a folder, so it is believed only if it is a hash."""
-    if not re.fullmatch("[0-9a-fA-F]{7,64}", commit):
+    if not _HASH.fullmatch(commit):
         raise FilesError(f"{where} gives {commit[:80]!r} as the commit, which is no hash")
     return commit
 
@@ -336,7 +341,10 @@ def from_url(url: str, source: Source) -> Path:
     folder = source.cache_root() / "tx-urls" / _short_hash(url)
     name = _url_file_name(url)
     cached = _cached_url(folder, name)
+    absent = folder / "absent"
     if source.offline:
+        if absent.is_file():
+            raise EntryNotFoundError(f"there was no file at {shown(url)} when it was last asked for", url=shown(url))
         if cached is None:
             raise OfflineError(
                 f"{shown(url)} is not in the cache {str(source.cache_root())!r} and {source.offline_reason} forbids "
@@ -349,12 +357,18 @@ def from_url(url: str, source: Source) -> Path:
         token = source.implicit_token()
     with Client(url, token, source.proxies) as client:
         try:
-            return _fetch_url(client, url, folder, name, cached, source)
+            path = _fetch_url(client, url, folder, name, cached, source)
+        except EntryNotFoundError:
+            _make_folders(source.cache_root(), folder)
+            absent.touch()
+            raise
         except UnavailableError as error:
             if cached is None or source.force_download:
                 raise
             logger.warning("%s. The cached file is used, current or not", error)
             return cached
+    absent.unlink(missing_ok=True)
+    return path
 
 
 def _fetch_url(client: Client, url: str, folder: Path, name: str, cached: Path | None, source: Source) -> Path:

@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
+from .bars import progress
 from .errors import AccessError, EntryNotFoundError, FilesError, IntegrityError, UnavailableError
-from .source import is_set, is_url, origin, shown, timeout
+from .source import is_url, origin, shown, timeout
 from .writing import flush
 
 if TYPE_CHECKING:
@@ -430,15 +431,3 @@ def _reason(error: Exception) -> str:
     """The innermost text of the nested errors that requests raises, which may hold whole addresses: queries are cut."""
     text = str(error) or type(error).__name__
     return re.sub(r"\?[^\s'\"]*", "", re.sub(r"//[^\s/@]+@", "//", text))[:300]
-
-
-def progress(total: int | None, description: str, unit: str = "B") -> tqdm[Any]:
-    """The progress bar of downloads and of loading: on standard error, hidden where that is not a terminal.
-
-    `HF_HUB_DISABLE_PROGRESS_BARS=1` and tqdm's own `TQDM_DISABLE=1` hide it too. In a notebook it is tqdm's for those.
-    """
-    from tqdm.auto import tqdm as bar
-
-    shown_name = description if len(description) <= 40 else "…" + description[-39:]
-    hidden = is_set("HF_HUB_DISABLE_PROGRESS_BARS") or None
-    return bar(total=total, desc=shown_name, unit=unit, unit_scale=unit == "B", unit_divisor=1024, disable=hidden)
