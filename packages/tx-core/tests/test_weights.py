@@ -28,6 +28,7 @@ TABLE = WeightTable(
     dropped_originals=("*/adam_m", "global_step"),
     renamed=((".gamma", ".weight"),),
     keras_layers={"lm": "mlm___lm"},
+    keras_repeated={"mlm___lm": "toy.embeddings"},
 )
 HEADS = (("toy.pooler", "classifier"), ("toy.layer.{i}.cross",))
 
@@ -206,7 +207,9 @@ def test_originals_both_ways() -> None:
 def test_keras_names_both_ways() -> None:
     arrays = {name: (lambda a=array: a) for name, array in {**FULL, "lm.bias": floats(5)}.items()}
     layers = keras_layers(arrays, TABLE, "tf_toy_for_lm")
-    assert list(layers["mlm___lm"]) == ["tf_toy_for_lm/mlm___lm/bias:0"]
+    words = "tf_toy_for_lm/toy/embeddings/word_embeddings/weight:0"
+    assert list(layers["mlm___lm"]) == ["tf_toy_for_lm/mlm___lm/bias:0", words]
+    assert words in layers["toy"]
     assert "tf_toy_for_lm/toy/layer_._0/LayerNorm/gamma:0" in layers["toy"]
     assert layers["toy"]["tf_toy_for_lm/toy/layer_._0/dense/kernel:0"]().shape == (2, 3)
     file = {f"{layer}/{name}": make() for layer, weights in layers.items() for name, make in weights.items()}

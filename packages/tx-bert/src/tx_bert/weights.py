@@ -63,4 +63,5 @@ WEIGHTS = WeightTable(
     dropped_originals=("*/adam_m", "*/adam_v", "global_step", "*/lamb_m", "*/lamb_v"),
     renamed=((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")),
     keras_layers={"cls.predictions": "mlm___cls.predictions", "cls.seq_relationship": "nsp___cls.seq_relationship"},
+    keras_repeated={"mlm___cls": "bert.embeddings"},
 )

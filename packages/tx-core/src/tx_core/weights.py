@@ -127,6 +127,8 @@ class WeightTable:
         renamed: (old ending, new ending) of published names that changed in 2019.
         keras_layers: published prefix → prefix in ``tf_model.h5`` where they differ, e.g. ``cls.predictions`` →
             ``mlm___cls.predictions``.
+        keras_repeated: layer in ``tf_model.h5`` → published prefix of parameters that stand in it a second time,
+            because the layer was built with them (a tied output layer).
     """
 
     prefix: str
@@ -136,6 +138,7 @@ class WeightTable:
     dropped_originals: tuple[str, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
     keras_layers: Mapping[str, str] = field(default_factory=dict)
+    keras_repeated: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _by_name(self) -> _Names:
@@ -599,9 +602,16 @@ def keras_layers(
 ) -> dict[str, dict[str, Callable[[], Array]]]:
     """The arrays as layers of a ``tf_model.h5`` file: layer → weight name → function that gives the array."""
     layers: dict[str, dict[str, Callable[[], Array]]] = {}
+    repeated: dict[str, dict[str, Callable[[], Array]]] = {}
     for name, array in arrays.items():
         layer, weight, layout = table.to_keras(name, model_name)
-        layers.setdefault(layer, {})[weight] = _converted(array, _LAYOUTS[layout][1])
+        converted = _converted(array, _LAYOUTS[layout][1])
+        layers.setdefault(layer, {})[weight] = converted
+        for other, prefix in table.keras_repeated.items():
+            if name.startswith(f"{prefix}."):
+                repeated.setdefault(other, {})[weight] = converted
+    for layer in layers:
+        layers[layer].update(repeated.get(layer, {}))
     return layers
 
 
