@@ -139,8 +139,10 @@ def test_a_configuration_tells_the_model(tmp_path: Path, saved: Path) -> None:
 
 def test_a_file_of_weights_has_its_configuration_beside_it(saved: Path) -> None:
     (saved / "weights.bin").touch()
-    model = AutoModel.from_pretrained(saved / "weights.bin")
-    assert model.how[1:] == ((saved / "weights.bin",), {"config": saved / "config.json"})
+    (saved / "model.ckpt.index").touch()
+    for name in ("weights.bin", "model.ckpt", "model.ckpt.index"):
+        model = AutoModel.from_pretrained(saved / name)
+        assert model.how[1:] == ((saved / name,), {"config": saved / "config.json"})
 
 
 def test_from_config(saved: Path) -> None:

@@ -50,8 +50,10 @@ def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) ->
     name = os.fspath(name_or_path)
     source = Source.take(dict(kwargs))
     where = name
-    if not name.endswith((".json", "/")) and ("://" in name or os.path.isfile(name)):
-        where = (os.path.dirname(name) or ".") + "/"  # a file of weights or words, beside which a configuration may lie
+    # A file of weights or words, or the prefix of a TensorFlow 1 checkpoint: a configuration may lie beside it.
+    file = "://" in name or os.path.isfile(name) or os.path.isfile(f"{name}.index")
+    if file and not name.endswith((".json", "/")):
+        where = (os.path.dirname(name) or ".") + "/"
     path = locate(where, [CONFIG_NAME], source)
     model_type = None if path is None else read_json(path).get("model_type")
     if model_type is not None:
