@@ -156,10 +156,14 @@ class PreTrainedTokenizer:
     cls_token_id = _SpecialTokenId()
     mask_token_id = _SpecialTokenId()
 
-    def __init__(self, max_len: int | None = None, *, settings: Mapping[str, Any] | None = None, **options: Any) -> None:
+    def __init__(
+        self, max_len: int | None = None, *, settings: Mapping[str, Any] | None = None, **options: Any
+    ) -> None:
         unknown = sorted(set(options) - _BASE_OPTIONS)
         if unknown:
-            raise TypeError(f"{type(self).__name__} has no option {unknown[0]!r}{_nearest(unknown[0], self._parameters())}")
+            raise TypeError(
+                f"{type(self).__name__} has no option {unknown[0]!r}{_nearest(unknown[0], self._parameters())}"
+            )
         limit = options.pop("model_max_length", None) if max_len is None else max_len
         self.max_len = _checked_limit(limit)
         self.init_inputs: tuple[Any, ...] = ()
@@ -360,7 +364,9 @@ class PreTrainedTokenizer:
         """Whether added tokens are found in any case: so in tokenizers that lower-case."""
         return bool(self._settings.get("do_lower_case"))
 
-    def add_tokens(self, new_tokens: str | AddedToken | Sequence[str | AddedToken], special_tokens: bool = False) -> int:
+    def add_tokens(
+        self, new_tokens: str | AddedToken | Sequence[str | AddedToken], special_tokens: bool = False
+    ) -> int:
         """Adds tokens that are found in text as they stand and never split; returns how many got a new id.
 
         Tokens that the vocabulary has already keep their id and are no longer split. A tokenizer that lower-cases
@@ -584,7 +590,9 @@ class PreTrainedTokenizer:
             )
         return index
 
-    def build_inputs_with_special_tokens(self, token_ids_0: list[int], token_ids_1: list[int] | None = None) -> list[int]:
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
         """The ids of one sequence, or of a pair, with the special tokens that the model expects around them."""
         ids: list[int] = []
         for part, _ in self.single_layout if token_ids_1 is None else self.pair_layout:
@@ -891,7 +899,9 @@ class PreTrainedTokenizer:
             return "do_not_truncate", None
         strategy = "longest_first" if truncation is True else truncation
         if strategy not in TRUNCATION_STRATEGIES:
-            raise ValueError(f"truncation={truncation!r} is not True, False or one of {', '.join(TRUNCATION_STRATEGIES)}")
+            raise ValueError(
+                f"truncation={truncation!r} is not True, False or one of {', '.join(TRUNCATION_STRATEGIES)}"
+            )
         if max_length is None:
             if self.max_len >= UNLIMITED:
                 logger.warning("truncation without max_length= has no effect: the model's longest is not known")
@@ -982,7 +992,9 @@ class PreTrainedTokenizer:
                     if sequence_ids is not None:
                         sequence_ids.append(_spread(mask, [0] * len(row) + [1] * len(pair_row or ()), None))
                         if word_ids is not None:
-                            word_ids.append(_spread(mask, _slices(first.words, second.words if second else None, cut), None))
+                            word_ids.append(
+                                _spread(mask, _slices(first.words, second.words if second else None, cut), None)
+                            )
                         if spans:
                             found = _spread(mask, _slices(first.spans, second.spans if second else None, cut), (0, 0))
                             columns["offset_mapping"].append(found)
@@ -1029,9 +1041,7 @@ class PreTrainedTokenizer:
             "choose 'only_first' or 'only_second'"
         )
 
-    def _overflow(
-        self, ids: list[int], pair: list[int] | None, surplus: int, strategy: str, stride: int
-    ) -> list[int]:
+    def _overflow(self, ids: list[int], pair: list[int] | None, surplus: int, strategy: str, stride: int) -> list[int]:
         """The tokens that truncation takes away, after ``stride`` that it keeps; of the first sequence of a pair."""
         if not surplus or strategy == "do_not_truncate":
             return []
@@ -1126,21 +1136,21 @@ class PreTrainedTokenizer:
         ``attention_mask`` is made where it is missing and the model takes one. Raises ValueError if ``input_ids`` is
         missing, or if there is no ``pad_token`` to pad with.
         """
-        if not isinstance(encoded_inputs, dict) and not hasattr(encoded_inputs, "keys"):
-            rows = list(encoded_inputs)
-            columns = {name: [_as_list(row[name]) for row in rows] for name in (rows[0] if rows else ())}
-            single = False
+        keyed: Any = encoded_inputs
+        single = False
+        if hasattr(encoded_inputs, "keys"):
+            columns = {name: _as_items(keyed[name]) for name in keyed}
+            ids = columns.get("input_ids") or ()
+            single = len(ids) > 0 and isinstance(ids[0], int)
         else:
-            mapping: Any = encoded_inputs
-            columns = {name: _as_list(mapping[name]) for name in mapping}
-            ids = columns.get("input_ids", [])
-            single = bool(ids) and isinstance(ids[0], int)
-            if single:
-                columns = {name: [column] for name, column in columns.items()}
-            else:
-                columns = {name: [_as_list(row) for row in column] for name, column in columns.items()}
+            names = list(keyed[0]) if keyed else []
+            columns = {name: [_as_items(row[name]) for row in keyed] for name in names}
         if "input_ids" not in columns:
             raise ValueError(f"an encoding to pad needs input_ids; this has {', '.join(columns) or 'nothing'}")
+        if single:
+            columns = {name: [column] for name, column in columns.items()}
+        else:
+            columns = {name: [_as_items(row) for row in column] for name, column in columns.items()}
         if return_attention_mask is None:
             return_attention_mask = "attention_mask" in self.model_input_names
         if return_attention_mask and "attention_mask" not in columns:
@@ -1432,7 +1442,14 @@ def _as_list(value: Any) -> list[Any]:
     return list(value.tolist() if hasattr(value, "tolist") else value)
 
 
-def _as_pairs(text: Any, text_pair: Any, split: bool, batched: bool | None = None) -> tuple[list[tuple[Any, Any]], bool]:
+def _as_items(value: Any) -> Any:
+    """A number as it is, anything else as a list."""
+    return value if isinstance(value, int | float) else _as_list(value)
+
+
+def _as_pairs(
+    text: Any, text_pair: Any, split: bool, batched: bool | None = None
+) -> tuple[list[tuple[Any, Any]], bool]:
     """What a call was given as (first, second or None) inputs, and whether it is a batch."""
     if isinstance(text, str):
         if text_pair is not None and not isinstance(text_pair, str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
+from functools import cache
 
 from .base import PreTrainedTokenizer
 from .memo import WordMemo
@@ -32,12 +33,16 @@ MAX_CHARS_PER_WORD = 100
 
 # The blocks of CJK ideographs that the original code spaces out (not kana, not hangul: those languages have spaces or
 # are told apart otherwise).
-_CJK = (
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f\U0002b820-\U0002ceaf\U0002f800-\U0002fa1f"
+_CJK_BLOCKS = (
+    ("\u3400", "\u4dbf"),
+    ("\u4e00", "\u9fff"),
+    ("\uf900", "\ufaff"),
+    ("\U00020000", "\U0002a6df"),
+    ("\U0002a700", "\U0002b73f"),
+    ("\U0002b740", "\U0002b81f"),
+    ("\U0002b820", "\U0002ceaf"),
+    ("\U0002f800", "\U0002fa1f"),
 )
-_CJK_CHARACTER = re.compile(f"[{_CJK}]")
-_CJK_OR_RUN = re.compile(f"[{_CJK}]|[^\\s{_CJK}]+")
 _ASCII_PART = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z]")
 _RUN = re.compile(r"\S+")
 # str.split() divides at these, which the original removes as control characters without dividing.
@@ -59,6 +64,20 @@ def _is_punctuation(char: str) -> bool:
     if char.isascii():
         return char.isprintable() and not char.isalnum() and char != " "
     return unicodedata.category(char).startswith("P")
+
+
+def _is_cjk(char: str) -> bool:
+    return char >= "\u3400" and any(first <= char <= last for first, last in _CJK_BLOCKS)
+
+
+@cache
+def _cjk_patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """One ideograph; and either that or a run of what is neither ideograph nor white space.
+
+    Made when they are needed, since compiling them takes milliseconds.
+    """
+    blocks = "".join(f"{first}-{last}" for first, last in _CJK_BLOCKS)
+    return re.compile(f"[{blocks}]"), re.compile(f"[{blocks}]|[^\\s{blocks}]+")
 
 
 def load_vocab(vocab_file: str | os.PathLike[str]) -> dict[str, int]:
@@ -124,13 +143,13 @@ class BasicTokenizer:
         """The runs of a text that are split independently of one another."""
         if _DIVIDING_CONTROLS.search(text):
             text = _DIVIDING_CONTROLS.sub("", text)
-        if self.tokenize_chinese_chars and not text.isascii() and _CJK_CHARACTER.search(text):
-            return _CJK_OR_RUN.findall(text)
+        if self.tokenize_chinese_chars and not text.isascii() and _cjk_patterns()[0].search(text):
+            return _cjk_patterns()[1].findall(text)
         return text.split()
 
     def word_spans(self, text: str) -> list[tuple[str, int]]:
         """The same runs with their places; a run may hold control characters that divide nothing."""
-        pattern = _CJK_OR_RUN if self.tokenize_chinese_chars and not text.isascii() else _RUN
+        pattern = _cjk_patterns()[1] if self.tokenize_chinese_chars and not text.isascii() else _RUN
         if _DIVIDING_CONTROLS.search(text):
             # As long as the text and in its places, with a control character that str.split() does not divide at.
             text = _DIVIDING_CONTROLS.sub("\x00", text)
@@ -155,7 +174,7 @@ class BasicTokenizer:
         for index, char in enumerate(word):
             if char in "\x00\ufffd" or _is_control(char):
                 continue
-            if self.tokenize_chinese_chars and _CJK_CHARACTER.match(char):
+            if self.tokenize_chinese_chars and _is_cjk(char):
                 parts += self._split_run(run, keep)
                 parts += self._split_run([(char, index)], keep)
                 run = []
@@ -169,9 +188,8 @@ class BasicTokenizer:
         if text in keep:
             return [(text, [index for _, index in run])] if run else []
         if self.do_lower_case:
-            # Lower-cased as a whole, since a final sigma looks at its neighbours, with each character's own length.
-            lower = iter(text.lower())
-            run = [(next(lower), index) for char, index in run for _ in char.lower()]
+            # Character by character, as the 2019 library did: a final sigma becomes σ like any other.
+            run = [(one, index) for char, index in run for one in char.lower()]
         strip_accents = self.do_lower_case if self.strip_accents is None else self.strip_accents
         if strip_accents and not text.isascii():
             run = [(one, index) for char, index in run for one in unicodedata.normalize("NFD", char)]
