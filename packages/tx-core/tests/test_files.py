@@ -261,6 +261,14 @@ def test_branch_costs_one_head_when_cached(hub: HubServer) -> None:
     assert [r.method for r in hub.requests] == ["HEAD"]
 
 
+def test_branch_is_asked_about_once_for_all_candidates(hub: HubServer) -> None:
+    hub.add("org/name", {"config.json": CONFIG})
+    path = locate("org/name", ["a", "b", "config.json"])
+    hub.forget()
+    assert locate("org/name", ["a", "b", "config.json"]) == path
+    assert [(r.method, r.path) for r in hub.requests] == [("HEAD", "/org/name/resolve/main/a")]
+
+
 def test_pinned_and_cached_sends_no_request(hub: HubServer) -> None:
     commit = hub.add("org/name", {"config.json": CONFIG})
     source = Source(revision=commit)

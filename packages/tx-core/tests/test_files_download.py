@@ -298,6 +298,21 @@ def test_etag_that_changes_between_attempts(file: str, hub: HubServer) -> None:
     assert hub.count("HEAD") == 2
 
 
+def test_branch_that_moves_between_head_and_get(hub: HubServer) -> None:
+    """What is downloaded is the file that was asked about, not the newer one."""
+    answer_request = hub.arrived
+
+    def arrived(request: Request) -> Fault:
+        if request.method == "GET" and hub.count("GET") == 0:
+            hub.add("org/name", {"small.bin": b"new"})
+        return answer_request(request)
+
+    hub.arrived = arrived  # type: ignore[method-assign]
+    assert fetch("small.bin") == WEIGHTS
+    assert fetch("small.bin") == b"new"
+    assert hub.count("HEAD") == 2
+
+
 def test_etag_that_always_changes(hub: HubServer) -> None:
     hub.inject(*[Fault(method="HEAD", etag=f"{i}" * 40) for i in range(9)])
     with pytest.raises(IntegrityError, match="changes each time"):
@@ -629,6 +644,14 @@ def test_two_threads_download_once(hub: HubServer) -> None:
         thread.join()
     assert found == [WEIGHTS, WEIGHTS]
     assert hub.count("GET", host="cdn") == 1
+
+
+def test_two_threads_download_once_without_links(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **keywords: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    test_two_threads_download_once(hub)
 
 
 def test_killed_process_leaves_a_part_and_no_lock(hub: HubServer, tmp_path: Path, blobs: Path) -> None:
