@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 from keras import ops
 
 from .config import PretrainedConfig
@@ -76,13 +77,18 @@ def allowed_to_bias(allowed: Tensor, dtype: str) -> Tensor:
     return ops.where(allowed, ops.zeros((), dtype), ops.full((), LOWEST[dtype], dtype))
 
 
+def _is_set(attention_mask: Tensor) -> Tensor:
+    # TensorFlow does not compare booleans with numbers.
+    return attention_mask if keras.backend.standardize_dtype(attention_mask.dtype) == "bool" else attention_mask > 0
+
+
 def allowed_by_mask(attention_mask: Tensor) -> Tensor:
     """An attention mask (1 attend, 0 ignore) of shape (B, K) or (B, Q, K) → boolean (B, 1, 1 or Q, K)."""
     rank = len(attention_mask.shape)
     if rank == 2:
-        return ops.expand_dims(attention_mask, (1, 2)) > 0
+        return ops.expand_dims(_is_set(attention_mask), (1, 2))
     if rank == 3:
-        return ops.expand_dims(attention_mask, 1) > 0
+        return ops.expand_dims(_is_set(attention_mask), 1)
     raise ValueError(
         f"attention_mask must have shape (batch, keys) or (batch, queries, keys), not {tuple(attention_mask.shape)}"
     )
@@ -112,7 +118,7 @@ def attention_bias(
 
 def left_padding(attention_mask: Tensor) -> Tensor:
     """How many positions at the start of each row are masked: (B, K) → (B, 1)."""
-    before = ops.cumsum(ops.cast(attention_mask > 0, "int32"), axis=-1) == 0
+    before = ops.cumsum(ops.cast(_is_set(attention_mask), "int32"), axis=-1) == 0
     return ops.sum(ops.cast(before, "int32"), axis=-1, keepdims=True)
 
 

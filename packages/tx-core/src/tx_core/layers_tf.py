@@ -235,7 +235,9 @@ class Parameter:
 
 def numpy(value: Any) -> Array:
     """The values of a variable or tensor."""
-    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(value)))
+    tensor = ops.convert_to_tensor(value)
+    # What Keras does for TensorFlow warns with NumPy 2.
+    return np.array(tensor.numpy() if keras.backend.backend() == "tensorflow" else ops.convert_to_numpy(tensor))
 
 
 def keras_dtype(variable: Any) -> np.dtype[Any]:

@@ -139,7 +139,10 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
 
     Args:
         config: the architecture's configuration.
-        kwargs: those of ``keras.Model``: ``name``, ``dtype`` (a type such as ``bfloat16``, or a policy), ``trainable``.
+        name: the Keras model's name.
+        dtype: a floating-point type such as ``bfloat16`` or a policy such as ``mixed_bfloat16``; by default Keras's
+            global policy.
+        trainable: whether the parameters are.
     """
 
     config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
@@ -155,8 +158,10 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         # So that keras.models.load_model finds the class in a saved functional model.
         keras.saving.register_keras_serializable(cls.__module__.partition(".")[0])(cls)
 
-    def __init__(self, config: PretrainedConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, config: PretrainedConfig, *, name: str | None = None, dtype: Any = None, trainable: bool = True
+    ) -> None:
+        super().__init__(name=name, dtype=None if dtype is None else _policy(dtype), trainable=trainable)
         if not isinstance(config, PretrainedConfig):
             raise TypeError(
                 f"{type(self).__name__}(config) takes a configuration, not {config!r}; "
@@ -317,7 +322,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
                 where if config is None else config, return_unused_kwargs=True, **vars(source), **kwargs
             )
         if dtype is not None:
-            kwargs["dtype"] = _policy(dtype)
+            kwargs["dtype"] = dtype
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.
         with skip_initialization():
             model = cls(config, *model_args, **kwargs)
@@ -427,8 +432,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     def prune_heads(self, heads_to_prune: Mapping[int, Iterable[int]]) -> None:
         """Remove attention heads for good; the configuration remembers them.
 
-        See Michel et al. 2019, https://arxiv.org/abs/1905.10650. A model that was compiled for training has to be compiled
-        again.
+        See Michel et al. 2019, https://arxiv.org/abs/1905.10650. A model that was compiled has to be compiled again.
 
         Args:
             heads_to_prune: layer (negative ones count from the last) → heads, numbered as in the unpruned model.
