@@ -1,9 +1,9 @@
 """pytest plugin of the tx repository.
 
-A test module says by its name which framework it needs: ``test_x_torch.py``, ``test_x_tf.py``, ``test_x_both.py`` (both
-in one process), ``test_x_reference.py`` (runs the reference implementation in a process of its own); any other name needs
-none. ``--framework torch`` collects only the modules of that kind (several kinds are separated by commas), and a module
-that loads a framework which its name does not declare fails.
+A test module says by its name which framework it needs: ``test_x_torch.py``, ``test_x_tf.py``, ``test_x_both.py``
+(both in one process), ``test_x_reference.py`` (runs the reference implementation in a process of its own); any other
+name needs none. ``--framework torch`` collects only the modules of that kind (several kinds are separated by commas),
+and a module that loads a framework which its name does not declare fails.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 # Modules whose presence in sys.modules says that a framework was loaded. The reference implementation is run in its own
 # process only: its TensorFlow half changes what tf.keras means for the whole process.
 MODULES = {"torch": "torch", "tensorflow": "tf", "keras": "tf", "tf_keras": "tf_keras", "transformers": "transformers"}
-# One thread a process: the tests are small, and several processes share the cores. For tests alone; tx itself sets none.
+# One thread a process: the tests are small, and several processes share the cores. For tests alone; tx sets none.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

@@ -1,7 +1,7 @@
 """Runs the reference implementation (``transformers``) in a process of its own and brings its arrays and files back.
 
-Importing the reference takes 5 to 15 seconds, and its TensorFlow half changes what ``tf.keras`` means for a whole process:
-so it never runs in the tests' own process, and one process answers many requests.
+Importing the reference takes 5 to 15 seconds, and its TensorFlow half changes what ``tf.keras`` means for a whole
+process: so it never runs in the tests' own process, and one process answers many requests.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def run(
         timeout: seconds after which the process is ended.
 
     Returns:
-        The arrays and the folder of the files that the script saved. A request that was made before in this session (same
-        script, arguments and inputs) is not run again.
+        The arrays and the folder of the files that the script saved. A request that was made before in this session
+        (same script, arguments and inputs) is not run again.
 
     Raises:
         RuntimeError: if the script fails; the message ends with its standard error.
@@ -104,7 +104,11 @@ def run(
     np.savez(folder / "inputs.npz", **arrays)
     # -I: neither this process's PYTHONPATH nor the current folder may decide what the reference imports.
     done = subprocess.run(
-        [python, "-I", str(SCRIPTS / "child.py"), str(folder)], capture_output=True, text=True, timeout=timeout, check=False
+        [python, "-I", str(SCRIPTS / "child.py"), str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
     if done.returncode:
         error = RuntimeError(f"the reference script failed with exit status {done.returncode}:\n{done.stderr[-4000:]}")

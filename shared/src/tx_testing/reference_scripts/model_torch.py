@@ -1,9 +1,9 @@
 """Reference models in PyTorch: random twins made, run and saved, and folders of others loaded and run.
 
-``arguments["requests"]``: a list of
-``{"key", "class", "config_class", "config", "inputs": {keyword: array name}, "options": {keyword: bool}, "load": folder, "allowed": prefixes}``.
-Without ``load`` a random model is made, saved as ``<key>`` (safetensors) and ``<key>-bin``. With it, the folder has to fit
-the class but for names that begin with ``allowed``.
+``arguments["requests"]`` is a list of ``{"key", "class", "config_class", "config", "inputs": {keyword: array name},
+"options": {keyword: bool}, "load": folder, "allowed": prefixes}``. Without ``load`` a random model is made and saved as
+``<key>`` (safetensors) and ``<key>-bin``. With it, the folder has to fit the class but for names that begin with
+``allowed``.
 """
 
 from __future__ import annotations

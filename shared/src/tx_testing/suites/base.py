@@ -14,9 +14,9 @@ from .spec import ModelSpec
 class Suite:
     """Standard tests of an architecture described by ``spec``.
 
-    A subclass that replaces a standard test, or for which one does not apply, says so in ``overrides``: name of the test →
-    reason. A test named there that the subclass does not define itself is skipped with the reason. Anything else that would
-    hide a standard test is an error when the class is created.
+    A subclass that replaces a standard test, or for which one does not apply, says so in ``overrides``: name of the
+    test → reason. A test named there that the subclass does not define itself is skipped with the reason. Anything else
+    that would hide a standard test is an error when the class is created.
     """
 
     spec: ClassVar[ModelSpec]
@@ -28,7 +28,11 @@ class Suite:
         if cls.__module__.startswith("tx_testing.suites."):
             return  # the suites themselves
         standard = {
-            name for base in cls.__mro__[1:] if issubclass(base, Suite) for name in vars(base) if name.startswith("test_")
+            name
+            for base in cls.__mro__[1:]
+            if issubclass(base, Suite)
+            for name in vars(base)
+            if name.startswith("test_")
         }
         for name in sorted(standard):
             if getattr(cls, name) is not None and name not in vars(cls):

@@ -71,7 +71,9 @@ class BothSuite(Suite):
         self._agree("base", crossed, models=models, **FLAGS)
         self._agree("base", self.spec.inputs("base"), models=models, **FLAGS)
 
-    @pytest.mark.parametrize("activation", ["gelu", "relu", "swish", "gelu_new", "tanh", "gelu_fast", "quick_gelu", "mish"])
+    @pytest.mark.parametrize(
+        "activation", ["gelu", "relu", "swish", "gelu_new", "tanh", "gelu_fast", "quick_gelu", "mish"]
+    )
     def test_same_activations(self, activation: str) -> None:
         config = self.spec.make_config()
         name = self.spec.activation
@@ -86,6 +88,13 @@ class BothSuite(Suite):
         one, two = self.pair(task)
         wanted, found = self.torch.gradients(one, inputs), self.tf.gradients(two, inputs)
         assert set(wanted) == set(found)
+        embeddings = one.get_input_embeddings()
+        if getattr(embeddings, "padding_idx", None) is not None:
+            # PyTorch gives the vector of the padding no gradient, Keras does; all else is compared.
+            name = next(self.torch.published(one, n) for n, p in one.named_parameters() if p is embeddings.weight)
+            for gradients in (wanted, found):
+                if (gradient := gradients[name]) is not None:
+                    gradients[name] = np.delete(gradient, embeddings.padding_idx, axis=0)
         largest = max(float(np.abs(gradient).max()) for gradient in wanted.values() if gradient is not None)
         for name, gradient in wanted.items():
             if gradient is None or not gradient.any():
@@ -100,7 +109,8 @@ class BothSuite(Suite):
         assert set(self.tf.arrays(two)) == set(self.torch.arrays(one))
 
     def test_same_pruned_outputs(self) -> None:
-        models = [b.model_class(self.spec, "base").from_pretrained(str(self.torch.randomised(self.spec, "base"))) for b in (self.torch, self.tf)]
+        folder = str(self.torch.randomised(self.spec, "base"))
+        models = [b.model_class(self.spec, "base").from_pretrained(folder) for b in (self.torch, self.tf)]
         for model in models:
             model.prune_heads({0: [0, 2], -1: [1]})
         self._agree("base", self.spec.inputs("base"), models=models, **FLAGS)
@@ -144,7 +154,7 @@ class BothSuite(Suite):
         assert texts[0] == texts[1]
 
     def test_same_refusals(self) -> None:
-        """A wrong input is refused in the same words."""
+        """A wrong input is refused in the same words (Keras adds its own)."""
         ids = self.spec.inputs("base")["input_ids"]
         wrong: list[dict[str, Any]] = [
             {"input_ids": ids[0]},
@@ -156,8 +166,5 @@ class BothSuite(Suite):
             for backend, model in zip((self.torch, self.tf), self.pair("base"), strict=True):
                 with pytest.raises(ValueError) as caught:
                     backend.run(model, inputs)
-                messages.append(str(caught.value).splitlines()[0])
-            assert messages[0] in messages[1] or messages[1] in messages[0], messages
-
-
-
+                messages.append(str(caught.value))
+            assert messages[0] in messages[1]

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from tx_core.layers_tf import named_parameters
 
 from .model_common import FLAGS, SAME, Backend, ModelSuite
@@ -125,9 +126,10 @@ class TFModelSuite(ModelSuite):
         self._same(model({"input_ids": ids, "attention_mask": mask}), masked)
         self._same(model(arrays["input_ids"].tolist()), alone)
         if self.spec.token_type_ids:
-            self._same(model([ids, None, inputs["token_type_ids"]]), self.run(
-                model, {name: arrays[name] for name in ("input_ids", "token_type_ids")}
-            ))
+            self._same(
+                model([ids, None, inputs["token_type_ids"]]),
+                self.run(model, {name: arrays[name] for name in ("input_ids", "token_type_ids")}),
+            )
 
     def test_wrong_forms_of_a_call(self) -> None:
         model, inputs = self.shared("base"), self.tensors("base")
@@ -197,9 +199,7 @@ class TFModelSuite(ModelSuite):
         shape = [None] * self.spec.inputs(task)["input_ids"].ndim
         traces = []
 
-        @tf.function(
-            input_signature=[{n: tf.TensorSpec(shape, tf.int32, name=n) for n in self.spec.inputs(task)}]
-        )
+        @tf.function(input_signature=[{n: tf.TensorSpec(shape, tf.int32, name=n) for n in self.spec.inputs(task)}])
         def run(inputs: Any) -> Any:
             traces.append(inputs)
             return model(inputs, **FLAGS)
@@ -237,7 +237,8 @@ class TFModelSuite(ModelSuite):
     def _dataset(self, task: str, rows: int = 8) -> Any:
         rng = np.random.default_rng(0)
         inputs = {
-            name: np.concatenate([array] * rows)[:rows].astype(np.int32) for name, array in self.spec.inputs(task).items()
+            name: np.concatenate([array] * rows)[:rows].astype(np.int32)
+            for name, array in self.spec.inputs(task).items()
         }
         inputs["input_ids"] = rng.integers(5, self.spec.vocab_size(), inputs["input_ids"].shape).astype(np.int32)
         return inputs, (inputs["input_ids"][:, 0] % 2).astype(np.int64)

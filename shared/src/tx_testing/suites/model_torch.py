@@ -298,7 +298,7 @@ class TorchModelSuite(ModelSuite):
         def forward(self: Any, **inputs: Any) -> Any:
             return self.scorer(getattr(self, prefix)(**inputs)[0])
 
-        own = type("Own", (parent,), {"__init__": __init__, "forward": forward})
+        own: Any = type("Own", (parent,), {"__init__": __init__, "forward": forward})
         model = own.from_pretrained(str(self.folder("base")))
         assert torch.equal(
             getattr(model, prefix).get_input_embeddings().weight, self.shared("base").get_input_embeddings().weight

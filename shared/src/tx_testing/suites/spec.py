@@ -46,8 +46,8 @@ class ModelSpec:
         not_in_reference: (framework, task) of classes that the reference does not have.
         absent_in_reference: task → prefixes of parameters that the reference's class lacks.
         token_type_ids: whether the models take ``token_type_ids``.
-        new_heads: task → prefixes of the parameters that a checkpoint of the base model does not have and that are newly
-            initialised, ``{"sequence-classification": ("classifier",)}``.
+        new_heads: task → prefixes of the parameters that a checkpoint of the base model does not have and that are
+            newly initialised, ``{"sequence-classification": ("classifier",)}``.
         output_heads: tasks whose models have output embeddings tied to the input's.
         zero_init: configuration fields that, set to 0, make every weight start at exactly 0 or 1.
         without_gradient: task → prefixes of parameters that its loss does not depend on, ``{"lm": ("bert.pooler",)}``.
@@ -152,7 +152,7 @@ def load(dotted: str) -> Any:
 
 
 def load_spec(test_file: str, name: str) -> ModelSpec:
-    """``SPEC`` of the file ``<name>.py`` beside a test module (tests are no packages, so they cannot import each other)."""
+    """``SPEC`` of ``<name>.py`` beside a test module (tests are no packages, so they cannot import each other)."""
     spec: ModelSpec = runpy.run_path(str(Path(test_file).with_name(f"{name}.py")))["SPEC"]
     return spec
 
@@ -171,12 +171,12 @@ def random_like(name: str, array: Array) -> Array:
     if not np.issubdtype(array.dtype, np.floating):
         return array
     rng = np.random.default_rng(list(name.encode()))
-    values = rng.standard_normal(array.shape)
+    values: Array = np.asarray(rng.standard_normal(array.shape))
     if array.ndim < 2:
         values = (1.0 if name.endswith("weight") else 0.0) + 0.2 * values
     else:
         values *= array.shape[-1] ** -0.5
-    return values.astype(array.dtype)
+    return np.asarray(values, dtype=array.dtype)
 
 
 def assert_close(actual: Any, wanted: Any, tolerance: float, what: str = "") -> None:
@@ -192,4 +192,6 @@ def assert_close(actual: Any, wanted: Any, tolerance: float, what: str = "") -> 
     if wanted.size:
         largest = float(np.abs(wanted).max())
         difference = float(np.abs(actual.astype(np.float64) - wanted.astype(np.float64)).max())
-        assert difference <= tolerance * max(largest, 1e-30), f"{what}: differs by {difference:.3g}, largest {largest:.3g}"
+        assert difference <= tolerance * max(largest, 1e-30), (
+            f"{what}: differs by {difference:.3g}, largest {largest:.3g}"
+        )

@@ -59,7 +59,12 @@ class WeightTableSuite(Suite):
             assert weight.endswith(":0")
             assert (layer, weight) not in seen
             seen.add((layer, weight))
-            for spelling in (f"{layer}/{weight}", f"{layer}_1/{weight}", weight, weight.replace("some_model", "some_model_1")):
+            for spelling in (
+                f"{layer}/{weight}",
+                f"{layer}_1/{weight}",
+                weight,
+                weight.replace("some_model", "some_model_1"),
+            ):
                 assert table.from_keras(spelling) == (name, layout), spelling
 
     def test_aliases_name_parameters(self) -> None:
@@ -73,7 +78,9 @@ class WeightTableSuite(Suite):
     def test_dropped_names_are_no_parameters(self) -> None:
         table = load(self.spec.record().weights)
         for pattern in table.dropped:
-            assert not any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) for name in self.names()), pattern
+            assert not any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) for name in self.names()), (
+                pattern
+            )
         originals = [found[0] for name in self.names() if (found := table.to_original(name))]
         for pattern in table.dropped_originals:
             assert not any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) for name in originals), pattern

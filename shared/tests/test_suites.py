@@ -1,0 +1,144 @@
+"""The suites guard their standard tests, and their helpers find differences."""
+
+import numpy as np
+import pytest
+
+from tx_testing.suites.base import Suite, standard_tests
+from tx_testing.suites.spec import LENGTHS, ModelSpec, assert_close, random_like, trimmed
+
+
+pytest_plugins = ["pytester"]
+
+
+class Standard(Suite):
+    def test_one(self) -> None: ...
+
+    def test_two(self) -> None: ...
+
+    def helper(self) -> None: ...
+
+
+def test_standard_tests() -> None:
+    assert standard_tests(Standard) == ["test_one", "test_two"]
+
+
+def test_a_plain_subclass_is_fine() -> None:
+    class Fine(Standard):
+        def test_more(self) -> None: ...
+
+        def helper(self) -> None: ...
+
+    assert Fine.overrides == {}
+
+
+def test_replacing_without_a_reason_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Bad replaces or removes the standard test test_one without a reason"):
+
+        class Bad(Standard):
+            def test_one(self) -> None: ...
+
+
+def test_removing_without_a_reason_is_refused() -> None:
+    with pytest.raises(TypeError, match="test_two without a reason"):
+
+        class Bad(Standard):
+            test_two = None  # type: ignore[assignment]
+
+
+def test_an_empty_reason_is_refused() -> None:
+    for own in ({"test_one": lambda self: None}, {}):
+        with pytest.raises(TypeError, match="reason"):
+            type("Bad", (Standard,), {**own, "overrides": {"test_one": " "}})
+
+
+def test_an_override_of_nothing_is_refused() -> None:
+    with pytest.raises(TypeError, match="'test_three', which is no standard test"):
+
+        class Bad(Standard):
+            overrides = {"test_three": "a reason"}  # noqa: RUF012
+
+
+def test_replacing_with_a_reason() -> None:
+    class Good(Standard):
+        overrides = {"test_one": "is done differently", "test_two": "does not apply"}  # noqa: RUF012
+
+        def test_one(self) -> None: ...
+
+    assert "test_one" in vars(Good)
+
+
+def test_a_test_that_does_not_apply_is_skipped_with_the_reason(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from tx_testing.suites.base import Suite
+        class Standard(Suite):
+            def test_one(self): raise AssertionError
+            def test_two(self): pass
+        class TestIt(Standard):
+            overrides = {"test_one": "there is no head"}
+        """
+    )
+    result = pytester.runpytest_subprocess("-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*does not apply: there is no head*"])
+
+
+def test_assert_close() -> None:
+    one = np.array([1.0, 100.0])
+    assert_close(one + 9e-4, one, 1e-5)
+    assert_close((one, (one,)), (one, (one,)), 0)
+    with pytest.raises(AssertionError, match="differs"):
+        assert_close(one + 2e-3, one, 1e-5)
+    with pytest.raises(AssertionError, match="shape"):
+        assert_close(one[:1], one, 1)
+    with pytest.raises(AssertionError, match="finite"):
+        assert_close(one * np.nan, one, 1)
+    with pytest.raises(AssertionError, match="entries"):
+        assert_close((one,), (one, one), 1)
+    with pytest.raises(AssertionError, match="differs"):
+        assert_close(one * 0 + 1, one * 0, 1e-5)
+
+
+def test_random_like() -> None:
+    array = np.zeros((4, 3), np.float32)
+    assert random_like("a", array).dtype == np.float32
+    np.testing.assert_array_equal(random_like("a", array), random_like("a", array))
+    assert (random_like("a", array) != random_like("b", array)).all()
+    assert abs(random_like("n.weight", np.zeros(1000)).mean() - 1) < 0.05
+    assert abs(random_like("n.bias", np.zeros(1000)).mean()) < 0.05
+
+
+def test_trimmed() -> None:
+    array = np.arange(2 * 7 * 7).reshape(2, 7, 7)
+    np.testing.assert_array_equal(trimmed(array, 5), array[:, :5, :5])
+    np.testing.assert_array_equal(trimmed(array, 5, left=True), array[:, 2:, 2:])
+
+
+def test_spec_inputs() -> None:
+    import types
+
+    class Config:
+        vocab_size, num_labels, pad_token_id, num_hidden_layers, num_attention_heads = 50, 3, 0, 2, 4
+
+        def __init__(self, **fields: object) -> None: ...
+
+    import sys
+
+    module = types.ModuleType("tx_testing_fake_architecture")
+    module.Config = Config  # type: ignore[attr-defined]
+    module.RECORD = types.SimpleNamespace(  # type: ignore[attr-defined]
+        config="tx_testing_fake_architecture:Config",
+        torch={"base": "m:FakeModel", "lm": "m:FakeLM", "alias": "m:FakeLM"},
+    )
+    sys.modules[module.__name__] = module
+    spec = ModelSpec(architecture="tx_testing_fake_architecture:RECORD", config={})
+    assert spec.class_names() == {"base": "FakeModel", "lm": "FakeLM"}
+    inputs = spec.inputs("base")
+    assert inputs["attention_mask"].sum(-1).tolist() == list(LENGTHS)
+    assert (inputs["input_ids"][inputs["attention_mask"] == 0] == 0).all()
+    assert (inputs["input_ids"][inputs["attention_mask"] == 1] >= 5).all()
+    assert spec.inputs("multiple-choice")["input_ids"].ndim == 3
+    labels = spec.make_labels("lm")["labels"]
+    assert (labels[inputs["attention_mask"] == 0] == -100).all()
+    assert labels.max() < 50
+    del sys.modules[module.__name__]
