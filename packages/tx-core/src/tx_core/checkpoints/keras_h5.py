@@ -155,7 +155,7 @@ class KerasH5Checkpoint(Checkpoint):
             raise self._error(f"uses the HDF5 filters {filters}; known are {FILTERS}; save it without", key)
         stored = dataset.id.get_storage_size()
         needed = math.prod(shape) * dtype.itemsize
-        chunk = math.prod(dataset.chunks or ()) * dtype.itemsize
+        chunk = math.prod(dataset.chunks) * dtype.itemsize if dataset.chunks else 0
         if stored > self._size or max(needed, chunk) > stored * (MAX_RATIO if filters else 1):
             raise self._error(
                 f"shape {shape} of {dtype} takes {needed} bytes, the file of {self._size} stores {stored}; "

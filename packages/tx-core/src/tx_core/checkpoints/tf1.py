@@ -140,6 +140,8 @@ class TF1Checkpoint(Checkpoint):
             raise self._error("holds big-endian data; save it again on a little-endian machine")
         entries = {}
         for raw_name, raw_entry in records.items():
+            if raw_name.startswith(b"\0"):  # a slice of a partitioned variable, which is refused under its own name
+                continue
             try:
                 name = raw_name.decode("utf-8")
             except UnicodeDecodeError as error:

@@ -156,8 +156,6 @@ class TorchCheckpoint(Checkpoint):
                 "a zip archive, but not one that torch.save wrote (no data.pkl); if it packs a checkpoint, unpack it"
             )
         root = pickles[0][: -len("data.pkl")]
-        if root + "constants.pkl" in entries:
-            raise self._error("a TorchScript archive, which is a program; save its state_dict() instead")
         if root + "byteorder" in entries:
             start, size = entries[root + "byteorder"]
             order = read_bytes(self._file, self.path, start, min(size, 16)).tobytes()
@@ -365,7 +363,8 @@ class TorchCheckpoint(Checkpoint):
         flat = decode(raw, tensor.dtype, (tensor.span,))
         if count == 0:
             return flat.reshape(tensor.shape)
-        view = np.lib.stride_tricks.as_strided(flat, tensor.shape, [stride * itemsize for stride in tensor.strides])
+        strides = [stride * itemsize for stride in tensor.strides]
+        view: Array = np.ndarray(tensor.shape, tensor.dtype, flat.view(np.uint8).data, strides=strides)
         # A transposed array keeps its memory; one that repeats or skips elements gets memory of its own.
         return view if tensor.span == count and _is_dense(tensor) else view.copy()
 
@@ -399,6 +398,8 @@ def _zip_entries(file: BinaryIO, path: Path, size: int) -> dict[str, tuple[int, 
             listed = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OverflowError, OSError) as error:
         raise CheckpointError(path, f"a damaged or truncated zip archive ({error}); fetch or copy it again") from error
+    if any(entry.filename.endswith("/constants.pkl") for entry in listed):
+        raise CheckpointError(path, "a TorchScript archive, which is a program; save its state_dict() instead")
     for entry in listed:
         name = entry.filename
         if name in entries:
