@@ -31,6 +31,7 @@ def attend(
     dropout: float = 0.0,
     need_weights: bool = False,
     scale: bool = True,
+    is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """Scaled dot-product attention (Vaswani et al. 2017, §3.2.1).
 
@@ -43,16 +44,19 @@ def attend(
         dropout: probability with which attention probabilities are dropped; 0 outside of training.
         need_weights: whether the probabilities are returned.
         scale: whether scores are divided by √D.
+        is_causal: in place of a bias, for as many queries as keys: query i attends to keys up to i. Spares the bias.
 
     Returns:
         The context (B, N, Q, D), and the probabilities (B, N, Q, K) after dropout and head mask, or None.
     """
+    if is_causal and (need_weights or head_mask is not None):
+        bias, is_causal = allowed_to_bias(causal(query.shape[-2], key.shape[-2], query.device), query.dtype), False
     if bias is not None and bias.dtype != query.dtype:
         # Under autocast the scores are of lower precision: float32's most negative number would become -inf there.
         bias = bias.clamp(min=torch.finfo(query.dtype).min).to(query.dtype)
     if not need_weights and head_mask is None:
         context = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=bias, dropout_p=dropout, scale=None if scale else 1.0
+            query, key, value, attn_mask=bias, dropout_p=dropout, is_causal=is_causal, scale=None if scale else 1.0
         )
         return context, None
     scores = query @ key.transpose(-1, -2)  # (B, N, Q, K)
@@ -103,6 +107,20 @@ def attention_bias(
         earlier = causal(query_length, key_length, device)
         allowed = earlier if allowed is None else allowed & earlier
     return None if allowed is None else allowed_to_bias(allowed, dtype)
+
+
+def causal_bias(
+    attention_mask: Tensor | None, query_length: int, key_length: int, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor | None, bool]:
+    """What :func:`attend` needs for attention to earlier positions, of the last Q of K: its ``bias`` and ``is_causal``.
+
+    Without padding no bias is made: fused kernels know causality by themselves, and a single query attends to all keys.
+    """
+    if attention_mask is None and query_length == key_length:
+        return None, True
+    if attention_mask is None and query_length == 1 and not torch.jit.is_tracing():
+        return None, False
+    return attention_bias(attention_mask, True, query_length, key_length, dtype, device), False
 
 
 def left_padding(attention_mask: Tensor) -> Tensor:
