@@ -28,7 +28,8 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "TFAutoModelForTokenClassification",
         "TFAutoModelWithLMHead",
     ),
-    "pretrained_torch": ("PreTrainedModel", "prune_layer"),
+    "pretrained_torch": ("PreTrainedModel",),
+    "pruning_torch": ("prune_layer",),
     "pretrained_tf": ("TFPreTrainedModel",),
 }
 
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from .lazy import is_torch_available as is_torch_available
     from .pretrained_tf import TFPreTrainedModel as TFPreTrainedModel
     from .pretrained_torch import PreTrainedModel as PreTrainedModel
-    from .pretrained_torch import prune_layer as prune_layer
+    from .pruning_torch import prune_layer as prune_layer
     from .weights import LoadReport as LoadReport
 
     __version__: str
