@@ -6,7 +6,6 @@ import pytest
 from tx_testing.suites.base import Suite, standard_tests
 from tx_testing.suites.spec import LENGTHS, ModelSpec, assert_close, random_like, trimmed
 
-
 pytest_plugins = ["pytester"]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from .base import Suite
-from .model_common import FILES, FLAGS, Backend
+from .model_common import FILES, FLAGS, Backend, read_safetensors
 from .model_tf import TFBackend
 from .model_torch import TorchBackend
 from .spec import assert_close
@@ -141,8 +141,6 @@ class BothSuite(Suite):
 
     def test_same_files(self, task: str, tmp_path: Path) -> None:
         """Both frameworks write the same arrays under the same names; the configuration is the same to the byte."""
-        from .model_common import read_safetensors
-
         saved = []
         for name, model in zip(("torch", "tf"), self.pair(task), strict=True):
             model.save_pretrained(str(tmp_path / name))

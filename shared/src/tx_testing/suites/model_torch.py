@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from .model_common import FILES, FLAGS, SAME, Backend, ModelSuite, edited, read_safetensors
+from .model_common import FILES, FLAGS, SAME, Backend, ModelSuite, edited, read_safetensors, write_safetensors
 from .spec import Array, ModelSpec, assert_close, load
 
 
@@ -221,6 +221,7 @@ class TorchModelSuite(ModelSuite):
 
     # --- compilation
 
+    @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
     def test_trace(self, task: str) -> None:
         """torch.jit.trace with ``torchscript=True``: plain tuples, cloned ties, and other shapes than those traced."""
         model = self.model(task, torchscript=True)
@@ -242,6 +243,7 @@ class TorchModelSuite(ModelSuite):
                 for one, two in zip(found, wanted, strict=True):
                     assert_close(one.numpy(), two.numpy(), SAME)
 
+    @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
     def test_traced_model_can_be_saved(self, tmp_path: Path) -> None:
         model = self.model("base", torchscript=True)
         ids = self.tensors("base")["input_ids"]
@@ -337,8 +339,6 @@ class TorchModelSuite(ModelSuite):
         arrays = read_safetensors(self.folder("base") / FILES["safetensors"])
         names = sorted(arrays)
         parts = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
-        from .model_common import write_safetensors
-
         for file, members in parts.items():
             write_safetensors(tmp_path / file, {name: arrays[name] for name in members})
         index = {"metadata": {}, "weight_map": {name: file for file, members in parts.items() for name in members}}
