@@ -237,7 +237,7 @@ def numpy(value: Any) -> Array:
     """The values of a variable or tensor."""
     tensor = ops.convert_to_tensor(value)
     # What Keras does for TensorFlow warns with NumPy 2.
-    return np.array(tensor.numpy() if keras.backend.backend() == "tensorflow" else ops.convert_to_numpy(tensor))
+    return np.asarray(tensor.numpy() if keras.backend.backend() == "tensorflow" else ops.convert_to_numpy(tensor))
 
 
 def keras_dtype(variable: Any) -> np.dtype[Any]:
@@ -291,10 +291,10 @@ def named_parameters(layer: Any, prefix: str = "") -> Iterator[Parameter]:
                 f"layer {prefix.removesuffix('.')!r} ({type(layer).__name__}) has no variables yet: "
                 "call the model on some input first, or use tx_core.layers_tf.Linear, which knows its sizes"
             )
-        for attribute, initializer, name, transposed in leaf:
+        for attribute, initialized_by, name, transposed in leaf:
             variable = getattr(layer, attribute)
             if variable is not None:
-                yield Parameter(prefix + name, variable, transposed, getattr(layer, initializer))
+                yield Parameter(prefix + name, variable, transposed, getattr(layer, initialized_by))
         return
     for attribute, value in vars(layer).items():
         if isinstance(value, keras.Variable) and not attribute.startswith("_"):

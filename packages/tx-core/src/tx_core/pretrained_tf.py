@@ -6,10 +6,8 @@ import copy
 import logging
 import math
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
@@ -17,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from .config import PretrainedConfig
-from .files import SAFE_WEIGHTS_NAME, TF2_WEIGHTS_NAME, TF_WEIGHTS_NAME, WEIGHTS_NAME, Source
+from .files import Source
 from .layers_tf import (
     Module,
     Parameter,
@@ -30,17 +28,33 @@ from .layers_tf import (
     skip_initialization,
 )
 from .outputs import output
-from .weights import LoadReport, Weights, WeightTable, compare, open_weights, save_weights
+from .pretrained import (
+    SAFE_FILES,
+    TF_FILES,
+    TORCH_FILES,
+    heads_left,
+    keras_name,
+    loading_bar,
+    open_weights,
+    resolve_config,
+    save_weights,
+    saved_folder,
+)
+from .pretrained import (
+    check_together as check_together,
+)
+from .pretrained import (
+    chosen as chosen,
+)
+from .pretrained import (
+    one_of as one_of,
+)
+from .weights import LoadReport, Weights, WeightTable, compare
 
 logger = logging.getLogger(__name__)
 
 Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run
-
-_TORCH_FILES = (SAFE_WEIGHTS_NAME, f"{SAFE_WEIGHTS_NAME}.index.json", WEIGHTS_NAME, f"{WEIGHTS_NAME}.index.json")
-_TF_FILES = (TF2_WEIGHTS_NAME, f"{TF_WEIGHTS_NAME}.index")
-# A progress bar is of use only where loading can be watched.
-_BAR_FROM_BYTES = 100_000_000
 
 # Whether Keras is only finding out the shapes of a model's outputs (a call on keras.Input).
 _symbolic: ContextVar[bool] = ContextVar("tx_symbolic_call", default=False)
@@ -309,25 +323,13 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
             FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
         """
         source = Source.take(kwargs)
-        if isinstance(config, PretrainedConfig):
-            # The given configuration is the model's, as in 2019; only overrides need one of their own.
-            overrides = {name: kwargs.pop(name) for name in list(kwargs) if config.has_field(name)}
-            if overrides:
-                config = copy.deepcopy(config)
-                for name, value in overrides.items():
-                    setattr(config, name, value)
-        else:
-            where = Path(name_or_path).parent if config is None and Path(name_or_path).is_file() else name_or_path
-            config, kwargs = cls.config_class.from_pretrained(
-                where if config is None else config, return_unused_kwargs=True, **vars(source), **kwargs
-            )
+        config, kwargs = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
         if dtype is not None:
             kwargs["dtype"] = dtype
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.
         with skip_initialization():
             model = cls(config, *model_args, **kwargs)
-        safe, torch_files = _TORCH_FILES[:2], _TORCH_FILES[2:]
-        order = (*safe, *torch_files, *_TF_FILES) if from_pt else (*safe, *_TF_FILES, *torch_files)
+        order = (*SAFE_FILES, *TORCH_FILES, *TF_FILES) if from_pt else (*SAFE_FILES, *TF_FILES, *TORCH_FILES)
         with open_weights(name_or_path, cls.weight_table, source, order, model._own_names()) as weights:
             report = model._fill(weights)
         if report.newly_initialized:
@@ -346,7 +348,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         """
         if os.fspath(filepath).endswith(".weights.h5"):
             return super().load_weights(filepath, *args, **kwargs)
-        order, source = (*_TORCH_FILES, *_TF_FILES), Source(local_files_only=True)
+        order, source = (*SAFE_FILES, *TORCH_FILES, *TF_FILES), Source(local_files_only=True)
         with open_weights(filepath, self.weight_table, source, order, self._own_names()) as weights:
             return self._fill(weights)
 
@@ -358,7 +360,8 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         shapes = {name: parameter.shape for name, parameter in own.items()}
         chains = self.new_heads if "new_heads" in vars(type(self)) else None
         report, origin = compare(weights, shapes, self.weight_table, chains, self._tied())
-        for name in _progress(report.loaded, own, f"Loading {type(self).__name__}"):
+        sizes = {name: math.prod(own[name].shape) * keras_dtype(own[name].variable).itemsize for name in report.loaded}
+        for name in loading_bar(sizes, f"Loading {type(self).__name__}"):
             own[name].assign(weights.read(origin[name]))
         for name in report.newly_initialized:
             own[name].initialize()
@@ -383,10 +386,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
             ValueError: if the format is none of these.
             NotADirectoryError: if ``save_directory`` is a file.
         """
-        folder = Path(save_directory)
-        if folder.is_file():
-            raise NotADirectoryError(f"save_pretrained needs a folder, and {str(folder)!r} is a file")
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = saved_folder(save_directory)
         stored, tied = self._stored(), self._tied()
         own = {name: parameter for name, parameter in stored.items() if name not in tied}
         prefix = f"{self.base_model_prefix}."
@@ -395,7 +395,9 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         names = {parameter.name for parameter in named_parameters(self)}
         aliases = {alias: tied[alias] for alias in names if alias in tied and tied[alias] in own}
         arrays = {name[start:]: parameter.read for name, parameter in own.items()}
-        save_weights(folder, arrays, aliases, self.weight_table, format, _snake_case(type(self)), max_shard_size)
+        save_weights(
+            folder, arrays, aliases, self.weight_table, format, keras_name(type(self).__name__), max_shard_size
+        )
         config = copy.deepcopy(self.config)
         # The class of either framework is found by the name without TF.
         config.architectures = [type(self).__name__.removeprefix("TF")]
@@ -441,23 +443,8 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         Raises:
             ValueError: if a layer or head does not exist, or no head of a layer would be left.
         """
-        layers, heads = self.config.num_hidden_layers, self.config.num_attention_heads
-        for index, removed in heads_to_prune.items():
-            layer, gone = index + layers if index < 0 else index, set(removed)
-            if not 0 <= layer < layers:
-                raise ValueError(f"heads_to_prune names layer {index}, but there are {layers} layers")
-            if wrong := sorted(head for head in gone if not 0 <= head < heads):
-                raise ValueError(
-                    f"heads_to_prune names the heads {wrong} of layer {index}, but there are {heads} heads"
-                )
-            before = self.config.kept_heads(layer)
-            kept = [position for position, head in enumerate(before) if head not in gone]
-            if not kept:
-                raise ValueError(f"heads_to_prune would leave no head in layer {index}")
-            if len(kept) < len(before):
-                self.base_model._prune_layer(layer, np.array(kept))
-                now = sorted(gone.union(self.config.pruned_heads.get(layer, ())))
-                self.config.pruned_heads = {**self.config.pruned_heads, layer: now}
+        for layer, kept in heads_left(self.config, heads_to_prune):
+            self.base_model._prune_layer(layer, np.array(kept))
         self._changed()
 
     def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
@@ -523,25 +510,6 @@ def _labelled(y: Any, outputs: Any) -> Any:
     return plain[0]
 
 
-def _snake_case(cls: type) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
-
-
-def _progress(loaded: Sequence[str], own: Mapping[str, Parameter], title: str) -> Iterator[str]:
-    """Go through the names with a bar that counts bytes, where there is enough to load for one to be of use."""
-    sizes = {name: math.prod(own[name].shape) * keras_dtype(own[name].variable).itemsize for name in loaded}
-    total = sum(sizes.values())
-    if total < _BAR_FROM_BYTES:
-        yield from loaded
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=title, unit="B", unit_scale=True, leave=False, disable=None) as bar:
-        for name in loaded:
-            yield name
-            bar.update(sizes[name])
-
-
 def _policy(dtype: Any) -> Any:
     """A Keras policy of the name, or of a framework's type (``tf.bfloat16``), if its variables are floating-point."""
     name = dtype if isinstance(dtype, str | keras.DTypePolicy) else getattr(dtype, "name", str(dtype))
@@ -582,7 +550,8 @@ def input_shape(
     """
     if (input_ids is None) == (inputs_embeds is None):
         raise ValueError("give either input_ids or inputs_embeds" + ("" if input_ids is None else ", not both"))
-    given, name, rank = (input_ids, "input_ids", 2) if input_ids is not None else (inputs_embeds, "inputs_embeds", 3)
+    given: Any = inputs_embeds if input_ids is None else input_ids
+    name, rank = ("inputs_embeds", 3) if input_ids is None else ("input_ids", 2)
     if len(given.shape) != rank:
         wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
         raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
@@ -611,30 +580,6 @@ def _readable(x: Tensor) -> bool:
     import tensorflow as tf
 
     return tf.is_tensor(x) and not tf.is_symbolic_tensor(x) and "GPU" not in x.device
-
-
-def chosen(argument: bool | None, default: bool) -> bool:
-    """An argument of a call, or the configuration's value where it is not given."""
-    return default if argument is None else argument
-
-
-def one_of(**spellings: Tensor | None) -> Tensor | None:
-    """The value of an argument that has two names; None if it is not given.
-
-    Raises:
-        ValueError: if it is given under both.
-    """
-    given = {name: value for name, value in spellings.items() if value is not None}
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} are two names of one argument: give one of them")
-    return next(iter(given.values()), None)
-
-
-def check_together(**values: Tensor | None) -> None:
-    """Raise ValueError if only some of the arguments that belong together are given."""
-    given = [name for name, value in values.items() if value is not None]
-    if given and len(given) < len(values):
-        raise ValueError(f"{' and '.join(values)} belong together, but only {' and '.join(given)} is given")
 
 
 def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Size:
