@@ -296,6 +296,13 @@ def test_archives_are_reproducible(built: Path, copy: Path) -> None:
     assert len(contents(built)) == 2 * len(list(ROOT.glob("packages/*/pyproject.toml")))
 
 
+def test_every_package_has_an_environment_of_its_own_in_tox() -> None:
+    text = (ROOT / "tox.ini").read_text()
+    groups = re.findall(r"tx-\{([^}]*)\}", text)
+    names = [{f"tx-{name}" for name in group.split(",")} for group in groups]
+    assert names == 2 * [{path.parent.name for path in ROOT.glob("packages/*/pyproject.toml")}]
+
+
 def test_building_an_unknown_package_says_so(built: Path) -> None:
     result = tool("build", built, "tx-brt")
     assert result.returncode == 2
