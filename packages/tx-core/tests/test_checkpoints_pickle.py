@@ -6,7 +6,6 @@ A poisoned pickle would write a file if anything in it ran.
 from __future__ import annotations
 
 import argparse
-import builtins
 import io
 import os
 import pickle
@@ -23,6 +22,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tx_core.checkpoints import ArrayInfo, CheckpointError, open_checkpoint, write_torch_bin
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -223,9 +223,11 @@ POISON: dict[str, bytes] = {
     "eval": poison_through_pickle(eval, CODE),
     "exec": poison_through_pickle(exec, CODE),
     "open": poison_through_pickle(open, TARGET, "w"),
-    "getattr": poison_through_pickle(getattr, os, "system") if sys.version_info < (3, 0) else b"c__builtin__\ngetattr\n(cos\n__name__\n" + op_string("system") + b"tR",
+    "getattr": b"c__builtin__\ngetattr\n(cos\n__name__\n" + op_string("system") + b"tR",
     "__import__": b"cbuiltins\n__import__\n(" + op_string("os") + b"tR",
-    "nested builtins.eval": b"cbuiltins\ngetattr\n(cbuiltins\n__dict__\n" + op_string("eval") + b"tR(" + op_string(CODE) + b"tR",
+    "nested builtins.eval": (
+        b"cbuiltins\ngetattr\n(cbuiltins\n__dict__\n" + op_string("eval") + b"tR(" + op_string(CODE) + b"tR"
+    ),
     "operator.attrgetter": b"coperator\nattrgetter\n(" + op_string("system") + b"tR(cos\n__name__\ntR",
     "functools.partial": b"cfunctools\npartial\n(cos\nsystem\n" + op_string(COMMAND) + b"tR)R",
     "subprocess by NEWOBJ": b"csubprocess\nPopen\n(" + op_string(COMMAND) + b"t\x81",
@@ -239,7 +241,9 @@ POISON: dict[str, bytes] = {
     "EXT4": b"\x84\x01\0\0\0",
     "PERSID": b"P0\n",
     "BINPERSID of something else": op_tuple(op_string("file"), op_string("/etc/passwd")) + b"Q",
-    "BINPERSID of a whole module": op_tuple(op_string("module"), b"cos\nsystem\n", op_string("x.py"), op_string(CODE)) + b"Q",
+    "BINPERSID of a whole module": (
+        op_tuple(op_string("module"), b"cargparse\nNamespace\n", op_string("x.py"), op_string(CODE)) + b"Q"
+    ),
     "torch.load of bytes": b"ctorch.storage\n_load_from_bytes\n(" + op_string("x") + b"tR",
     "torch.hub": b"ctorch.hub\nload\n(" + op_string("x") + b"tR",
     "dotted name": b"\x8c\x05torch\x8c\x13serialization.os.x\x93)R",
@@ -334,7 +338,7 @@ def test_the_error_names_the_refused_name_and_the_cure(tmp_path: Path) -> None:
         (op_dict(a=op_tensor(storage=op_int(0))), "no storage"),
         (op_dict(a=op_tensor(), b=op_tensor(storage=op_pid(count=5))), "two sizes"),
         (op_dict(a=b"ctorch._utils\n_rebuild_tensor_v2\n(tR"), "do not fit"),
-        (b"}(" + op_string("a.b") + op_tensor() + op_string("a") + op_dict(b=op_tensor()) + b"u", "'a.b'.*|two tensors"),
+        (op_dict(**{"a.b": op_tensor(), "a": op_dict(b=op_tensor())}), r"'a\.b': two tensors"),
         (op_dict(a=op_tensor(), b=b"]q\x01h\x01a"), "deeper"),
         (op_dict(a=op_tensor(), b=b"}q\x01(" + op_string("x") + b"h\x01u"), "deeper"),
         (op_dict(a=op_tensor(), b=b"]" * 40 + b"a" * 39), "deeper"),
@@ -462,11 +466,12 @@ def test_entries_that_overlap_or_stand_twice_are_refused(tmp_path: Path) -> None
     second = raw.rindex(b"PK\x01\x02")
     raw[second + 42 : second + 46] = struct.pack("<I", 0)  # the storage's entry points to the pickle
     path.write_bytes(raw)
-    with pytest.raises(CheckpointError, match="overlaps|has 24 bytes|outside|damaged"):
+    with pytest.raises(CheckpointError, match=r"overlaps another entry"):
         open_checkpoint(path)
-    with zipfile.ZipFile(path, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+    with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("m/data.pkl", PICKLED)
-        archive.writestr("m/data.pkl", PICKLED)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("m/data.pkl", PICKLED)
     with pytest.raises(CheckpointError, match="twice"):
         open_checkpoint(path)
 
@@ -539,9 +544,12 @@ def test_flipped_and_cut_files_never_escape(
     read_all(path)
 
 
+OPCODES = st.binary(min_size=1, max_size=1)
+MEANINGFUL = st.sampled_from([op_tensor(), op_pid(), op_string("a"), op_int(3), b"ccollections\nOrderedDict\n"])
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.one_of(st.sampled_from([bytes([i]) for i in range(256)]), st.sampled_from([op_tensor(), op_pid(), op_string("a"), op_int(3), b"ccollections\nOrderedDict\n"])), max_size=30))  # fmt: skip
+@given(st.lists(st.one_of(OPCODES, MEANINGFUL), max_size=30))
 def test_arbitrary_programs_never_escape(tmp_path: Path, program: list[bytes]) -> None:
     read_all(make_zip(tmp_path / "z", b"".join(program)))
     read_all(make_stream(tmp_path / "s", b"".join(program)))
-    assert builtins.open is io.open

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import safetensors.numpy
+
 from tx_core.checkpoints import ArrayInfo, CheckpointError, LazyArray, open_checkpoint, write_safetensors
 
 DTYPES = [
@@ -139,7 +140,7 @@ ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 @pytest.mark.parametrize(
     "content, message",
     [
-        (pack({"a": ENTRY}, b"\0" * 7), "describes 8|describes"),
+        (pack({"a": ENTRY}, b"\0" * 7), "describes"),
         (pack({"a": ENTRY}, b"\0" * 9), "the file has"),
         (pack({"a": {**ENTRY, "data_offsets": [0, 12]}}, b"\0" * 12), "'a': shape .* takes 8 bytes"),
         (pack({"a": {**ENTRY, "data_offsets": [8, 0]}}, b"\0" * 8), "'a': data_offsets"),
@@ -159,7 +160,7 @@ ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         (pack({"a": {**ENTRY, "dtype": 3}}, b"\0" * 8), "'a': .*wrong types"),
         (pack({"a": {**ENTRY, "code": "x"}}, b"\0" * 8), "'a': .*dtype, shape, data_offsets"),
         (pack({"a": [1]}), "'a': .*dtype, shape, data_offsets"),
-        (pack('{"a": %s, "a": %s}' % (json.dumps(ENTRY), json.dumps(ENTRY)), b"\0" * 8), "'a': .*twice"),
+        (pack(json.dumps({"a": ENTRY, "b": ENTRY}).replace('"b"', '"a"'), b"\0" * 8), "'a': .*twice"),
         (pack('{"a": {"dtype": "F32", "dtype": "F32"}}'), "'dtype': .*twice"),
         (pack('{"__metadata__": {"x": 1}}'), "metadata"),
         (pack('{"a": NaN}'), "NaN"),
@@ -265,6 +266,10 @@ def test_a_limit_that_is_no_size_is_refused(tmp_path: Path) -> None:
         write_safetensors(tmp_path / "m", {"a": np.zeros(1)}, max_shard_size=0)
 
 
+def second_shard(index: Path, *names: str) -> None:
+    write_safetensors(index.parent / "model-00002-of-00002.safetensors", {name: np.ones(3) for name in names})
+
+
 def damaged_index(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
     def apply(index: Path) -> None:
         content = json.loads(index.read_text())
@@ -285,16 +290,16 @@ def damaged_index(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], 
         (damaged_index(lambda i: i["weight_map"].update(a="c:x")), "'a': .*beside"),
         (damaged_index(lambda i: i["weight_map"].update(a="missing.safetensors")), "missing.safetensors is not beside"),
         (damaged_index(lambda i: i["weight_map"].update(a="model-00002-of-00002.safetensors")), "'a': is mapped to"),
-        (damaged_index(lambda i: i["weight_map"].update(c="model-00002-of-00002.safetensors")), "'c': .*no shard holds"),
-        (damaged_index(lambda i: i["weight_map"].pop("a")), "'a'|not know"),
+        (damaged_index(lambda i: i["weight_map"].update(c="model-00002-of-00002.safetensors")), "'c': .*no shard"),
+        (damaged_index(lambda i: i["weight_map"].pop("a")), "'a': .*not know"),
         (damaged_index(lambda i: i["weight_map"].update(a=1)), "weight_map"),
         (damaged_index(lambda i: i["weight_map"].clear()), "weight_map"),
         (damaged_index(lambda i: i.pop("weight_map")), "weight_map"),
         (damaged_index(lambda i: i["weight_map"].update(a="model.safetensors.index.json")), "names another index"),
         (lambda index: index.write_text('{"weight_map": {"a": "x", "a": "x"}}'), "'a': .*twice"),
         (lambda index: index.write_text('{"weight_map": '), "not valid JSON"),
-        (lambda index: write_safetensors(index.parent / "model-00002-of-00002.safetensors", {"a": np.zeros(3), "b": np.ones(3)}), "'a': stands in both"),
-        (lambda index: write_safetensors(index.parent / "model-00002-of-00002.safetensors", {"b": np.ones(3), "x": np.ones(3)}), "'x': .*not know"),
+        (lambda index: second_shard(index, "a", "b"), "'a': stands in both"),
+        (lambda index: second_shard(index, "b", "x"), "'x': .*not know"),
     ],
 )  # fmt: skip
 def test_an_index_and_its_shards_have_to_agree(tmp_path: Path, damage: Callable[[Path], None], message: str) -> None:
