@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import os
@@ -33,12 +32,10 @@ from .pretrained import (
     TF_FILES,
     TORCH_FILES,
     heads_left,
-    keras_name,
     loading_bar,
     open_weights,
     resolve_config,
-    save_weights,
-    saved_folder,
+    save_model,
 )
 from .pretrained import (
     check_together as check_together,
@@ -323,12 +320,12 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
             FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
         """
         source = Source.take(kwargs)
-        config, kwargs = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
+        resolved, kwargs = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
         if dtype is not None:
             kwargs["dtype"] = dtype
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.
         with skip_initialization():
-            model = cls(config, *model_args, **kwargs)
+            model = cls(resolved, *model_args, **kwargs)
         order = (*SAFE_FILES, *TORCH_FILES, *TF_FILES) if from_pt else (*SAFE_FILES, *TF_FILES, *TORCH_FILES)
         with open_weights(name_or_path, cls.weight_table, source, order, model._own_names()) as weights:
             report = model._fill(weights)
@@ -386,7 +383,6 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
             ValueError: if the format is none of these.
             NotADirectoryError: if ``save_directory`` is a file.
         """
-        folder = saved_folder(save_directory)
         stored, tied = self._stored(), self._tied()
         own = {name: parameter for name, parameter in stored.items() if name not in tied}
         prefix = f"{self.base_model_prefix}."
@@ -395,13 +391,16 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         names = {parameter.name for parameter in named_parameters(self)}
         aliases = {alias: tied[alias] for alias in names if alias in tied and tied[alias] in own}
         arrays = {name[start:]: parameter.read for name, parameter in own.items()}
-        save_weights(
-            folder, arrays, aliases, self.weight_table, format, keras_name(type(self).__name__), max_shard_size
+        save_model(
+            save_directory,
+            self.config,
+            type(self).__name__.removeprefix("TF"),
+            arrays,
+            aliases,
+            self.weight_table,
+            format,
+            max_shard_size,
         )
-        config = copy.deepcopy(self.config)
-        # The class of either framework is found by the name without TF.
-        config.architectures = [type(self).__name__.removeprefix("TF")]
-        config.save_pretrained(folder)
 
     # -- changing the model ----------------------------------------
 

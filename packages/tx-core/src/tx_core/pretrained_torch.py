@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,16 +17,30 @@ from torch.overrides import TorchFunctionMode
 
 from .checkpoints.base import BFLOAT16, ArrayInfo
 from .config import PretrainedConfig
-from .files import SAFE_WEIGHTS_NAME, TF2_WEIGHTS_NAME, TF_WEIGHTS_NAME, WEIGHTS_NAME, Source
+from .files import Source
 from .outputs import output, plain
-from .weights import LoadReport, Weights, WeightTable, compare, open_weights, save_weights
+from .pretrained import (
+    SAFE_FILES,
+    TF_FILES,
+    TORCH_FILES,
+    heads_left,
+    loading_bar,
+    open_weights,
+    resolve_config,
+    save_model,
+)
+from .pretrained import (
+    check_together as check_together,
+)
+from .pretrained import (
+    chosen as chosen,
+)
+from .pretrained import (
+    one_of as one_of,
+)
+from .weights import LoadReport, Weights, WeightTable, compare
 
 logger = logging.getLogger(__name__)
-
-_TORCH_FILES = (SAFE_WEIGHTS_NAME, f"{SAFE_WEIGHTS_NAME}.index.json", WEIGHTS_NAME, f"{WEIGHTS_NAME}.index.json")
-_TF_FILES = (TF2_WEIGHTS_NAME, f"{TF_WEIGHTS_NAME}.index")
-# A progress bar is of use only where loading can be watched.
-_BAR_FROM_BYTES = 100_000_000
 
 
 class PreTrainedModel(nn.Module):
@@ -200,25 +211,14 @@ class PreTrainedModel(nn.Module):
             FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
         """
         source = Source.take(kwargs)
-        if isinstance(config, PretrainedConfig):
-            # The given configuration is the model's, as in 2019; only overrides need one of their own.
-            overrides = {name: kwargs.pop(name) for name in list(kwargs) if config.has_field(name)}
-            if overrides:
-                config = copy.deepcopy(config)
-                for name, value in overrides.items():
-                    setattr(config, name, value)
-        else:
-            where = Path(name_or_path).parent if config is None and Path(name_or_path).is_file() else name_or_path
-            config, kwargs = cls.config_class.from_pretrained(
-                where if config is None else config, return_unused_kwargs=True, **vars(source), **kwargs
-            )
+        resolved, kwargs = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
         # A class that names its new heads takes all else from the file: no memory is filled that is overwritten next.
         with _without_memory() if "new_heads" in vars(cls) else nullcontext():
-            model = cls(config, *model_args, **kwargs)
+            model = cls(resolved, *model_args, **kwargs)
         if state_dict is not None:
             weights = Weights(_StateDict(state_dict), cls.weight_table, model._own_names(), "the given state_dict")
         else:
-            order = (*_TF_FILES, *_TORCH_FILES) if from_tf else (*_TORCH_FILES, *_TF_FILES)
+            order = (*TF_FILES, *SAFE_FILES, *TORCH_FILES) if from_tf else (*SAFE_FILES, *TORCH_FILES, *TF_FILES)
             weights = open_weights(name_or_path, cls.weight_table, source, order, model._own_names())
         with weights:
             report = model._fill(weights, _dtype(dtype), torch.device(device or "cpu"))
@@ -236,7 +236,9 @@ class PreTrainedModel(nn.Module):
             WeightsError, CheckpointError, OSError: as :meth:`from_pretrained`.
         """
         source = Source(local_files_only=True)
-        with open_weights(path, self.weight_table, source, (*_TORCH_FILES, *_TF_FILES), self._own_names()) as weights:
+        with open_weights(
+            path, self.weight_table, source, (*SAFE_FILES, *TORCH_FILES, *TF_FILES), self._own_names()
+        ) as weights:
             return self._fill(weights, self.dtype, self.device)
 
     def _own_names(self) -> dict[str, str]:
@@ -250,7 +252,8 @@ class PreTrainedModel(nn.Module):
         chains = self.new_heads if "new_heads" in vars(type(self)) else None
         report, origin = compare(weights, shapes, self.weight_table, chains, self._tied())
         with torch.no_grad():
-            for full in _progress(report.loaded, own, names, f"Loading {type(self).__name__}"):
+            sizes = {full: own[names[full]].nbytes for full in report.loaded}
+            for full in loading_bar(sizes, f"Loading {type(self).__name__}"):
                 tensor = _to_tensor(weights.read(origin[full]))
                 if own[names[full]].is_meta:
                     _replace(self, names[full], tensor.to(device, dtype))
@@ -285,20 +288,21 @@ class PreTrainedModel(nn.Module):
             ValueError: if the format is none of these.
             NotADirectoryError: if ``save_directory`` is a file.
         """
-        folder = Path(save_directory)
-        if folder.is_file():
-            raise NotADirectoryError(f"save_pretrained needs a folder, and {str(folder)!r} is a file")
-        folder.mkdir(parents=True, exist_ok=True)
         tied = self._tied()
         own = {name: tensor for name, tensor in self._stored().items() if self._published(name) not in tied}
         base = {self._published(name): name for name in own}
         aliases = {name: base[tied[name]] for name in self.state_dict() if name in tied and tied[name] in base}
         arrays = {name: _reader(tensor) for name, tensor in own.items()}
-        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", f"TF{type(self).__name__}").lower()
-        save_weights(folder, arrays, aliases, self.weight_table, format, snake, max_shard_size)
-        config = copy.deepcopy(self.config)
-        config.architectures = [type(self).__name__]
-        config.save_pretrained(folder)
+        save_model(
+            save_directory,
+            self.config,
+            type(self).__name__,
+            arrays,
+            aliases,
+            self.weight_table,
+            format,
+            max_shard_size,
+        )
 
     # -- changing the model ----------------------------------------
 
@@ -350,23 +354,8 @@ class PreTrainedModel(nn.Module):
         Raises:
             ValueError: if a layer or head does not exist, or no head of a layer would be left.
         """
-        layers, heads = self.config.num_hidden_layers, self.config.num_attention_heads
-        for index, removed in heads_to_prune.items():
-            layer, gone = index + layers if index < 0 else index, set(removed)
-            if not 0 <= layer < layers:
-                raise ValueError(f"heads_to_prune names layer {index}, but there are {layers} layers")
-            if wrong := sorted(head for head in gone if not 0 <= head < heads):
-                raise ValueError(
-                    f"heads_to_prune names the heads {wrong} of layer {index}, but there are {heads} heads"
-                )
-            before = self.config.kept_heads(layer)
-            kept = [position for position, head in enumerate(before) if head not in gone]
-            if not kept:
-                raise ValueError(f"heads_to_prune would leave no head in layer {index}")
-            if len(kept) < len(before):
-                self.base_model._prune_layer(layer, torch.tensor(kept, device=self.device))
-                now = sorted(gone.union(self.config.pruned_heads.get(layer, ())))
-                self.config.pruned_heads = {**self.config.pruned_heads, layer: now}
+        for layer, kept in heads_left(self.config, heads_to_prune):
+            self.base_model._prune_layer(layer, torch.tensor(kept, device=self.device))
 
     def _prune_layer(self, layer: int, kept: Tensor) -> None:
         """Keep the heads at the given positions of a layer. Given by the architecture."""
@@ -480,21 +469,6 @@ def _replace(module: nn.Module, name: str, tensor: Tensor) -> None:
         setattr(owner, leaf, tensor)
 
 
-def _progress(loaded: Sequence[str], own: Mapping[str, Tensor], names: Mapping[str, str], title: str) -> Iterator[str]:
-    """Go through the names with a bar that counts bytes, where there is enough to load for one to be of use."""
-    sizes = {full: own[names[full]].numel() * own[names[full]].element_size() for full in loaded}
-    total = sum(sizes.values())
-    if total < _BAR_FROM_BYTES:
-        yield from loaded
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=title, unit="B", unit_scale=True, leave=False, disable=None) as bar:
-        for full in loaded:
-            yield full
-            bar.update(sizes[full])
-
-
 def _dtype(dtype: torch.dtype | str | None) -> torch.dtype:
     if dtype is None:
         return torch.float32
@@ -555,30 +529,6 @@ def input_shape(
             wrong = low if low < 0 else high
             raise ValueError(f"input_ids holds {wrong}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
     return batch, length, given.device
-
-
-def chosen(argument: bool | None, default: bool) -> bool:
-    """An argument of a call, or the configuration's value where it is not given."""
-    return default if argument is None else argument
-
-
-def one_of(**spellings: Tensor | None) -> Tensor | None:
-    """The value of an argument that has two names; None if it is not given.
-
-    Raises:
-        ValueError: if it is given under both.
-    """
-    given = {name: value for name, value in spellings.items() if value is not None}
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} are two names of one argument: give one of them")
-    return next(iter(given.values()), None)
-
-
-def check_together(**values: Tensor | None) -> None:
-    """Raise ValueError if only some of the arguments that belong together are given."""
-    given = [name for name, value in values.items() if value is not None]
-    if given and len(given) < len(values):
-        raise ValueError(f"{' and '.join(values)} belong together, but only {' and '.join(given)} is given")
 
 
 def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> int:

@@ -14,23 +14,16 @@ Three spellings of a name occur:
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from .files import Source
-
-_logger = logging.getLogger(__name__)
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -497,86 +490,6 @@ def _hint(report: LoadReport) -> str:
     if heads:
         return "\nIs num_labels in the configuration that of the file?"
     return ""
-
-
-SAVED_FORMATS = ("safetensors", "bin", "h5")
-
-
-def open_weights(
-    name_or_path: str | os.PathLike[str],
-    table: WeightTable,
-    source: Source,
-    order: Sequence[str],
-    known: Mapping[str, str] | None = None,
-) -> Weights:
-    """Find the weights of a folder, file, hub repository or URL, and open them.
-
-    Args:
-        name_or_path: what ``from_pretrained`` takes; also the prefix of a TensorFlow 1 checkpoint.
-        table: the architecture's.
-        source: how files are fetched.
-        order: file names, the first that exists is taken.
-        known: see :class:`Weights`.
-
-    Raises:
-        FileNotFoundError: if none of the files exists.
-        CheckpointError: if the file is damaged, dishonest or of an unknown kind.
-    """
-    from .checkpoints import open_checkpoint
-    from .checkpoints.sharded import read_index
-    from .files import locate, pinned
-
-    prefix = Path(f"{os.fspath(name_or_path)}.index")
-    path = prefix if prefix.is_file() else locate(name_or_path, order, source)
-    if path is None:
-        raise FileNotFoundError(f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(order)} is there")
-    if path.name.endswith(".index.json"):
-        for shard in sorted(set(read_index(path)[0].values())):
-            if locate(name_or_path, [shard], pinned(source, path)) is None:
-                raise FileNotFoundError(f"{path} lists the shard {shard!r}, which {os.fspath(name_or_path)!r} lacks")
-    return Weights(open_checkpoint(path), table, known, str(path))
-
-
-def save_weights(
-    folder: str | os.PathLike[str],
-    arrays: Mapping[str, Callable[[], Array]],
-    aliases: Mapping[str, str],
-    table: WeightTable,
-    form: str,
-    model_name: str,
-    max_shard_size: int | None = None,
-) -> Path:
-    """Write a model's arrays into a folder, in one of :data:`SAVED_FORMATS`.
-
-    Args:
-        folder: exists.
-        arrays: name as the file spells it → function that gives the array.
-        aliases: alias → name in ``arrays``; written where the format's readers of 2019 expect both (``bin``).
-        table: the architecture's.
-        form: ``safetensors``, ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
-        model_name: the Keras model's name in a ``tf_model.h5``.
-        max_shard_size: bytes beyond which safetensors files are split.
-    """
-    from . import checkpoints
-    from .files import SAFE_WEIGHTS_NAME, TF2_WEIGHTS_NAME, WEIGHTS_NAME
-
-    names = {"safetensors": SAFE_WEIGHTS_NAME, "bin": WEIGHTS_NAME, "h5": TF2_WEIGHTS_NAME}
-    if form not in names:
-        raise ValueError(f"format must be one of {', '.join(SAVED_FORMATS)}, not {form!r}")
-    if max_shard_size is not None and form != "safetensors":
-        raise ValueError(f"max_shard_size splits safetensors files; format={form!r} is written as one file")
-    path = Path(folder) / names[form]
-    if form == "safetensors":
-        checkpoints.write_safetensors(path, arrays, metadata={"format": "pt"}, max_shard_size=max_shard_size)
-    elif form == "bin":
-        checkpoints.write_torch_bin(path, arrays, aliases)
-    else:
-        published = {table.published(name) or name: array for name, array in arrays.items()}
-        checkpoints.write_keras_h5(path, keras_layers(published, table, model_name))
-    others = [name for kind, name in names.items() if kind != form and (Path(folder) / name).exists()]
-    if others:
-        _logger.warning("%s now also holds older weights: %s", folder, ", ".join(others))
-    return path
 
 
 def originals(arrays: Mapping[str, Callable[[], Array]], table: WeightTable) -> dict[str, Callable[[], Array]]:

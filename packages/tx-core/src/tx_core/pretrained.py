@@ -1,0 +1,216 @@
+"""The half of ``PreTrainedModel`` and ``TFPreTrainedModel`` that needs no framework."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import checkpoints
+from .checkpoints.sharded import read_index
+from .config import PretrainedConfig
+from .files import (
+    SAFE_WEIGHTS_NAME,
+    TF2_WEIGHTS_NAME,
+    TF_WEIGHTS_NAME,
+    WEIGHTS_NAME,
+    Source,
+    locate,
+    pinned,
+    progress,
+)
+from .weights import Array, Weights, WeightTable, keras_layers
+
+logger = logging.getLogger(__name__)
+
+SAFE_FILES = (SAFE_WEIGHTS_NAME, f"{SAFE_WEIGHTS_NAME}.index.json")
+TORCH_FILES = (WEIGHTS_NAME, f"{WEIGHTS_NAME}.index.json")
+TF_FILES = (TF2_WEIGHTS_NAME, f"{TF_WEIGHTS_NAME}.index")
+
+# A progress bar is of use only where loading can be watched.
+_BAR_FROM_BYTES = 100_000_000
+
+
+def resolve_config(
+    config_class: type[PretrainedConfig],
+    name_or_path: str | os.PathLike[str],
+    config: PretrainedConfig | str | os.PathLike[str] | None,
+    source: Source,
+    keywords: Mapping[str, Any],
+) -> tuple[PretrainedConfig, dict[str, Any]]:
+    """The configuration of a model that is loaded, and the keywords that are none of its fields.
+
+    Args:
+        name_or_path: the weights, beside which the configuration lies if ``config`` is None.
+        config: a configuration, which becomes the model's own as in 2019 (a copy if keywords change it), or where to
+            find one.
+        keywords: fields, which override those of the configuration, and others.
+    """
+    if isinstance(config, PretrainedConfig):
+        changes = {name: value for name, value in keywords.items() if config.has_field(name)}
+        if changes:
+            config = copy.deepcopy(config)
+            for name, value in changes.items():
+                setattr(config, name, value)
+        return config, {name: value for name, value in keywords.items() if name not in changes}
+    if config is None:
+        path = Path(name_or_path)
+        beside = path.is_file() or Path(f"{path}.index").is_file()
+        config = path.parent if beside else name_or_path
+    return config_class.from_pretrained(config, return_unused_kwargs=True, **vars(source), **keywords)
+
+
+def loading_bar(sizes: Mapping[str, int], title: str) -> Iterator[str]:
+    """Go through the names of arrays, with a bar that counts their bytes where there is enough to be watched."""
+    if sum(sizes.values()) < _BAR_FROM_BYTES:
+        yield from sizes
+        return
+    with progress(sum(sizes.values()), title) as bar:
+        for name, size in sizes.items():
+            yield name
+            bar.update(size)
+
+
+def heads_left(
+    config: PretrainedConfig, heads_to_prune: Mapping[int, Iterable[int]]
+) -> Iterator[tuple[int, list[int]]]:
+    """(layer, positions of the heads that stay) of every layer that changes; the configuration remembers each.
+
+    Args:
+        heads_to_prune: layer (negative ones count from the last) → heads, numbered as in the unpruned model.
+
+    Raises:
+        ValueError: if a layer or head does not exist, or no head of a layer would be left; nothing is changed then.
+    """
+    layers, heads = config.num_hidden_layers, config.num_attention_heads
+    gone: dict[int, set[int]] = {}
+    for index, removed in heads_to_prune.items():
+        layer = index + layers if index < 0 else index
+        if not 0 <= layer < layers:
+            raise ValueError(f"heads_to_prune names layer {index}, but there are {layers} layers")
+        if wrong := sorted(head for head in removed if not 0 <= head < heads):
+            raise ValueError(f"heads_to_prune names the heads {wrong} of layer {index}, but there are {heads} heads")
+        gone.setdefault(layer, set()).update(removed)
+        if gone[layer].issuperset(config.kept_heads(layer)):
+            raise ValueError(f"heads_to_prune would leave no head in layer {index}")
+    for layer, removed_heads in gone.items():
+        before = config.kept_heads(layer)
+        kept = [position for position, head in enumerate(before) if head not in removed_heads]
+        if len(kept) < len(before):
+            yield layer, kept
+            left = {before[position] for position in kept}
+            config.pruned_heads = {**config.pruned_heads, layer: sorted(set(range(heads)) - left)}
+
+
+def open_weights(
+    name_or_path: str | os.PathLike[str],
+    table: WeightTable,
+    source: Source,
+    order: Sequence[str],
+    known: Mapping[str, str] | None = None,
+) -> Weights:
+    """Find the weights of a folder, file, hub repository or URL, and open them.
+
+    Args:
+        name_or_path: what ``from_pretrained`` takes; also the prefix of a TensorFlow 1 checkpoint.
+        table: the architecture's.
+        source: how files are fetched.
+        order: file names, the first that exists is taken.
+        known: see :class:`Weights`.
+
+    Raises:
+        FileNotFoundError: if none of the files exists.
+        CheckpointError: if the file is damaged, dishonest or of an unknown kind.
+    """
+    prefix = Path(f"{os.fspath(name_or_path)}.index")
+    path = prefix if prefix.is_file() else locate(name_or_path, order, source)
+    if path is None:
+        offline = f" (nothing was fetched: {source.offline_reason})" if source.offline_reason else ""
+        raise FileNotFoundError(
+            f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(order)} is there{offline}"
+        )
+    if path.name.endswith(".index.json"):
+        for shard in sorted(set(read_index(path)[0].values())):
+            if locate(name_or_path, [shard], pinned(source, path)) is None:
+                raise FileNotFoundError(f"{path} lists the shard {shard!r}, which {os.fspath(name_or_path)!r} lacks")
+    return Weights(checkpoints.open_checkpoint(path), table, known, str(path))
+
+
+def save_model(
+    save_directory: str | os.PathLike[str],
+    config: PretrainedConfig,
+    class_name: str,
+    arrays: Mapping[str, Callable[[], Array]],
+    aliases: Mapping[str, str],
+    table: WeightTable,
+    form: str,
+    max_shard_size: int | None,
+) -> None:
+    """Write a model's configuration and weights into a folder.
+
+    Args:
+        save_directory: made if need be.
+        class_name: the model's class, without TF.
+        arrays: name as the file spells it → function that gives the array.
+        aliases: alias → name in ``arrays``; written where readers of 2019 expect both (``bin``).
+        table: the architecture's.
+        form: ``safetensors``, ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
+        max_shard_size: bytes beyond which safetensors files are split; None for one file.
+
+    Raises:
+        ValueError: if the format is none of these.
+        NotADirectoryError: if ``save_directory`` is a file.
+    """
+    names = {"safetensors": SAFE_WEIGHTS_NAME, "bin": WEIGHTS_NAME, "h5": TF2_WEIGHTS_NAME}
+    if form not in names:
+        raise ValueError(f"format must be one of {', '.join(names)}, not {form!r}")
+    if max_shard_size is not None and form != "safetensors":
+        raise ValueError(f"max_shard_size splits safetensors files; format={form!r} is written as one file")
+    folder = Path(save_directory)
+    if folder.is_file():
+        raise NotADirectoryError(f"save_pretrained needs a folder, and {str(folder)!r} is a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / names[form]
+    if form == "safetensors":
+        checkpoints.write_safetensors(path, arrays, metadata={"format": "pt"}, max_shard_size=max_shard_size)
+    elif form == "bin":
+        checkpoints.write_torch_bin(path, arrays, aliases)
+    else:
+        published = {table.published(name) or name: array for name, array in arrays.items()}
+        # Keras calls a TFBertForMaskedLM tf_bert_for_masked_lm.
+        model_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", f"TF{class_name}").lower()
+        checkpoints.write_keras_h5(path, keras_layers(published, table, model_name))
+    others = [name for kind, name in names.items() if kind != form and (folder / name).exists()]
+    if others:
+        logger.warning("%s now also holds older weights: %s", folder, ", ".join(others))
+    written = copy.deepcopy(config)
+    written.architectures = [class_name]
+    written.save_pretrained(folder)
+
+
+def chosen(argument: bool | None, default: bool) -> bool:
+    """An argument of a call, or the configuration's value where it is not given."""
+    return default if argument is None else argument
+
+
+def one_of(**spellings: Any) -> Any:
+    """The value of an argument that has two names; None if it is not given.
+
+    Raises:
+        ValueError: if it is given under both.
+    """
+    given = {name: value for name, value in spellings.items() if value is not None}
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} are two names of one argument: give one of them")
+    return next(iter(given.values()), None)
+
+
+def check_together(**values: Any) -> None:
+    """Raise ValueError if only some of the arguments that belong together are given."""
+    given = [name for name, value in values.items() if value is not None]
+    if given and len(given) < len(values):
+        raise ValueError(f"{' and '.join(values)} belong together, but only {' and '.join(given)} is given")
