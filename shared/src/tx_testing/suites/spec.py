@@ -46,6 +46,8 @@ class ModelSpec:
         not_in_reference: (framework, task) of classes that the reference does not have.
         absent_in_reference: task → prefixes of parameters that the reference's class lacks.
         token_type_ids: whether the models take ``token_type_ids``.
+        zero_token_types: whether token types of 0 are the same as none.
+        batch_axes: output field → the axis of its arrays that counts sentences, where that is not the first.
         new_heads: task → prefixes of the parameters that a checkpoint of the base model does not have and that are
             newly initialised, ``{"sequence-classification": ("classifier",)}``.
         output_heads: tasks whose models have output embeddings tied to the input's.
@@ -69,6 +71,8 @@ class ModelSpec:
     not_in_reference: tuple[tuple[str, str], ...] = ()
     absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     token_type_ids: bool = True
+    zero_token_types: bool = True
+    batch_axes: Mapping[str, int] = field(default_factory=dict)
     new_heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     output_heads: tuple[str, ...] = ("lm", "pretraining")
     zero_init: tuple[str, ...] = ("initializer_range",)
@@ -164,6 +168,17 @@ def trimmed(array: Array, length: int, *, left: bool = False) -> Array:
             start = SEQUENCE - length if left else 0
             array = np.take(array, range(start, start + length), axis=axis)
     return array
+
+
+def leaves(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an output, those that are tuples taken apart: ``past`` → ``past[0]``, ``past[1]``, …"""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, tuple | list):
+            found.update(leaves({f"{name}[{index}]": item for index, item in enumerate(value)}))
+        else:
+            found[name] = value
+    return found
 
 
 def random_like(name: str, array: Array) -> Array:
