@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+
 from tx_tokenizers.base import UNLIMITED, PreTrainedTokenizer
 from tx_tokenizers.encoding import BatchEncoding
 from tx_tokenizers.special_tokens import AddedToken
@@ -435,6 +436,10 @@ def test_a_subclass_that_places_special_tokens_by_methods(vocab):
     assert encoding["offset_mapping"] == [(0, 3), (0, 0), (0, 0), (0, 0)]
 
 
+def unpickled(encoding):
+    return pickle.loads(pickle.dumps(encoding))  # noqa: S301 - made here
+
+
 # The encoding ---------------------------------------------------------------------------------------------------------
 
 
@@ -451,9 +456,7 @@ def test_an_encoding_is_a_dictionary_with_attributes(tokenizer):
     assert encoding.get("nothing", 3) == 3
 
 
-@pytest.mark.parametrize(
-    "again", [copy.copy, copy.deepcopy, BatchEncoding.copy, lambda e: pickle.loads(pickle.dumps(e))]
-)
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, BatchEncoding.copy, unpickled])
 def test_an_encoding_can_be_copied_and_pickled(tokenizer, again):
     encoding = tokenizer.encode_plus("the fox", return_offsets_mapping=True)
     other = again(encoding)

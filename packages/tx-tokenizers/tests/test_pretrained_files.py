@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+
 from tx_tokenizers.special_tokens import AddedToken
 from tx_tokenizers.wordpiece import WordPieceTokenizer
 
@@ -200,7 +201,7 @@ def test_a_folder_without_a_vocabulary_says_what_is_missing(tmp_path):
 
 
 def test_unknown_options_are_refused(folder):
-    with pytest.raises(TypeError, match="do_lowercase.*did you mean 'do_lower_case'"):
+    with pytest.raises(TypeError, match=r"do_lowercase.*did you mean 'do_lower_case'"):
         WordPieceTokenizer.from_pretrained(folder, do_lowercase=True)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import tensorflow as tf
+
 from tx_tokenizers.wordpiece import WordPieceTokenizer
 
 

@@ -4,6 +4,7 @@ import random
 import time
 
 import pytest
+
 from tx_tokenizers.memo import MEMO_WORD_LENGTH, WordMemo
 from tx_tokenizers.special_tokens import AddedToken, AddedTokenSplitter, fold_case
 from tx_tokenizers.trie import TokenTrie

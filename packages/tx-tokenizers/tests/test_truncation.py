@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tx_tokenizers.truncation import check_strategy, kept_lengths, windows
 
 

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pickle
 import time
+import unicodedata
+from itertools import pairwise
 
 import pytest
+
 from tx_tokenizers.wordpiece import (
     BasicTokenizer,
     WordPieceTokenizer,
@@ -55,8 +58,6 @@ def test_character_classes():
 )
 def test_basic(options, text, expected):
     tokenizer = BasicTokenizer(**options)
-    import unicodedata
-
     expected = [unicodedata.normalize("NFD", word) if "한" in word else word for word in expected]
     assert tokenizer.tokenize(text) == expected
     # The same with places, run by run.
@@ -114,10 +115,10 @@ def test_tokens_ids_and_offsets_tell_one_story(tokenizer, text):
     assert encoding["input_ids"] == [2, *ids, 3]
     assert tokenizer.convert_ids_to_tokens(ids) == tokens
     # Places are in order, do not overlap, and lie in the text.
-    places = [place for place in encoding["offset_mapping"][1:-1]]
+    places = encoding["offset_mapping"][1:-1]
     assert encoding["offset_mapping"][0] == encoding["offset_mapping"][-1] == (0, 0)
     assert all(start < end for start, end in places)
-    assert all(before[1] <= after[0] for before, after in zip(places, places[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(places))
     assert not places or places[-1][1] <= len(text)
 
 

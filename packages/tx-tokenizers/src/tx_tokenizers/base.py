@@ -1140,7 +1140,7 @@ class PreTrainedTokenizer:
         single = False
         if hasattr(encoded_inputs, "keys"):
             columns = {name: _as_items(keyed[name]) for name in keyed}
-            ids = columns.get("input_ids") or ()
+            ids: Sequence[Any] = columns.get("input_ids") or ()
             single = len(ids) > 0 and isinstance(ids[0], int)
         else:
             names = list(keyed[0]) if keyed else []

@@ -397,9 +397,11 @@ class WordPieceTokenizer(PreTrainedTokenizer):
         parts = self.basic_tokenizer.split_word(word)
         return pieces(parts[0]) if len(parts) == 1 else [piece for part in parts for piece in pieces(part)]
 
-    def _word_ids(self, word: str) -> list[int]:
+    def _word_ids(self, word: str) -> tuple[int, ...]:
+        # A tuple: the garbage collector looks at remembered lists again and again, at tuples of numbers once.
         vocab = self.vocab
-        return [vocab[token] if token in vocab else self._known_id(token) for token in self._word_tokens(word)]
+        tokens = self._word_tokens(word)
+        return tuple([vocab[token] if token in vocab else self._known_id(token) for token in tokens])
 
     def _word_spans(self, word: str) -> tuple[list[int], list[Span]]:
         """Ids of one word and the span of its characters behind each."""
@@ -424,14 +426,16 @@ class WordPieceTokenizer(PreTrainedTokenizer):
 
     def _tokenize(self, text: str) -> list[str]:
         tokens: list[str] = []
-        for pieces in map(self._token_memo.__getitem__, self._words(text)):
-            tokens += pieces
+        memo = self._token_memo
+        for word in self._words(text):
+            tokens += memo[word]
         return tokens
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = []
-        for pieces in map(self._id_memo.__getitem__, self._words(text)):
-            ids += pieces
+        memo = self._id_memo
+        for word in self._words(text):
+            ids += memo[word]
         return ids
 
     def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
