@@ -75,7 +75,8 @@ def test_tour_of_the_classes(model_class: Any, pretrained_weights: str, tmp_path
     assert [len(all_hidden_states), len(all_attentions)] == [3, 2]
 
     model = model_class.from_pretrained(pretrained_weights, torchscript=True)
-    traced_model = torch.jit.trace(model, (input_ids,))
+    trace: Any = torch.jit.trace
+    traced_model = trace(model, (input_ids,))
     assert torch.equal(traced_model(input_ids)[0], model(input_ids)[0])
 
     model.save_pretrained(str(tmp_path))
@@ -98,7 +99,7 @@ def test_masked_language_model(pretrained_weights: str) -> None:
     with torch.no_grad():
         outputs = model(tokens_tensor, token_type_ids=segments_tensors)
         predictions = outputs[0]
-    predicted_index = torch.argmax(predictions[0, 8]).item()
+    predicted_index = int(torch.argmax(predictions[0, 8]))
     assert isinstance(tokenizer.convert_ids_to_tokens([predicted_index])[0], str)
 
 
