@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import safetensors.numpy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tx_core.checkpoints import ArrayInfo, CheckpointError, LazyArray, open_checkpoint, write_safetensors
 
@@ -204,6 +206,26 @@ def test_truth_values_are_0_and_1_whatever_the_file_says(tmp_path: Path) -> None
     path.write_bytes(pack({"a": {"dtype": "BOOL", "shape": [3], "data_offsets": [0, 3]}}, b"\0\1\xff"))
     with open_checkpoint(path) as checkpoint:
         assert checkpoint.read("a").view(np.uint8).tolist() == [0, 1, 1]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    positions=st.lists(st.tuples(st.integers(0, 500), st.integers(0, 255)), max_size=4),
+    cut=st.one_of(st.none(), st.integers(0, 300)),
+)
+def test_flipped_and_cut_files_never_escape(tmp_path: Path, positions: list[tuple[int, int]], cut: int | None) -> None:
+    path = tmp_path / "m"
+    write_safetensors(path, {"a": np.ones((2, 3)), "b": np.ones(4, np.float16), "c": np.array(True)}, {"format": "pt"})
+    raw = bytearray(path.read_bytes())
+    for position, value in positions:
+        raw[position % len(raw)] = value
+    path.write_bytes(raw[:cut])
+    try:
+        with open_checkpoint(path) as checkpoint:
+            for name in checkpoint.names():
+                checkpoint.read(name)
+    except CheckpointError:
+        pass
 
 
 # Shards

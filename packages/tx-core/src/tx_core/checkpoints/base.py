@@ -56,7 +56,10 @@ class ArrayInfo:
 
 
 class Checkpoint(ABC):
-    """Arrays of a file by name, read one at a time. A context manager; `read` after `close` raises ValueError."""
+    """Arrays of a file by name, read one at a time; for one thread at a time.
+
+    A context manager; `read` after `close` raises ValueError.
+    """
 
     format: str
 
