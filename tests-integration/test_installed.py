@@ -76,10 +76,3 @@ def test_every_architecture_is_found_and_its_targets_exist() -> None:
         assert record.model_type == name
         for target in (record.config, record.tokenizer, record.weights):
             assert load(target) is not None, target
-
-
-def test_an_architecture_that_is_not_there_says_what_to_install() -> None:
-    from tx_core.architecture import find
-
-    with pytest.raises((ImportError, KeyError, ValueError), match="pip install tx-none"):
-        find("none")

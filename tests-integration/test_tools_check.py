@@ -1,4 +1,4 @@
-"""Every rule of tools/check, broken on a copy of the tree, is reported; the tree itself passes."""
+"""Every rule of tools/check, broken on a copy of three packages, is reported; unbroken they pass."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+NAMES = ("tx-core", "tx-tokenizers", "tx-bert")
 
 
 def tool(name: str, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -24,10 +25,11 @@ def tool(name: str, root: Path, *arguments: str) -> subprocess.CompletedProcess[
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the checks read, with its archives built."""
+    """A copy of what the checks read of three packages, with their archives built."""
     root = tmp_path_factory.mktemp("built") / "tree"
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "tests")
-    shutil.copytree(ROOT / "packages", root / "packages", ignore=ignore)
+    for name in NAMES:
+        shutil.copytree(ROOT / "packages" / name, root / "packages" / name, ignore=ignore)
     shutil.copy(ROOT / "LICENSE", root)
     (root / "tools").mkdir()
     shutil.copy(ROOT / "tools" / "released.json", root / "tools")
@@ -59,7 +61,7 @@ def problems(root: Path) -> list[str]:
     return result.stderr.splitlines()[:-1]
 
 
-def test_the_tree_passes(copy: Path) -> None:
+def test_an_unbroken_tree_passes(copy: Path) -> None:
     result = tool("check", copy)
     assert result.returncode == 0, result.stderr
     assert "no problem" in result.stdout
@@ -293,7 +295,7 @@ def test_archives_are_reproducible(built: Path, copy: Path) -> None:
         path.touch()
     assert tool("build", copy).returncode == 0
     assert contents(copy) == contents(built)
-    assert len(contents(built)) == 2 * len(list(ROOT.glob("packages/*/pyproject.toml")))
+    assert len(contents(built)) == 2 * len(NAMES)
 
 
 def test_every_package_has_an_environment_of_its_own_in_tox() -> None:
