@@ -217,7 +217,7 @@ class TFBertEncoder(Module):
 
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        layers = (TFBertLayer(config, i, name=f"layer_{i}") for i in range(config.num_hidden_layers))
+        layers = (TFBertLayer(config, i, name=str(i)) for i in range(config.num_hidden_layers))
         self.layer = ModuleList(layers, name="layer")
 
     def call(

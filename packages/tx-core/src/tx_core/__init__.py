@@ -12,6 +12,15 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     "files": ("CONFIG_NAME", "TF2_WEIGHTS_NAME", "TF_WEIGHTS_NAME", "WEIGHTS_NAME", "cached_path"),
     "lazy": ("is_tf_available", "is_torch_available"),
     "weights": ("LoadReport",),
+    "conversion": (
+        "convert_tf_weight_name_to_pt_weight_name",
+        "load_pytorch_checkpoint_in_tf2_model",
+        "load_pytorch_model_in_tf2_model",
+        "load_pytorch_weights_in_tf2_model",
+        "load_tf2_checkpoint_in_pytorch_model",
+        "load_tf2_model_in_pytorch_model",
+        "load_tf2_weights_in_pytorch_model",
+    ),
     "auto": (
         "AutoConfig",
         "AutoModel",
@@ -49,6 +58,13 @@ if TYPE_CHECKING:
     from .auto import TFAutoModelForTokenClassification as TFAutoModelForTokenClassification
     from .auto import TFAutoModelWithLMHead as TFAutoModelWithLMHead
     from .config import PretrainedConfig as PretrainedConfig
+    from .conversion import convert_tf_weight_name_to_pt_weight_name as convert_tf_weight_name_to_pt_weight_name
+    from .conversion import load_pytorch_checkpoint_in_tf2_model as load_pytorch_checkpoint_in_tf2_model
+    from .conversion import load_pytorch_model_in_tf2_model as load_pytorch_model_in_tf2_model
+    from .conversion import load_pytorch_weights_in_tf2_model as load_pytorch_weights_in_tf2_model
+    from .conversion import load_tf2_checkpoint_in_pytorch_model as load_tf2_checkpoint_in_pytorch_model
+    from .conversion import load_tf2_model_in_pytorch_model as load_tf2_model_in_pytorch_model
+    from .conversion import load_tf2_weights_in_pytorch_model as load_tf2_weights_in_pytorch_model
     from .files import CONFIG_NAME as CONFIG_NAME
     from .files import TF2_WEIGHTS_NAME as TF2_WEIGHTS_NAME
     from .files import TF_WEIGHTS_NAME as TF_WEIGHTS_NAME

@@ -328,7 +328,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
             model = cls(resolved, *model_args, **kwargs)
         order = (*SAFE_FILES, *TORCH_FILES, *TF_FILES) if from_pt else (*SAFE_FILES, *TF_FILES, *TORCH_FILES)
         with open_weights(name_or_path, cls.weight_table, source, order, model._own_names()) as weights:
-            report = model._fill(weights)
+            report = model._fill(weights, undefined=True)
         if report.newly_initialized:
             logger.warning(
                 "%s: newly initialised, to be trained before use: %s", cls.__name__, ", ".join(report.newly_initialized)
@@ -352,7 +352,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     def _own_names(self) -> dict[str, str]:
         return {name: name for name in self._stored() if self.weight_table.row(name) is None}
 
-    def _fill(self, weights: Weights) -> LoadReport:
+    def _fill(self, weights: Weights, undefined: bool = False) -> LoadReport:
         own = self._stored()
         shapes = {name: parameter.shape for name, parameter in own.items()}
         chains = self.new_heads if "new_heads" in vars(type(self)) else None
@@ -360,7 +360,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         sizes = {name: math.prod(own[name].shape) * keras_dtype(own[name].variable).itemsize for name in report.loaded}
         for name in loading_bar(sizes, f"Loading {type(self).__name__}"):
             own[name].assign(weights.read(origin[name]))
-        for name in report.newly_initialized:
+        for name in report.newly_initialized if undefined else ():
             own[name].initialize()
         return report
 
