@@ -284,9 +284,7 @@ def test_model_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(architecture, "_entry_points", dict)  # whatever is installed
     assert ToyConfig.from_dict({"model_type": "toy"}) == ToyConfig()
     assert ToyConfig.from_dict({"model_type": "old-toy"}).to_dict()["model_type"] == "toy"
-    with pytest.raises(
-        ValueError, match=r"model_type is 'ctrl', but ToyConfig is the configuration of 'toy': pip install tx-ctrl"
-    ):
+    with pytest.raises(ValueError, match=r"'ctrl', but ToyConfig is the configuration of 'toy': pip install tx-ctrl"):
         ToyConfig.from_dict({"model_type": "ctrl"})
     with pytest.raises(ValueError, match=r"model_type is 'llama', .*: no package of tx reads it"):
         ToyConfig.from_dict({"model_type": "llama"})
