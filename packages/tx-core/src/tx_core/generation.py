@@ -2,7 +2,8 @@
 
 ``generation_torch`` and ``generation_tf`` do the rest, with the same arguments and the same greedy and beam results.
 
-Shapes: B prompts, R rows (B times the sequences or beams of each), S longest prompt, T new tokens, V vocabulary, K candidates.
+Shapes: B prompts, R rows (B times the sequences or beams of each), S longest prompt, T new tokens, V vocabulary,
+K candidates.
 """
 
 from __future__ import annotations
@@ -74,6 +75,13 @@ def _ids(name: str, value: Any, vocab_size: int) -> tuple[int, ...]:
     return tuple(each.__index__() for each in ids)
 
 
+def _configured(config: Any, name: str, vocab_size: int) -> tuple[int, ...]:
+    # Published configurations of small models name tokens of the large one's vocabulary; these never come up.
+    found: int | list[int] | None = getattr(config, name, None)
+    ids = [found] if isinstance(found, int) else found or []
+    return tuple(each for each in ids if 0 <= each < vocab_size)
+
+
 def _at_least(name: str, value: int | None, least: int) -> None:
     if value is None:
         return
@@ -137,7 +145,7 @@ def check_options(
     if seeded and not do_sample:
         raise ValueError("a generator or seed has an effect on sampling only: give do_sample=True")
     if temperature is not None and not temperature > 0:
-        raise ValueError(f"temperature must be above 0, not {temperature}; for the likeliest tokens, leave do_sample out")
+        raise ValueError(f"temperature must be above 0, not {temperature}: leave out do_sample for the likeliest")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
 
@@ -166,18 +174,13 @@ def check_options(
     if eos_token_id is not None:
         eos = _ids("eos_token_id", eos_token_id, vocab_size)
     else:
-        # Published configurations of small models name tokens of the large one's vocabulary; these never come up.
-        found = getattr(config, "eos_token_id", None)
-        found = (found,) if isinstance(found, int) else tuple(found or ())
-        eos = tuple(each for each in found if 0 <= each < vocab_size)
+        eos = _configured(config, "eos_token_id", vocab_size)
     if pad_token_id is not None:
-        (pad,) = _ids("pad_token_id", pad_token_id, vocab_size)
+        pads = _ids("pad_token_id", (pad_token_id,), vocab_size)
     else:
-        pad = getattr(config, "pad_token_id", None)
-        if pad is None or not 0 <= pad < vocab_size:
-            pad = eos[0] if eos else None
+        pads = _configured(config, "pad_token_id", vocab_size) or eos
 
-    strings = (stop_strings,) if isinstance(stop_strings, str) else tuple(stop_strings or ())
+    strings: tuple[Any, ...] = (stop_strings,) if isinstance(stop_strings, str) else tuple(stop_strings or ())
     if not all(isinstance(each, str) and each for each in strings):
         raise ValueError(f"stop_strings must be texts that are not empty, not {stop_strings!r}")
     if strings and tokenizer is None:
@@ -200,7 +203,7 @@ def check_options(
         num_return_sequences=num_return_sequences,
         bad_words=bad_words,
         eos=eos,
-        pad=pad,
+        pad=pads[0] if pads else None,
         stop_strings=strings,
         tokenizer=tokenizer,
         output_scores=output_scores,
@@ -227,7 +230,7 @@ class Prompts:
     @property
     def total(self) -> int:
         """The length of prompts and new tokens together."""
-        return self.ids.shape[1] + int(self.limits.max())
+        return int(self.ids.shape[1] + self.limits.max())
 
 
 def check_prompts(
@@ -266,9 +269,9 @@ def check_prompts(
             raise ValueError(f"attention_mask must have the shape of input_ids, {shape}, not {given.shape}")
         masks = list(given > 0)
         if not all(mask.any() for mask in masks):
-            raise ValueError(f"attention_mask leaves nothing of prompt {[m.any() for m in masks].index(False)}")
+            raise ValueError(f"attention_mask leaves nothing of prompt {[bool(m.any()) for m in masks].index(False)}")
     width = max(len(row) for row in rows)
-    # Only while there is none of the configuration's is 0 written: it shows nowhere, unless a pad is needed (see below).
+    # Without a padding token nothing has to be padded, which is checked below.
     padded = np.full((len(rows), width), options.pad or 0, np.int64)
     attended = np.zeros((len(rows), width), np.bool_)
     lengths = np.empty(len(rows), np.int64)
@@ -435,23 +438,22 @@ class BeamSearch:
 
     def _cannot_improve(self) -> BoolArray:
         options = self._options
-        full = self._kept.all(1)
-        if options.early_stopping is True:
-            done = full
-        else:
-            done = np.zeros_like(full)
-        lengths = np.full(len(full), self._step, np.int64)
+        lengths = np.full(len(self.scores), self._step, np.int64)
         if options.early_stopping == "never" and options.length_penalty > 0:
             lengths = self._limits
         # Powers of single numbers: those of arrays differ in the last digit between platforms.
         divisors = np.array([int(length) ** options.length_penalty for length in lengths], np.float32)
         best = self.scores[:, 0] / divisors
         worst = np.where(self._kept, self._kept_scores.min(1, keepdims=True), _RULED_OUT).min(1)
-        result: BoolArray = done | ~(best > worst)
-        return result
+        hopeless: BoolArray = ~(best > worst)
+        return hopeless | self._kept.all(1) if options.early_stopping is True else hopeless
 
     def result(self, pad: int | None) -> tuple[IntArray, tuple[str, ...], FloatArray, FloatArray]:
-        """The best sequences: new tokens (B·num_return_sequences, T), reasons, scores, log-probabilities of the tokens."""
+        """The best sequences of every prompt, best first.
+
+        Returns:
+            New tokens (B·num_return_sequences, T), stop reasons, scores, and the log-probabilities of the tokens.
+        """
         count = self._options.num_return_sequences
         tokens, lengths = self._kept_tokens[:, :count], self._kept_lengths[:, :count]
         longest = int(lengths.max())

@@ -1,6 +1,7 @@
 """Text generation in PyTorch. What needs no framework is in ``generation``; mirrored by ``generation_tf``.
 
-Shapes: B prompts, R rows (B times the sequences or beams of each), S sequence, K keys, N heads, D head width, V vocabulary.
+Shapes: B prompts, R rows (B times the sequences or beams of each), S sequence, K keys, N heads, D head width,
+V vocabulary.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class KeyValueMemory:
             self._bias = None
 
     def reorder(self, rows: Tensor) -> None:
-        """See :class:`Memory`. Rows that stay where they are are not touched; rows belong to the same prompt as before."""
+        """See :class:`Memory`. Rows take those of the same prompt only; those that stay are not touched."""
         changed = (rows != torch.arange(len(rows), device=rows.device)).nonzero()[:, 0]
         if len(changed):
             for layer in self.layers:
@@ -157,7 +158,7 @@ class LayerMemory:
             used[changed] = used[sources]
 
 
-# What an attention layer takes: keys and values (B, N, P, D) as a pair or as one tensor (2, …), or a memory to write to.
+# What an attention layer takes: keys and values (B, N, P, D), a pair or one tensor (2, …); or a memory to write to.
 Past = Tensor | tuple[Tensor, Tensor] | LayerMemory
 
 
@@ -179,7 +180,9 @@ def past_length(past: Sequence[Tensor] | None, layers: int) -> int:
     if past is None:
         return 0
     if len(past) != layers or any(len(each) != 2 or each[0].dim() != 4 for each in past):
-        raise ValueError(f"past must hold the keys and values of {layers} layers, each (2, batch, heads, tokens, width)")
+        raise ValueError(
+            f"past must hold the keys and values of each of {layers} layers, (2, batch, heads, tokens, head width)"
+        )
     return past[0][0].shape[-2]
 
 
@@ -391,13 +394,14 @@ class _Run:
             beams: what :meth:`BeamSearch.result` gave.
         """
         prompt, options = self._prompt, self.options
-        scores = torch.stack(self.scores, 1).clone() if self.scores else None
+        totals, scores = None, torch.stack(self.scores, 1).clone() if self.scores else None
         if beams is None:
-            new, reasons, totals = self.ids[:, prompt.shape[1] : self.length], tuple(self.reasons.tolist()), None
+            new, reasons = self.ids[:, prompt.shape[1] : self.length], tuple(self.reasons.tolist())
         else:
             tokens, reasons, *found = beams
             new = torch.from_numpy(tokens).to(self._device)
-            totals, scores = (torch.from_numpy(e).to(self._device) for e in found) if options.output_scores else (None, None)
+            if options.output_scores:
+                totals, scores = (torch.from_numpy(each).to(self._device) for each in found)
         sequences = torch.cat((prompt.repeat_interleave(len(new) // len(prompt), 0), new), 1)
         return generation_output(sequences, reasons, scores, totals)
 
@@ -417,7 +421,7 @@ def _stream(run: _Run) -> Generator[tuple[int | None, ...], None, Callable[[], t
 
 
 def _search(run: _Run) -> None:
-    """Greedy search or sampling to the end."""
+    """Greedy search or sampling to the end; the result is in the run."""
     tokens, finished = run.add(run.choose(run.begin()))
     while not finished:
         tokens, finished = run.add(run.choose(run.proceed(tokens)))
@@ -526,25 +530,25 @@ class GenerationMixin:
             num_beams: keep that many sequences a prompt and return the likeliest in the end (beam search).
             length_penalty: sums of log-probabilities are divided by length to this power, 1 by default: above 0
                 favours long sequences, below 0 short ones.
-            early_stopping: end a beam search when ``num_beams`` sequences have ended (True), when no better one is to be
+            early_stopping: end a beam search when ``num_beams`` sequences have ended (True), when no better one is
                 expected (False, the default), or when no better one is possible ("never").
             num_return_sequences: sequences a prompt.
             bad_words_ids: sequences of tokens that are not to come up.
             bos_token_id, eos_token_id (one or several), pad_token_id: by default the configuration's. Without a
                 pad_token_id sequences that have ended are filled up with the first eos_token_id.
             stop_strings: end a sequence when its new text has one of these; decoded by ``tokenizer``.
-            generator: source of randomness, on the model's device; or ``seed``, for a new one. By default PyTorch's own.
+            generator: source of randomness, on the model's device; or seed: for a new one. By default PyTorch's own.
             output_scores: also return log-probabilities.
             stream: return an iterator over the tokens as they come, one a row, None in rows that have ended. It has the
                 whole result as its ``output`` once exhausted. Not with beams.
             inputs: further inputs of the model where it takes some.
 
         Returns:
-            A GenerationOutput tuple: ``sequences`` (B·num_return_sequences, longest), prompts included, filled up on the
-            right (prompts of different lengths on the left); ``stop_reasons``, of each "eos", "stop_string" or
-            "length"; with ``output_scores`` also ``scores`` (B·num_return_sequences, new tokens), the log-probability of each
-            new token after all processing, 0 after the end, and from beam search ``sequence_scores``, by which the
-            sequences of a prompt are sorted.
+            A GenerationOutput tuple: ``sequences`` (B·num_return_sequences, longest), prompts included, filled up on
+            the right (prompts of different lengths on the left); ``stop_reasons``, of each "eos", "stop_string" or
+            "length"; with ``output_scores`` also ``scores`` (B·num_return_sequences, new tokens), the log-probability
+            of each new token after all processing, 0 after the end, and from beam search ``sequence_scores``, by which
+            the sequences of a prompt are sorted.
 
         Raises:
             ValueError, TypeError: naming the argument, what it is and what it should be.
@@ -586,15 +590,16 @@ class GenerationMixin:
         if stream:
             return TokenStream(_stream(run))
         with torch.inference_mode():
-            found = _beam_search(run) if num_beams > 1 else _search(run)
+            if num_beams == 1:
+                _search(run)
+                found = None
+            else:
+                found = _beam_search(run)
         return run.result(found)
 
 
 class KeyValueGenerationMixin(GenerationMixin):
-    """``generate`` for a model with a ``transformer`` that reads tokens into a :class:`KeyValueMemory` (its ``_decode``)
-
-    and an ``lm_head``.
-    """
+    """``generate`` for a ``transformer``, whose ``_decode`` reads tokens into a memory, and an ``lm_head``."""
 
     transformer: Any
     lm_head: Any

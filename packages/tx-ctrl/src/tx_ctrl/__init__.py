@@ -26,17 +26,17 @@ EXPORTS: dict[str, tuple[str, ...]] = {
 }
 
 if TYPE_CHECKING:
-    from .config import CTRLConfig as CTRLConfig
     from .config import CTRL_PRETRAINED_CONFIG_ARCHIVE_MAP as CTRL_PRETRAINED_CONFIG_ARCHIVE_MAP
+    from .config import CTRLConfig as CTRLConfig
+    from .model_tf import TF_CTRL_PRETRAINED_MODEL_ARCHIVE_MAP as TF_CTRL_PRETRAINED_MODEL_ARCHIVE_MAP
     from .model_tf import TFCTRLLMHeadModel as TFCTRLLMHeadModel
     from .model_tf import TFCTRLMainLayer as TFCTRLMainLayer
     from .model_tf import TFCTRLModel as TFCTRLModel
     from .model_tf import TFCTRLPreTrainedModel as TFCTRLPreTrainedModel
-    from .model_tf import TF_CTRL_PRETRAINED_MODEL_ARCHIVE_MAP as TF_CTRL_PRETRAINED_MODEL_ARCHIVE_MAP
+    from .model_torch import CTRL_PRETRAINED_MODEL_ARCHIVE_MAP as CTRL_PRETRAINED_MODEL_ARCHIVE_MAP
     from .model_torch import CTRLLMHeadModel as CTRLLMHeadModel
     from .model_torch import CTRLModel as CTRLModel
     from .model_torch import CTRLPreTrainedModel as CTRLPreTrainedModel
-    from .model_torch import CTRL_PRETRAINED_MODEL_ARCHIVE_MAP as CTRL_PRETRAINED_MODEL_ARCHIVE_MAP
     from .tokenizer import CONTROL_CODES as CONTROL_CODES
     from .tokenizer import CTRLTokenizer as CTRLTokenizer
 

@@ -1,4 +1,6 @@
-"""GPT-2 in PyTorch (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"). Mirrored by ``model_tf``.
+"""GPT-2 in PyTorch (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners").
+
+Mirrored by ``model_tf``.
 
 Shapes: B batch, C choices, S sequence, P past, K keys (P + S), H hidden size, N heads, D head width (H = N·D).
 """
@@ -96,19 +98,17 @@ class GPT2Attention(nn.Module):
         need_weights: bool,
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
         query, key, value = self.c_attn(hidden_states).chunk(3, -1)  # each (B, S, N·D)
-        query = split_heads(query, self.num_heads)  # (B, N, S, D)
-        key, value = extend_past(past, split_heads(key, self.num_heads), split_heads(value, self.num_heads))  # (B, N, K, D)
+        query, key, value = (split_heads(x, self.num_heads) for x in (query, key, value))  # (B, N, S, D)
+        key, value = extend_past(past, key, value)  # (B, N, K, D)
         if self.divisor != 1:
             query = query / self.divisor
-        dropout = self.dropout if self.training else 0.0
+        options = (head_mask, self.dropout if self.training else 0.0, need_weights, self.scale, is_causal)
         if self.upcast and query.dtype != torch.float32:
             with torch.autocast(query.device.type, enabled=False):
-                context, weights = attend(
-                    query.float(), key.float(), value.float(), bias, head_mask, dropout, need_weights, self.scale, is_causal
-                )
+                context, weights = attend(query.float(), key.float(), value.float(), bias, *options)
             context = context.to(value.dtype)
         else:
-            context, weights = attend(query, key, value, bias, head_mask, dropout, need_weights, self.scale, is_causal)
+            context, weights = attend(query, key, value, bias, *options)
         return self.resid_dropout(self.c_proj(merge_heads(context))), weights, (key, value)
 
     def prune(self, kept: Tensor) -> None:
@@ -185,17 +185,18 @@ class GPT2PreTrainedModel(PreTrainedModel):
     pretrained_model_archive_map = GPT2_PRETRAINED_MODEL_ARCHIVE_MAP
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Normal with the configuration's range, in what layers add to the hidden states divided by the root of how many
+        """Normal with the configuration's range; zero biases; identity normalisation.
 
-        there are (§2.3 of the paper); zero biases; identity normalisation.
+        What the layers add to the hidden states is scaled down by the root of how many they are (§2.3 of the paper).
         """
         if isinstance(module, nn.Linear | nn.Embedding | Conv1D):
             module.weight.data.normal_(mean=0.0, std=self.config.initializer_range)
         elif isinstance(module, nn.LayerNorm):
             module.weight.data.fill_(1.0)
         elif isinstance(module, GPT2Block):
-            for layer in (module.attn.c_proj, module.mlp.c_proj):
-                layer.weight.data.normal_(mean=0.0, std=self.config.initializer_range / (2 * self.config.n_layer) ** 0.5)
+            scaled = self.config.initializer_range / (2 * self.config.n_layer) ** 0.5
+            module.attn.c_proj.weight.data.normal_(mean=0.0, std=scaled)
+            module.mlp.c_proj.weight.data.normal_(mean=0.0, std=scaled)
         if isinstance(module, nn.Linear | nn.LayerNorm | Conv1D) and module.bias is not None:
             module.bias.data.zero_()
 
@@ -271,6 +272,7 @@ class GPT2Model(GPT2PreTrainedModel):
             hidden_states = hidden_states + self.wte(token_type_ids)
         hidden_states = self.drop(hidden_states)
 
+        need_states = chosen(output_hidden_states, config.output_hidden_states)
         need_weights = chosen(output_attentions, config.output_attentions)
         head_masks = layer_head_masks(head_mask, config, self.dtype)
         all_hidden_states, all_attentions, presents = [hidden_states], [], []
@@ -286,12 +288,12 @@ class GPT2Model(GPT2PreTrainedModel):
             "GPT2ModelOutput",
             last_hidden_state=hidden_states,
             past=stack_past(presents) if chosen(use_cache, config.use_cache) else None,
-            hidden_states=tuple(all_hidden_states) if chosen(output_hidden_states, config.output_hidden_states) else None,
+            hidden_states=tuple(all_hidden_states) if need_states else None,
             attentions=tuple(all_attentions) if need_weights else None,
         )
 
     def _decode(self, input_ids: Tensor, memory: KeyValueMemory) -> Tensor:
-        """The state (B, H) of the last of the next tokens (B, S), all of which the memory then holds; for ``generate``."""
+        """Read the next tokens (B, S) into the memory; returns the last one's state (B, H). For ``generate``."""
         position_ids, bias, is_causal = memory.next(input_ids.shape[1], self.wte.weight.dtype)
         hidden_states = self.drop(self.wte(input_ids) + self.wpe(position_ids))
         for block, past in zip(self.h, memory.layers, strict=True):
@@ -400,7 +402,7 @@ class GPT2DoubleHeadsModel(KeyValueGenerationMixin, GPT2PreTrainedModel):
 
         Returns:
             ``(loss, mc_loss, logits (B, C, S, vocabulary), mc_logits (B, C), past, …)``; the language model's loss only
-            with ``lm_labels``, the choice's only with ``mc_labels``. Past, hidden states and attentions are those of the
+            with ``lm_labels``, the choice's only with ``mc_labels``. Past, hidden states and attentions are those of
             B·C texts.
         """
         given = input_ids if input_ids is not None else inputs_embeds
@@ -439,7 +441,9 @@ class GPT2DoubleHeadsModel(KeyValueGenerationMixin, GPT2PreTrainedModel):
         )
 
 
-def load_tf_weights_in_gpt2(model: GPT2PreTrainedModel, config: GPT2Config, gpt2_checkpoint_path: str) -> GPT2PreTrainedModel:
+def load_tf_weights_in_gpt2(
+    model: GPT2PreTrainedModel, config: GPT2Config, gpt2_checkpoint_path: str
+) -> GPT2PreTrainedModel:
     """Fill a model with the weights of one of OpenAI's TensorFlow 1 checkpoints (``model.ckpt``), strictly.
 
     Args:

@@ -1,4 +1,4 @@
-"""OpenAI GPT in PyTorch and TensorFlow (Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training").
+"""OpenAI GPT in PyTorch and TensorFlow (Radford et al. 2018, "Improving Language Understanding").
 
 Importing this package imports no framework; names are loaded when they are first used.
 """
@@ -31,12 +31,12 @@ EXPORTS: dict[str, tuple[str, ...]] = {
 if TYPE_CHECKING:
     from .config import OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP as OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP
     from .config import OpenAIGPTConfig as OpenAIGPTConfig
+    from .model_tf import TF_OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP as TF_OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP
     from .model_tf import TFOpenAIGPTDoubleHeadsModel as TFOpenAIGPTDoubleHeadsModel
     from .model_tf import TFOpenAIGPTLMHeadModel as TFOpenAIGPTLMHeadModel
     from .model_tf import TFOpenAIGPTMainLayer as TFOpenAIGPTMainLayer
     from .model_tf import TFOpenAIGPTModel as TFOpenAIGPTModel
     from .model_tf import TFOpenAIGPTPreTrainedModel as TFOpenAIGPTPreTrainedModel
-    from .model_tf import TF_OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP as TF_OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP
     from .model_torch import OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP as OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP
     from .model_torch import OpenAIGPTDoubleHeadsModel as OpenAIGPTDoubleHeadsModel
     from .model_torch import OpenAIGPTLMHeadModel as OpenAIGPTLMHeadModel
