@@ -61,6 +61,7 @@ WEIGHTS = WeightTable(
     # A buffer that releases of 2020-2022 saved.
     dropped=("bert.embeddings.position_ids",),
     dropped_originals=("*/adam_m", "*/adam_v", "global_step", "*/lamb_m", "*/lamb_v"),
+    original_files=("bert_model.ckpt.index",),
     renamed=((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")),
     keras_layers={"cls.predictions": "mlm___cls.predictions", "cls.seq_relationship": "nsp___cls.seq_relationship"},
     keras_repeated={"mlm___cls": "bert.embeddings"},

@@ -27,12 +27,18 @@ from .weights import Array, Weights, WeightTable, keras_layers
 
 logger = logging.getLogger(__name__)
 
-SAFE_FILES = (SAFE_WEIGHTS_NAME, f"{SAFE_WEIGHTS_NAME}.index.json")
-TORCH_FILES = (WEIGHTS_NAME, f"{WEIGHTS_NAME}.index.json")
-TF_FILES = (TF2_WEIGHTS_NAME, f"{TF_WEIGHTS_NAME}.index")
-
 # A progress bar is of use only where loading can be watched.
 _BAR_FROM_BYTES = 100_000_000
+
+
+def weight_files(table: WeightTable, *kinds: str) -> tuple[str, ...]:
+    """The names that weights may have in a folder, in the order of the kinds: ``safe``, ``torch``, ``tf``."""
+    names = {
+        "safe": (SAFE_WEIGHTS_NAME, f"{SAFE_WEIGHTS_NAME}.index.json"),
+        "torch": (WEIGHTS_NAME, f"{WEIGHTS_NAME}.index.json"),
+        "tf": (TF2_WEIGHTS_NAME, f"{TF_WEIGHTS_NAME}.index", *table.original_files),
+    }
+    return tuple(name for kind in kinds for name in names[kind])
 
 
 def resolve_config(
@@ -206,7 +212,9 @@ def one_of(**spellings: Any) -> Any:
     given = {name: value for name, value in spellings.items() if value is not None}
     if len(given) > 1:
         raise ValueError(f"{' and '.join(given)} are two names of one argument: give one of them")
-    return next(iter(given.values()), None)
+    for value in given.values():  # not next(iter(…)), which the compiler of torch 2.4 cannot follow
+        return value
+    return None
 
 
 def check_together(**values: Any) -> None:

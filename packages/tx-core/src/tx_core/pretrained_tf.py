@@ -28,20 +28,18 @@ from .layers_tf import (
 )
 from .outputs import output
 from .pretrained import (
-    SAFE_FILES,
-    TF_FILES,
-    TORCH_FILES,
+    check_together as check_together,
+)
+from .pretrained import (
+    chosen as chosen,
+)
+from .pretrained import (
     heads_left,
     loading_bar,
     open_weights,
     resolve_config,
     save_model,
-)
-from .pretrained import (
-    check_together as check_together,
-)
-from .pretrained import (
-    chosen as chosen,
+    weight_files,
 )
 from .pretrained import (
     one_of as one_of,
@@ -326,7 +324,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.
         with skip_initialization():
             model = cls(resolved, *model_args, **kwargs)
-        order = (*SAFE_FILES, *TORCH_FILES, *TF_FILES) if from_pt else (*SAFE_FILES, *TF_FILES, *TORCH_FILES)
+        order = weight_files(cls.weight_table, "safe", *(("torch", "tf") if from_pt else ("tf", "torch")))
         with open_weights(name_or_path, cls.weight_table, source, order, model._own_names()) as weights:
             report = model._fill(weights, undefined=True)
         if report.newly_initialized:
@@ -345,7 +343,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         """
         if os.fspath(filepath).endswith(".weights.h5"):
             return super().load_weights(filepath, *args, **kwargs)
-        order, source = (*SAFE_FILES, *TORCH_FILES, *TF_FILES), Source(local_files_only=True)
+        order, source = weight_files(self.weight_table, "safe", "tf", "torch"), Source(local_files_only=True)
         with open_weights(filepath, self.weight_table, source, order, self._own_names()) as weights:
             return self._fill(weights)
 
@@ -485,10 +483,10 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         Args:
             rest: the bare model's output, whose hidden states and attentions are passed on.
         """
-        names: tuple[str, ...] = getattr(rest, "_fields", ())
+        names = getattr(type(rest), "_fields", ())
         for field in ("hidden_states", "attentions"):
             if field in names:
-                fields[field] = rest[names.index(field)]
+                fields[field] = getattr(rest, field)
         return output(name, **fields)
 
 

@@ -20,20 +20,18 @@ from .config import PretrainedConfig
 from .files import Source
 from .outputs import output, plain
 from .pretrained import (
-    SAFE_FILES,
-    TF_FILES,
-    TORCH_FILES,
+    check_together as check_together,
+)
+from .pretrained import (
+    chosen as chosen,
+)
+from .pretrained import (
     heads_left,
     loading_bar,
     open_weights,
     resolve_config,
     save_model,
-)
-from .pretrained import (
-    check_together as check_together,
-)
-from .pretrained import (
-    chosen as chosen,
+    weight_files,
 )
 from .pretrained import (
     one_of as one_of,
@@ -218,7 +216,7 @@ class PreTrainedModel(nn.Module):
         if state_dict is not None:
             weights = Weights(_StateDict(state_dict), cls.weight_table, model._own_names(), "the given state_dict")
         else:
-            order = (*TF_FILES, *SAFE_FILES, *TORCH_FILES) if from_tf else (*SAFE_FILES, *TORCH_FILES, *TF_FILES)
+            order = weight_files(cls.weight_table, *(("tf", "safe", "torch") if from_tf else ("safe", "torch", "tf")))
             weights = open_weights(name_or_path, cls.weight_table, source, order, model._own_names())
         with weights:
             report = model._fill(weights, _dtype(dtype), torch.device(device or "cpu"))
@@ -236,9 +234,8 @@ class PreTrainedModel(nn.Module):
             WeightsError, CheckpointError, OSError: as :meth:`from_pretrained`.
         """
         source = Source(local_files_only=True)
-        with open_weights(
-            path, self.weight_table, source, (*SAFE_FILES, *TORCH_FILES, *TF_FILES), self._own_names()
-        ) as weights:
+        order = weight_files(self.weight_table, "safe", "torch", "tf")
+        with open_weights(path, self.weight_table, source, order, self._own_names()) as weights:
             return self._fill(weights, self.dtype, self.device)
 
     def _own_names(self) -> dict[str, str]:
@@ -387,10 +384,10 @@ class PreTrainedModel(nn.Module):
         Args:
             rest: the bare model's output, whose hidden states and attentions are passed on.
         """
-        names: tuple[str, ...] = getattr(rest, "_fields", ())
+        names = getattr(type(rest), "_fields", ())
         for field in ("hidden_states", "attentions"):
             if field in names:
-                fields[field] = rest[names.index(field)]
+                fields[field] = getattr(rest, field)
         outputs = output(name, **fields)
         return plain(outputs) if self.config.torchscript and self._outermost else outputs
 

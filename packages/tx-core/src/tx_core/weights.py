@@ -34,7 +34,17 @@ _LAYOUTS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array], Ca
     "transpose": (lambda a: a.T, lambda a: a.T, lambda s: s[::-1]),
     # TensorFlow 1's conv1d kernels and stacked scalars: a leading axis of one.
     "squeeze": (lambda a: a.reshape(a.shape[1:]), lambda a: a.reshape((1, *a.shape)), lambda s: s[1:]),
+    # The same, where some files leave the axis out.
+    "conv1d": (
+        lambda a: a.reshape(_without_one(a.shape)),
+        lambda a: a.reshape((1, *a.shape)),
+        lambda s: _without_one(s),
+    ),
 }
+
+
+def _without_one(shape: Shape) -> Shape:
+    return shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Row:
     Args:
         name: the published name, with the architecture's prefix.
         original: the name in the authors' checkpoints; None where they have no such parameter.
-        layout: how the authors' array becomes the published one: ``same``, ``transpose``, ``squeeze``.
+        layout: how the authors' array becomes the published one: ``same``, ``transpose``, ``squeeze``, ``conv1d``.
         keras: the leaf of the name in ``tf_model.h5``: ``kernel`` (transposed there), ``weight``, ``embeddings``,
             ``gamma``, ``beta``, ``bias``; by default what the published name implies.
     """
@@ -117,6 +127,7 @@ class WeightTable:
         dropped: published names that old or foreign files carry and that are no parameters (buffers); ``*`` stands
             for anything.
         dropped_originals: the same for the authors' checkpoints (optimizer slots, step counters).
+        original_files: names that the authors' checkpoints have in a folder.
         renamed: (old ending, new ending) of published names that changed in 2019.
         keras_layers: published prefix → prefix in ``tf_model.h5`` where they differ, e.g. ``cls.predictions`` →
             ``mlm___cls.predictions``.
@@ -129,6 +140,7 @@ class WeightTable:
     tied: tuple[Tied, ...] = ()
     dropped: tuple[str, ...] = ()
     dropped_originals: tuple[str, ...] = ()
+    original_files: tuple[str, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
     keras_layers: Mapping[str, str] = field(default_factory=dict)
     keras_repeated: Mapping[str, str] = field(default_factory=dict)
@@ -230,7 +242,7 @@ class WeightsError(ValueError):
         self.report = report
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadReport(Mapping[str, list[Any]]):
     """What a load did, by published name. Also the mapping that ``output_loading_info=True`` returned in 2019.
 
@@ -266,6 +278,10 @@ class LoadReport(Mapping[str, list[Any]]):
 
     def __len__(self) -> int:
         return len(self._KEYS)
+
+    def __repr__(self) -> str:
+        counts = ("loaded", "newly_initialized", "missing_keys", "unexpected_keys", "mismatched_keys", "dropped")
+        return f"LoadReport({self.source!r}, {', '.join(f'{len(getattr(self, n))} {n}' for n in counts)})"
 
     def problems(self) -> str:
         """The differences that make a load fail, in words; empty if there are none."""
