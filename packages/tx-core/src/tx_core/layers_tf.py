@@ -250,11 +250,16 @@ def keras_dtype(variable: Any) -> np.dtype[Any]:
     return np.dtype(name)
 
 
+def _attributes(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The public attributes that a layer was given, in order."""
+    # On Keras's PyTorch backend a layer is a torch module, which keeps the modules that are its attributes here.
+    given = {**vars(layer), **vars(layer).get("_modules", {})}
+    return ((name, value) for name, value in given.items() if not name.startswith("_"))
+
+
 def named_children(layer: Any) -> Iterator[tuple[str, Any]]:
     """The layers that are attributes of a layer (or items of a list that is one), with the attributes' names."""
-    for attribute, value in vars(layer).items():
-        if attribute.startswith("_"):
-            continue
+    for attribute, value in _attributes(layer):
         name = attribute.removesuffix("_")
         if isinstance(value, keras.layers.Layer):
             yield name, value
@@ -296,8 +301,8 @@ def named_parameters(layer: Any, prefix: str = "") -> Iterator[Parameter]:
             if variable is not None:
                 yield Parameter(prefix + name, variable, transposed, getattr(layer, initialized_by))
         return
-    for attribute, value in vars(layer).items():
-        if isinstance(value, keras.Variable) and not attribute.startswith("_"):
+    for attribute, value in _attributes(layer):
+        if isinstance(value, keras.Variable):
             initializer = getattr(layer, f"{attribute}_initializer", None)
             yield Parameter(prefix + attribute.removesuffix("_"), value, False, initializer)
     for name, child in named_children(layer):

@@ -118,6 +118,8 @@ class _NamedInputs:
 def _is_numbers(value: Any) -> bool:
     """Whether a list holds numbers, or lists of them, rather than one tensor for each input."""
     while isinstance(value, list | tuple):
+        if not all(isinstance(item, list | tuple | int | float | np.number) for item in value):
+            return False
         if not value:
             return True
         value = value[0]
@@ -552,6 +554,8 @@ def input_shape(
     if len(given.shape) != rank:
         wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
         raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
+    if input_ids is not None and "int" not in keras.backend.standardize_dtype(given.dtype):
+        raise ValueError(f"input_ids must be integers, not {given.dtype}: a keras.Input for them needs dtype='int32'")
     batch, length = ops.shape(given)[:2]
     tokens = past_length + length
     if isinstance(tokens, int) and not _symbolic.get():
