@@ -1,0 +1,23 @@
+"""The tiny CTRL that the standard suites test."""
+
+from tx_testing.suites.spec import ModelSpec
+
+SPEC = ModelSpec(
+    architecture="tx_ctrl.architecture:ARCHITECTURE",
+    config={
+        "vocab_size": 99,
+        "n_embd": 32,
+        "dff": 37,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_positions": 40,
+    },
+    zero_token_types=False,
+    batch_axes={"past": 1},
+    labels={"lm": {"labels": "tokens"}},
+    output_heads=("lm",),
+    max_positions="n_positions",
+    activation=None,
+    dropouts=("resid_pdrop", "embd_pdrop"),
+    tf_only=("TFCTRLMainLayer",),
+)

@@ -1,0 +1,412 @@
+"""OpenAI GPT in PyTorch (Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training").
+
+Mirrored by ``model_tf``.
+
+Shapes: B batch, C choices, S sequence, K keys, H hidden size, N heads, D head width (H = N·D).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tx_core.activations_torch import ACTIVATIONS
+from tx_core.attention_torch import attend, causal_bias, layer_head_masks, merge_heads, split_heads
+from tx_core.attention_torch import position_ids as positions_from_mask
+from tx_core.generation_torch import KeyValueGenerationMixin, KeyValueMemory, LayerMemory
+from tx_core.heads_torch import causal_loss, summarize, token_loss
+from tx_core.pretrained_torch import (
+    PreTrainedModel,
+    checkpointed,
+    chosen,
+    flatten_choices,
+    input_shape,
+    one_of,
+)
+from tx_core.weights import WeightTable
+
+from .config import OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP, OpenAIGPTConfig
+from .weights import WEIGHTS
+
+OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP: dict[str, str] = {
+    name: url.replace("config.json", "pytorch_model.bin")
+    for name, url in OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP.items()
+}
+
+
+class Conv1D(nn.Module):
+    """A linear layer whose weight is (inputs, outputs), as in OpenAI's code and files.
+
+    Args:
+        nf: outputs. nx: inputs.
+    """
+
+    def __init__(self, nf: int, nx: int) -> None:
+        super().__init__()
+        self.nf = nf
+        self.weight = nn.Parameter(torch.empty(nx, nf))
+        self.bias = nn.Parameter(torch.zeros(nf))
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.T, self.bias)
+
+
+def prune_conv1d(layer: Conv1D, index: Tensor, dim: int) -> Conv1D:
+    """A Conv1D with only the given outputs (``dim`` 1) or inputs (``dim`` 0)."""
+    weight = layer.weight.detach().index_select(dim, index)
+    with torch.device("meta"):
+        pruned = Conv1D(weight.shape[1], weight.shape[0])
+    bias = layer.bias.detach().clone() if dim == 0 else layer.bias.detach().index_select(0, index)
+    pruned.weight = nn.Parameter(weight, requires_grad=layer.weight.requires_grad)
+    pruned.bias = nn.Parameter(bias, requires_grad=layer.bias.requires_grad)
+    return pruned
+
+
+class OpenAIGPTAttention(nn.Module):
+    """Multi-head attention to earlier positions; heads can be removed."""
+
+    def __init__(self, config: OpenAIGPTConfig, layer: int) -> None:
+        super().__init__()
+        self.num_heads = len(config.kept_heads(layer))
+        width = self.num_heads * (config.n_embd // config.n_head)
+        self.c_attn = Conv1D(3 * width, config.n_embd)
+        self.c_proj = Conv1D(config.n_embd, width)
+        self.dropout = config.attn_pdrop
+        self.resid_dropout = nn.Dropout(config.resid_pdrop)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        bias: Tensor | None,
+        is_causal: bool,
+        head_mask: Tensor | None,
+        memory: LayerMemory | None,
+        need_weights: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        query, key, value = self.c_attn(hidden_states).chunk(3, -1)  # each (B, S, N·D)
+        query, key, value = (split_heads(x, self.num_heads) for x in (query, key, value))  # (B, N, S, D)
+        if memory is not None:
+            key, value = memory.extend(key, value)  # (B, N, K, D)
+        dropout = self.dropout if self.training else 0.0
+        context, weights = attend(query, key, value, bias, head_mask, dropout, need_weights, is_causal=is_causal)
+        return self.resid_dropout(self.c_proj(merge_heads(context))), weights
+
+    def prune(self, kept: Tensor) -> None:
+        """Keep only the given heads, numbered as they are now."""
+        width = self.c_proj.weight.shape[0] // self.num_heads  # D
+        index = (kept[:, None] * width + torch.arange(width, device=kept.device)).flatten()
+        thirds = torch.arange(3, device=kept.device)[:, None] * (self.num_heads * width)  # queries, keys, values
+        self.c_attn = prune_conv1d(self.c_attn, (thirds + index).flatten(), dim=1)
+        self.c_proj = prune_conv1d(self.c_proj, index, dim=0)
+        self.num_heads = len(kept)
+
+
+class OpenAIGPTMLP(nn.Module):
+    """The feed-forward network."""
+
+    def __init__(self, config: OpenAIGPTConfig) -> None:
+        super().__init__()
+        self.c_fc = Conv1D(4 * config.n_embd, config.n_embd)
+        self.c_proj = Conv1D(config.n_embd, 4 * config.n_embd)
+        self.activation = ACTIVATIONS[config.activation]
+        self.dropout = nn.Dropout(config.resid_pdrop)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.dropout(self.c_proj(self.activation(self.c_fc(hidden_states))))
+
+
+class OpenAIGPTBlock(nn.Module):
+    """Attention and the feed-forward network, each added to its input and normalised."""
+
+    def __init__(self, config: OpenAIGPTConfig, layer: int) -> None:
+        super().__init__()
+        self.attn = OpenAIGPTAttention(config, layer)
+        self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.mlp = OpenAIGPTMLP(config)
+        self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        bias: Tensor | None,
+        is_causal: bool,
+        head_mask: Tensor | None,
+        memory: LayerMemory | None,
+        need_weights: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        attended, weights = self.attn(hidden_states, bias, is_causal, head_mask, memory, need_weights)
+        hidden_states = self.ln_1(hidden_states + attended)
+        return self.ln_2(hidden_states + self.mlp(hidden_states)), weights
+
+
+class OpenAIGPTSequenceSummary(nn.Module):
+    """The head that scores a whole sequence."""
+
+    def __init__(self, config: OpenAIGPTConfig) -> None:
+        super().__init__()
+        self.summary_type = config.summary_type
+        self.first_dropout = nn.Dropout(config.summary_first_dropout)
+        outputs = 1 if config.summary_proj_to_labels else config.n_embd
+        self.summary = nn.Linear(config.n_embd, outputs) if config.summary_use_proj else nn.Identity()
+        self.activation = ACTIVATIONS[config.summary_activation or "linear"]
+
+    def forward(self, hidden_states: Tensor, mc_token_ids: Tensor | None, attention_mask: Tensor | None) -> Tensor:
+        vectors = summarize(hidden_states, self.summary_type, mc_token_ids, attention_mask)  # (B, H)
+        return self.activation(self.summary(self.first_dropout(vectors)))  # (B, 1)
+
+
+class OpenAIGPTPreTrainedModel(PreTrainedModel):
+    """What all OpenAI GPT models share: the configuration, the weight table, initialisation."""
+
+    config: OpenAIGPTConfig
+    config_class = OpenAIGPTConfig
+    base_model_prefix = "transformer"
+    weight_table: ClassVar[WeightTable] = WEIGHTS
+    pretrained_model_archive_map = OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Normal with the configuration's range; zero biases; identity normalisation (as the original ``train.py``)."""
+        if isinstance(module, nn.Linear | nn.Embedding | Conv1D):
+            module.weight.data.normal_(mean=0.0, std=self.config.initializer_range)
+        elif isinstance(module, nn.LayerNorm):
+            module.weight.data.fill_(1.0)
+        if isinstance(module, nn.Linear | nn.LayerNorm | Conv1D) and module.bias is not None:
+            module.bias.data.zero_()
+
+
+class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
+    """The bare model.
+
+    Returns ``(last_hidden_state (B, S, H),)`` and, if asked for, ``hidden_states`` and ``attentions``.
+    """
+
+    new_heads = ()
+    gradient_checkpointing = False
+
+    def __init__(self, config: OpenAIGPTConfig) -> None:
+        super().__init__(config)
+        self.tokens_embed = nn.Embedding(config.vocab_size, config.n_embd)
+        self.positions_embed = nn.Embedding(config.n_positions, config.n_embd)
+        self.drop = nn.Dropout(config.embd_pdrop)
+        self.h = nn.ModuleList(OpenAIGPTBlock(config, layer) for layer in range(config.n_layer))
+        self.init_weights()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.tokens_embed
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.tokens_embed = value  # type: ignore[assignment]
+
+    def _prune_layer(self, layer: int, kept: Tensor) -> None:
+        self.h[layer].attn.prune(kept)  # type: ignore[union-attr, operator]
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Read a batch.
+
+        Args:
+            input_ids: (B, S), or instead inputs_embeds: (B, S, H).
+            attention_mask: (B, S) or (B, S, K), 1 for tokens to attend to, 0 for padding.
+            token_type_ids: (B, S), tokens whose embeddings are added, such as a speaker's.
+            position_ids: (B, S); by default counted from each row's first token that is not padding.
+            head_mask: (N,) or (layers, N), 0 removes a head's contribution.
+            output_attentions, output_hidden_states: override the configuration.
+
+        Raises:
+            ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, the sequence is longer than
+                ``n_positions``, or a shape does not fit.
+        """
+        config = self.config
+        _, length, device = input_shape(
+            input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask
+        )
+        if position_ids is None:
+            position_ids = positions_from_mask(attention_mask, length, length, device)
+        bias, is_causal = causal_bias(attention_mask, length, length, self.dtype, device)
+        hidden_states = self.tokens_embed(input_ids) if inputs_embeds is None else inputs_embeds
+        hidden_states = hidden_states + self.positions_embed(position_ids)
+        if token_type_ids is not None:
+            hidden_states = hidden_states + self.tokens_embed(token_type_ids)
+        hidden_states = self.drop(hidden_states)
+
+        need_states = chosen(output_hidden_states, config.output_hidden_states)
+        need_weights = chosen(output_attentions, config.output_attentions)
+        head_masks = layer_head_masks(head_mask, config, self.dtype)
+        all_hidden_states, all_attentions = [hidden_states], []
+        for block, mask in zip(self.h, head_masks, strict=True):
+            hidden_states, weights = checkpointed(self, block)(hidden_states, bias, is_causal, mask, None, need_weights)
+            all_hidden_states.append(hidden_states)
+            all_attentions.append(weights)
+        return self._output(
+            "OpenAIGPTModelOutput",
+            last_hidden_state=hidden_states,
+            hidden_states=tuple(all_hidden_states) if need_states else None,
+            attentions=tuple(all_attentions) if need_weights else None,
+        )
+
+    def _decode(self, input_ids: Tensor, memory: KeyValueMemory) -> Tensor:
+        """Read the next tokens (B, S) into the memory; returns the last one's state (B, H). For ``generate``."""
+        position_ids, bias, is_causal = memory.next(input_ids.shape[1], self.tokens_embed.weight.dtype)
+        hidden_states = self.drop(self.tokens_embed(input_ids) + self.positions_embed(position_ids))
+        for block, layer in zip(self.h, memory.layers, strict=True):
+            hidden_states = block(hidden_states, bias, is_causal, None, layer, False)[0]
+        return hidden_states[:, -1]
+
+
+class OpenAIGPTLMHeadModel(KeyValueGenerationMixin, OpenAIGPTPreTrainedModel):
+    """OpenAI GPT with a language model head; the weights are the word embeddings."""
+
+    new_heads = ()
+
+    def __init__(self, config: OpenAIGPTConfig) -> None:
+        super().__init__(config)
+        self.transformer = OpenAIGPTModel(config)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        self.init_weights()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        return self.lm_head
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> tuple[Tensor, ...]:
+        """As :meth:`OpenAIGPTModel.forward`.
+
+        Args:
+            labels: (B, S), usually the input ids, each to be predicted from those before it; -100 and -1 are ignored.
+
+        Returns:
+            ``(loss, logits (B, S, vocabulary), …)``; the loss only with labels.
+        """
+        outputs = self.transformer(
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            head_mask,
+            inputs_embeds,
+            output_attentions,
+            output_hidden_states,
+        )
+        logits = self.lm_head(outputs[0])
+        return self._output(
+            "OpenAIGPTLMHeadModelOutput",
+            loss=None if labels is None else causal_loss(logits, labels),
+            logits=logits,
+            rest=outputs,
+        )
+
+
+class OpenAIGPTDoubleHeadsModel(KeyValueGenerationMixin, OpenAIGPTPreTrainedModel):
+    """OpenAI GPT with a language model head and one that chooses between texts, as in SWAG or ROCStories."""
+
+    new_heads = (("multiple_choice_head",),)
+
+    def __init__(self, config: OpenAIGPTConfig) -> None:
+        super().__init__(config)
+        self.transformer = OpenAIGPTModel(config)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        self.multiple_choice_head = OpenAIGPTSequenceSummary(config)
+        self.init_weights()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        return self.lm_head
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        mc_token_ids: Tensor | None = None,
+        lm_labels: Tensor | None = None,
+        mc_labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> tuple[Tensor, ...]:
+        """As :meth:`OpenAIGPTModel.forward`, with one more axis: all inputs are (B, C, S), C the number of choices.
+
+        Inputs may also be (B, S): one text a row, each with a score.
+
+        Args:
+            mc_token_ids: (B, C), the token whose state is scored; by default the last that is not padding.
+            lm_labels (or ``labels``): (B, C, S), usually the input ids; -100 and -1 are ignored.
+            mc_labels: (B,), the index of the right choice.
+
+        Returns:
+            ``(loss, mc_loss, logits (B, C, S, vocabulary), mc_logits (B, C), …)``; the language model's loss only with
+            ``lm_labels``, the choice's only with ``mc_labels``. Hidden states and attentions are those of B·C texts.
+        """
+        given = input_ids if input_ids is not None else inputs_embeds
+        choices = given is not None and given.dim() == (3 if input_ids is not None else 4)
+        if choices:
+            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds = map(
+                flatten_choices, (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+            )
+        outputs = self.transformer(
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            head_mask,
+            inputs_embeds,
+            output_attentions,
+            output_hidden_states,
+        )
+        logits = self.lm_head(outputs[0])
+        mc_token_ids = None if mc_token_ids is None else mc_token_ids.reshape(-1)
+        mc_logits = self.multiple_choice_head(outputs[0], mc_token_ids, attention_mask).squeeze(-1)
+        if choices:
+            assert given is not None
+            logits, mc_logits = (x.unflatten(0, (-1, given.shape[1])) for x in (logits, mc_logits))
+        lm_labels = one_of(lm_labels=lm_labels, labels=labels)
+        return self._output(
+            "OpenAIGPTDoubleHeadsModelOutput",
+            loss=None if lm_labels is None else causal_loss(logits, lm_labels),
+            mc_loss=None if mc_labels is None else token_loss(mc_logits, mc_labels.reshape(-1)),
+            logits=logits,
+            mc_logits=mc_logits,
+            rest=outputs,
+        )
+
+
+def load_tf_weights_in_openai_gpt(
+    model: OpenAIGPTPreTrainedModel, config: OpenAIGPTConfig, openai_checkpoint_folder_path: str
+) -> OpenAIGPTPreTrainedModel:
+    """Fill a model with the weights of OpenAI's release (``params_shapes.json``, ``params_0.npy`` …), strictly.
+
+    Args:
+        model: filled in place, and returned.
+        config: the model's configuration.
+        openai_checkpoint_folder_path: the folder of these files.
+
+    Raises:
+        WeightsError: if the weights do not fit the model.
+    """
+    model.load_weights(openai_checkpoint_folder_path)
+    return model

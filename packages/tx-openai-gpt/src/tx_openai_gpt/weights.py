@@ -1,0 +1,85 @@
+"""OpenAI GPT's parameters: published name, name in OpenAI's code, layout. See :mod:`tx_core.weights`.
+
+OpenAI's files (``params_0.npy`` …) hold the arrays without names, in the order of the graph: positions, tokens, then
+for every layer those of ``_LAYER``. Their conv1d kernels are (1, in, out); the published ones keep (in, out).
+"""
+
+from __future__ import annotations
+
+import re
+
+from tx_core.weights import Row, Tied, WeightTable
+
+
+def _conv1d(name: str, original: str) -> tuple[Row, Row]:
+    return Row(f"{name}.weight", f"{original}/w", "conv1d", keras="weight"), Row(f"{name}.bias", f"{original}/b")
+
+
+def _norm(name: str, original: str) -> tuple[Row, Row]:
+    return Row(f"{name}.weight", f"{original}/g"), Row(f"{name}.bias", f"{original}/b")
+
+
+LAYER, LAYER_ORIGINAL = "transformer.h.{i}", "model/h{i}"
+
+_FIRST = ("model/we_positions", "model/we")
+_LAYER = (
+    "attn/c_attn/w",
+    "attn/c_attn/b",
+    "attn/c_proj/w",
+    "attn/c_proj/b",
+    "ln_1/g",
+    "ln_1/b",
+    "mlp/c_fc/w",
+    "mlp/c_fc/b",
+    "mlp/c_proj/w",
+    "mlp/c_proj/b",
+    "ln_2/g",
+    "ln_2/b",
+)
+
+
+class OpenAIGPTWeightTable(WeightTable):
+    """A table whose original names are the arrays' numbers."""
+
+    def from_original(self, name: str) -> tuple[str, str] | None:
+        """See :meth:`WeightTable.from_original`."""
+        if not re.fullmatch(r"\d{1,6}", name):
+            return None
+        number = int(name) - len(_FIRST)
+        if number < 0:
+            return super().from_original(_FIRST[number])
+        layer, part = divmod(number, len(_LAYER))
+        return super().from_original(f"model/h{layer}/{_LAYER[part]}")
+
+    def to_original(self, name: str) -> tuple[str, str] | None:
+        """See :meth:`WeightTable.to_original`."""
+        found = super().to_original(name)
+        if found is None:
+            return None
+        original, layout = found
+        if original in _FIRST:
+            return str(_FIRST.index(original)), layout
+        layer, _, part = original.removeprefix("model/h").partition("/")
+        return str(len(_FIRST) + int(layer) * len(_LAYER) + _LAYER.index(part)), layout
+
+
+WEIGHTS = OpenAIGPTWeightTable(
+    prefix="transformer",
+    rows=(
+        Row("transformer.tokens_embed.weight", "model/we", keras="weight"),
+        Row("transformer.positions_embed.weight", "model/we_positions", keras="embeddings"),
+        *_conv1d(f"{LAYER}.attn.c_attn", f"{LAYER_ORIGINAL}/attn/c_attn"),
+        *_conv1d(f"{LAYER}.attn.c_proj", f"{LAYER_ORIGINAL}/attn/c_proj"),
+        *_norm(f"{LAYER}.ln_1", f"{LAYER_ORIGINAL}/ln_1"),
+        *_conv1d(f"{LAYER}.mlp.c_fc", f"{LAYER_ORIGINAL}/mlp/c_fc"),
+        *_conv1d(f"{LAYER}.mlp.c_proj", f"{LAYER_ORIGINAL}/mlp/c_proj"),
+        *_norm(f"{LAYER}.ln_2", f"{LAYER_ORIGINAL}/ln_2"),
+        # The published original has no head.
+        Row("multiple_choice_head.summary.weight"),
+        Row("multiple_choice_head.summary.bias"),
+    ),
+    tied=(Tied("lm_head.weight", "transformer.tokens_embed.weight"),),
+    # The causal mask and the positions, which releases up to 2023 saved.
+    dropped=(f"{LAYER}.attn.bias", "transformer.position_ids"),
+    original_files=("params_shapes.json",),
+)

@@ -1,0 +1,24 @@
+"""The tiny OpenAI GPT that the standard suites test."""
+
+from tx_testing.suites.spec import ModelSpec
+
+SPEC = ModelSpec(
+    architecture="tx_openai_gpt.architecture:ARCHITECTURE",
+    config={
+        "vocab_size": 99,
+        "n_embd": 32,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_positions": 40,
+    },
+    zero_token_types=False,
+    labels={"lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
+    new_heads={"double-heads": ("multiple_choice_head",)},
+    output_heads=("lm", "double-heads"),
+    without_gradient={"double-heads": ("multiple_choice_head",)},
+    max_positions="n_positions",
+    activation="afn",
+    dropouts=("resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_first_dropout"),
+    torch_only=("Conv1D",),
+    tf_only=("TFOpenAIGPTMainLayer",),
+)
