@@ -111,6 +111,10 @@ class Linear(keras.layers.Dense):
         super().build((None, self.in_features))
 
 
+class Conv1D(Linear):
+    """A linear layer whose published weight is (in_features, out_features), as in OpenAI's code and files."""
+
+
 class Embedding(keras.layers.Embedding):
     """A table of vectors, (…) integers → (…, width)."""
 
@@ -182,6 +186,10 @@ class OutputEmbedding(keras.layers.Layer):
 # transpose). The first kind that fits counts.
 _LEAVES: tuple[tuple[type, tuple[tuple[str, str, str, bool], ...]], ...] = (
     (OutputEmbedding, (("weight", "weight_initializer", "weight", False),)),
+    (
+        Conv1D,
+        (("kernel", "kernel_initializer", "weight", False), ("bias", "bias_initializer", "bias", False)),
+    ),
     (
         keras.layers.Dense,
         (("kernel", "kernel_initializer", "weight", True), ("bias", "bias_initializer", "bias", False)),

@@ -126,8 +126,15 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, int | float | np.number)
 
 
+def _holds_tensors(value: Any) -> bool:
+    """Whether a list holds tensors, as a memory of earlier calls does, or lists of them."""
+    while isinstance(value, list | tuple) and value:
+        value = value[0]
+    return bool(ops.is_tensor(value)) or isinstance(value, keras.KerasTensor)
+
+
 def _to_tensors(name: str, value: Any) -> Any:
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, list | tuple) or _holds_tensors(value):
         return value
     try:
         array = np.asarray(value)
