@@ -48,6 +48,15 @@ def test_framework_option_collects_by_suffix(project: pytest.Pytester, option: s
     assert names(result) == collected
 
 
+def test_framework_option_goes_for_files_that_are_named(project: pytest.Pytester) -> None:
+    files = ("test_a.py", "test_a_torch.py", "test_a_tf.py::test_it")
+    result = project.runpytest_subprocess("--framework", "torch", "--collect-only", "-q", *files)
+    assert names(result) == {"test_a_torch.py"}
+    result = project.runpytest_subprocess("--framework", "both", "--collect-only", "-q", *files)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--framework both leaves out all of test_a.py*"])
+
+
 def test_without_the_option_all_is_collected(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("--collect-only", "-q")
     assert len(names(result)) == 5

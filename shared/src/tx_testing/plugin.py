@@ -68,7 +68,14 @@ def pytest_configure(config: pytest.Config) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:  # loaded by another plugin before the environment was set
         torch.set_num_threads(1)
-    wanted(config)
+    kinds = wanted(config)
+    # pytest collects a file that is named on the command line whatever pytest_ignore_collect says.
+    files = [arg for arg in config.args if not _is_unwanted(Path(arg.partition("::")[0]), kinds)]
+    if config.args and not files:
+        raise pytest.UsageError(
+            f"--framework {config.getoption('--framework')} leaves out all of {' '.join(config.args)}"
+        )
+    config.args[:] = files
     data.set_start(config.rootpath)
 
 
@@ -85,9 +92,11 @@ def wanted(config: pytest.Config) -> frozenset[str]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
-        return None
-    return True if kind_of(collection_path) not in wanted(config) else None
+    return True if _is_unwanted(collection_path, wanted(config)) else None
+
+
+def _is_unwanted(path: Path, kinds: frozenset[str]) -> bool:
+    return path.suffix == ".py" and path.name.startswith("test_") and kind_of(path) not in kinds
 
 
 def undeclared(path: Path, before: frozenset[str]) -> str | None:
