@@ -3,55 +3,23 @@
 from __future__ import annotations
 
 import json
-import random
-from pathlib import Path
 
 import pytest
 
 from tx_bert.tokenizer import BertTokenizer
 from tx_testing import reference
 from tx_testing.data import data_path
-
-AWKWARD = [
-    "", "   ", "Hello, world!", "Ünïcödé naïve café RÉSUMÉ", "cafe\u0301 e\u0301e\u0301s", "İstanbul DİYARBAKIR",
-    "Straße GROSS ß \u1e9e", "ΟΔΥΣΣΕΥΣ ΣΑΣ.", "漢字とかなカナ 中文abc混合", "한국어 텍스트",
-    "a\u200bb\u00adc \x00\x07zero\ufffdwidth", "tab\tnew\nline\r\nx\x0by\x0cz\x1cq\x85w\u2028u\u2029v\u00a0n\u3000m",
-    "emoji 😀👍🏽 👨‍👩‍👧 end", "a" * 99, "a" * 100, "a" * 101, "b" * 150 + " ok",
-    "[MASK] x[MASK]y [CLS]a[SEP] [mask] [UNK]", "don't stop--it's 3.14, $5^2 `x` ~y~ |z|",
-    "https://example.org/a_b?c=d&e=f#g", "क्षत्रिय हिन्दी", "العَرَبِيَّة مرحبا", "שָׁלוֹם", "ภาษาไทย", "tiếng Việt",
-    "ﬁnancial ﬂow Ⅷ ½ ㎏", "\u01c5 \u0149", "x\u0300\u0323y q\u0323\u0307", "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠀀𠮷", "。、！？「」…—–‘’“”",
-    "\ue000priv \U000e0001tag", "a\u0345b Ά\u0345", "mixed\u4e2d\u0301文", "\U0001d165\U0001d16e", "[MASK][MASK] [MASK].",
-    "un##known ##ing", "K\u212a \u2126",
-]  # fmt: skip
-POOLS = [
-    "abcdefghij ABC .,!?",
-    "éàüßİıſ ",
-    "漢字かなカナ中",
-    "\u0301\u0323abc e",
-    "😀\u200d\ufe0f x",
-    "\x00\x01\t\n\r\u200b\u00ad a",
-]
-
-
-def awkward_texts():
-    rng = random.Random(0)
-    made = ["".join(rng.choice(rng.choice(POOLS)) for _ in range(rng.randint(1, 40))) for _ in range(300)]
-    return AWKWARD + made
-
+from tx_testing.texts import RUNNING, awkward_texts, rows, running_lines
 
 SCRIPT = r"""
 import os
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import numpy as np
-from pathlib import Path
 from transformers import BertTokenizerFast
 
 def main(arguments, inputs, folder):
-    texts = list(arguments["texts"])
-    for path in arguments["files"]:
-        texts += Path(path).read_bytes().decode("utf-8").split("\n")
     tokenizer = BertTokenizerFast(vocab_file=arguments["vocab"], do_lower_case=arguments["lower"])
-    encoding = tokenizer(texts, return_offsets_mapping=True, add_special_tokens=False)
+    encoding = tokenizer(arguments["texts"], return_offsets_mapping=True, add_special_tokens=False)
     rows = encoding["input_ids"]
     return {
         "lengths": np.array([len(row) for row in rows]),
@@ -64,26 +32,15 @@ def main(arguments, inputs, folder):
 @pytest.mark.parametrize("name, lower", [("uncased", True), ("cased", False)])
 def test_every_line_has_the_references_ids_and_places(name, lower):
     vocab = data_path(f"vocab/bert-base-{name}")
-    names = ("wikitext-2/test.txt", "wikitext-2/valid.txt", "wikitext-2-raw/wiki.test.raw")
-    files = [str(data_path(f"lm/{file}")) for file in names]
-    if not lower:
-        files = files[2:]  # the one in its own case
-    texts = awkward_texts()
-    result = reference.run(
-        SCRIPT, {"texts": texts, "files": files, "vocab": str(vocab / "vocab.txt"), "lower": lower}
-    ).arrays
-    for file in files:
-        texts += Path(file).read_bytes().decode("utf-8").split("\n")
+    texts = [*awkward_texts(), *(running_lines() if lower else running_lines(RUNNING[2]))]
+    arguments = {"texts": texts, "vocab": str(vocab / "vocab.txt"), "lower": lower}
+    result = reference.run(SCRIPT, arguments).arrays
     tokenizer = BertTokenizer.from_pretrained(vocab, do_lower_case=lower)
-    lengths, ids, spans = result["lengths"].tolist(), result["ids"].tolist(), result["spans"].tolist()
-    assert len(texts) == len(lengths)
-    start = 0
-    for text, length in zip(texts, lengths, strict=True):
+    for text, ids, spans in zip(texts, rows(result, "ids"), rows(result, "spans"), strict=True):
         encoding = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-        assert encoding["input_ids"] == ids[start : start + length], text
-        assert [list(span) for span in encoding["offset_mapping"]] == spans[start : start + length], text
-        assert tokenizer.encode(text, add_special_tokens=False) == encoding["input_ids"]
-        start += length
+        assert encoding["input_ids"] == ids, text
+        assert [list(span) for span in encoding["offset_mapping"]] == spans, text
+        assert tokenizer.encode(text, add_special_tokens=False) == ids
 
 
 CALLS = [

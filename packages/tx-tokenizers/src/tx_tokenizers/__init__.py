@@ -4,6 +4,8 @@ from tx_core.lazy import attach
 
 EXPORTS = {
     "base": ("PreTrainedTokenizer",),
+    "bpe": ("BPETokenizer",),
+    "byte_bpe": ("ByteLevelBPETokenizer",),
     "encoding": ("BatchEncoding",),
     "special_tokens": ("AddedToken",),
     "wordpiece": ("BasicTokenizer", "WordPieceTokenizer", "WordpieceTokenizer", "load_vocab"),
@@ -12,6 +14,8 @@ EXPORTS = {
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .base import PreTrainedTokenizer as PreTrainedTokenizer
+    from .bpe import BPETokenizer as BPETokenizer
+    from .byte_bpe import ByteLevelBPETokenizer as ByteLevelBPETokenizer
     from .encoding import BatchEncoding as BatchEncoding
     from .special_tokens import AddedToken as AddedToken
     from .wordpiece import BasicTokenizer as BasicTokenizer

@@ -131,8 +131,8 @@ class PreTrainedTokenizer:
     padding_side: str = "right"
     truncation_side: str = "right"
     #: (special token's name, or "A" / "B" for the sequences; token type) in order.
-    single_layout: ClassVar[Layout] = (("A", 0),)
-    pair_layout: ClassVar[Layout] = (("A", 0), ("B", 1))
+    single_layout: Layout = (("A", 0),)
+    pair_layout: Layout = (("A", 0), ("B", 1))
     pad_token_type_id: int = 0
     #: Keywords of ``tokenize`` and of the calls that reach ``prepare_for_tokenization``.
     tokenize_options: ClassVar[frozenset[str]] = frozenset()
@@ -220,7 +220,7 @@ class PreTrainedTokenizer:
         raise NotImplementedError
 
     def prepare_for_tokenization(self, text: str, **options: Any) -> str:
-        """What is tokenized for ``text``: the text itself, or with something put in front of it."""
+        """What is tokenized for a text without added tokens: itself, or with something put in front of it."""
         return text
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
@@ -505,46 +505,46 @@ class PreTrainedTokenizer:
     def tokenize(self, text: str, **options: Any) -> list[str]:
         """Splits text into tokens; special and added tokens inside it stay whole."""
         self._options(options)
-        text = self.prepare_for_tokenization(text, **options)
         pieces = self._get_splitter().split(text)
         if pieces is None:
-            return self._tokenize(text)
+            return self._tokenize(self.prepare_for_tokenization(text, **options)) if text else []
         tokens: list[str] = []
         for start, end, token in pieces:
             if token is None:
-                tokens += self._tokenize(text[start:end])
+                tokens += self._tokenize(self.prepare_for_tokenization(text[start:end], **options))
             else:
                 tokens.append(token.content)
         return tokens
 
     def _text_ids(self, text: str, options: Mapping[str, Any]) -> list[int]:
-        text = self.prepare_for_tokenization(text, **options)
         pieces = (self._splitter or self._get_splitter()).split(text)
         if pieces is None:
-            return self._encode(text)
+            return self._encode(self.prepare_for_tokenization(text, **options)) if text else []
         ids: list[int] = []
         for start, end, token in pieces:
             if token is None:
-                ids += self._encode(text[start:end])
+                ids += self._encode(self.prepare_for_tokenization(text[start:end], **options))
             else:
                 ids.append(self._known_id(token.content))
         return ids
 
     def _text_spans(self, text: str, options: Mapping[str, Any]) -> tuple[list[int], list[Span]]:
-        prepared = self.prepare_for_tokenization(text, **options)
-        shift = len(prepared) - len(text)  # characters put in front, which the caller's text does not have
         ids: list[int] = []
         spans: list[Span] = []
-        for start, end, token in self._get_splitter().split(prepared) or [(0, len(prepared), None)]:
+        whole: list[tuple[int, int, AddedToken | None]] = [(0, len(text), None)] if text else []
+        for start, end, token in self._get_splitter().split(text) or whole:
             if token is not None:
                 ids.append(self._known_id(token.content))
                 spans.append((start, end))
                 continue
-            more, found = self._encode_with_offsets(prepared[start:end])
+            prepared = self.prepare_for_tokenization(text[start:end], **options)
+            more, found = self._encode_with_offsets(prepared)
+            shift = end - start - len(prepared)  # minus the characters put in front, which the text does not have
+            if shift:
+                # A token of nothing but what was put in front is given the first character.
+                found = [(max(first + shift, 0), max(last + shift, 1)) for first, last in found]
             ids += more
             spans += [(start + first, start + last) for first, last in found] if start else found
-        if shift:
-            spans = [(max(first - shift, 0), max(last - shift, 0)) for first, last in spans]
         return ids, spans
 
     def _sequence(self, text: Text, options: Mapping[str, Any], split: bool, spans: bool) -> _Sequence:

@@ -56,10 +56,10 @@ def checked_vocabulary(value: object, path: object) -> dict[str, int]:
     return value
 
 
-def json_bytes(value: object) -> bytes:
+def json_bytes(value: object, compact: bool = False) -> bytes:
     import json
 
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+    return (json.dumps(value, indent=None if compact else 2, ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -275,8 +275,8 @@ class WordPieceTokenizer(PreTrainedTokenizer):
     """
 
     vocab_files_names: ClassVar[Mapping[str, str]] = {"vocab_file": "vocab.txt"}
-    single_layout: ClassVar[Layout] = (("cls_token", 0), ("A", 0), ("sep_token", 0))
-    pair_layout: ClassVar[Layout] = (("cls_token", 0), ("A", 0), ("sep_token", 0), ("B", 1), ("sep_token", 1))
+    single_layout: Layout = (("cls_token", 0), ("A", 0), ("sep_token", 0))
+    pair_layout: Layout = (("cls_token", 0), ("A", 0), ("sep_token", 0), ("B", 1), ("sep_token", 1))
     _remembered: ClassVar[tuple[str, ...]] = (
         *PreTrainedTokenizer._remembered,
         "_token_memo",

@@ -1,0 +1,165 @@
+"""OpenAI GPT's tokenizer: lower-cased BPE over the words of spaCy, or of BERT's basic tokenization without it."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from tx_tokenizers.bpe import BPETokenizer
+from tx_tokenizers.wordpiece import BasicTokenizer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, ClassVar
+
+    from tx_tokenizers.base import Span
+
+__all__ = ["OpenAIGPTTokenizer", "text_standardize"]
+
+logger = logging.getLogger(__name__)
+
+_PLAIN = {"—": "-", "–": "-", "―": "-", "…": "...", "´": "'"}
+_MARKS = re.compile(r"-+|~+|!+|\"+|;+|\?+|\++|,+|\)+|\(+|\\+|/+|\*+|\[+|\]+|}+|{+|\|+|_+")
+_SPACES = re.compile(r"\s+")
+_WORD_OR_SPACE = re.compile(r"\S+|\s+")
+
+
+_BASIC = BasicTokenizer(do_lower_case=True)
+
+
+def text_standardize(text: str) -> str:
+    """Plain dashes, dots and apostrophes, spaces around marks and line ends, otherwise single spaces."""
+    return _standardize(text, _places(text))[0]
+
+
+def _places(text: str) -> list[Span]:
+    return [(index, index + 1) for index in range(len(text))]
+
+
+def _standardize(text: str, places: list[Span]) -> tuple[str, list[Span]]:
+    """The same, with the place that each character of the result is from; ``places`` are those of the text's."""
+    plain = [(new, place) for old, place in zip(text, places, strict=True) for new in _PLAIN.get(old, old)]
+    spaced: list[tuple[str, Span]] = []
+    end = 0
+    for match in _MARKS.finditer("".join(new for new, _ in plain)):
+        marks = plain[match.start() : match.end()]
+        spaced += [*plain[end : match.start()], (" ", marks[0][1]), *marks, (" ", marks[-1][1])]
+        end = match.end()
+    spaced += plain[end:]
+    standard: list[tuple[str, Span]] = []
+    end = 0
+    for match in _SPACES.finditer("".join(new for new, _ in spaced)):
+        standard += spaced[end : match.start()]
+        # White space that holds a line end becomes " \n ", any other one space.
+        standard += [(new, spaced[match.start()][1]) for new in (" \n " if "\n" in match.group() else " ")]
+        end = match.end()
+    standard += spaced[end:]
+    whole = "".join(new for new, _ in standard)
+    start, stop = len(whole) - len(whole.lstrip()), len(whole.rstrip())
+    return whole[start:stop], [place for _, place in standard[start:stop]]
+
+
+def _language() -> tuple[Any, Callable[[str], str] | None]:
+    """spaCy's English tokenizer and ftfy's ``fix_text``, or two None where either is not installed."""
+    try:
+        from ftfy import fix_text  # type: ignore[import-not-found]
+        from spacy.lang.en import English  # type: ignore[import-not-found]
+    except ImportError:
+        logger.warning("spaCy and ftfy are not both installed: words are those of BERT's basic tokenization")
+        return None, None
+    return English().tokenizer, fix_text
+
+
+class OpenAIGPTTokenizer(BPETokenizer):
+    """The last piece of a word ends in ``</w>``; text is lower-cased.
+
+    As published, words are those of spaCy's English tokenizer after ftfy's ``fix_text`` where both are installed, and
+    those of ``BasicTokenizer`` otherwise; the two differ in places (``don't``, accents).
+
+    Args:
+        vocab_file, merges_file, vocab, merges: see ``MergesTokenizer``.
+        options: see ``PreTrainedTokenizer``.
+    """
+
+    model_input_names: Sequence[str] = ("input_ids", "attention_mask")
+    pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "vocab_file": {"openai-gpt": "https://huggingface.co/openai-gpt/resolve/main/vocab.json"},
+        "merges_file": {"openai-gpt": "https://huggingface.co/openai-gpt/resolve/main/merges.txt"},
+    }
+    max_model_input_sizes: ClassVar[Mapping[str, int]] = {"openai-gpt": 512}
+    _remembered: ClassVar[tuple[str, ...]] = (*BPETokenizer._remembered, "nlp", "fix_text")
+
+    def __init__(
+        self,
+        vocab_file: str | os.PathLike[str] | None = None,
+        merges_file: str | os.PathLike[str] | None = None,
+        unk_token: str = "<unk>",
+        **options: Any,
+    ) -> None:
+        super().__init__(vocab_file, merges_file, unk_token=unk_token, **options)
+
+    def _forget(self) -> None:
+        super()._forget()
+        if "nlp" not in self.__dict__:
+            self.nlp, self.fix_text = _language()
+
+    def _words(self, text: str) -> list[str]:
+        if self.fix_text is None:
+            return _BASIC.words(text)
+        return [token.text for token in self.nlp(text_standardize(self.fix_text(text)))]
+
+    def _word_spans(self, text: str) -> list[tuple[str, int]]:
+        return _BASIC.word_spans(text)
+
+    def _parts(self, word: str) -> list[str]:
+        return _BASIC.split_word(word) if self.fix_text is None else [word.lower()]
+
+    def _parts_with_origins(self, word: str) -> list[tuple[str, Sequence[int]]]:
+        if self.fix_text is None:
+            return _BASIC.split_word_with_origins(word)
+        return [(word.lower(), [index for index, character in enumerate(word) for _ in character.lower()])]
+
+    def _spell(self, pieces: list[str]) -> list[str]:
+        # A line end with a space after it, as spaCy may join them, is the line end's own token.
+        return ["\n</w>"] if pieces == ["\n", " </w>"] else pieces
+
+    def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
+        if self.fix_text is None:
+            return super()._encode_with_offsets(text)
+        standard, places = _standardize(*self._fixed(text, self.fix_text))
+        ids: list[int] = []
+        spans: list[Span] = []
+        for token in self.nlp(standard):
+            more, found = self._span_memo[token.text]
+            found = found[:1] if len(more) < len(found) else found
+            ids += more
+            spans += [(places[token.idx + start][0], places[token.idx + end - 1][1]) for start, end in found]
+        return ids, spans
+
+    def _fixed(self, text: str, fix: Callable[[str], str]) -> tuple[str, list[Span]]:
+        """What ftfy makes of a text, and where each of its characters is from: exact where a word keeps its length.
+
+        Raises ValueError if ftfy changes the text otherwise than word by word.
+        """
+        fixed = fix(text)
+        if fixed == text:
+            return text, _places(text)
+        parts: list[str] = []
+        places: list[Span] = []
+        for match in _WORD_OR_SPACE.finditer(text):
+            part = fix(match.group())
+            start, end = match.span()
+            exact = len(part) == end - start
+            places += [(start + index, start + index + 1) if exact else (start, end) for index in range(len(part))]
+            parts.append(part)
+        if "".join(parts) != fixed:
+            raise ValueError(
+                "return_offsets_mapping=True: ftfy changes this text across words; encode it without offsets"
+            )
+        return fixed, places
+
+    def convert_tokens_to_string(self, tokens: list[str]) -> str:
+        """Words, with the pieces inside them joined on."""
+        return "".join(tokens).replace("</w>", " ").strip()

@@ -1,0 +1,295 @@
+"""Byte-pair encoding over characters: a word is divided into characters, and the pairs of a list are merged by rank.
+
+Sennrich et al. 2016 (https://arxiv.org/abs/1508.07909). ``BPETokenizer`` marks the end of a word with ``</w>``, as
+OpenAI GPT and CTRL do; byte-level BPE is in ``byte_bpe``.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+
+from .base import PreTrainedTokenizer
+from .memo import WordMemo
+from .tokenizer_files import checked_vocabulary, json_bytes, read_json_object, read_text, write_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, ClassVar
+
+    from .base import Span
+
+    Pair = tuple[str, ...]
+
+#: Up to this many symbols, looking through the whole word for the next pair is quicker than keeping a queue.
+_SHORT = 64
+
+
+def read_merges(path: str | os.PathLike[str]) -> list[Pair]:
+    """The pairs of a merges file, one a line in the order of their rank, after a first line ``#version``.
+
+    Symbols are parted by white space of any kind, as published: a line whose symbols hold some (CTRL has 134) reads as
+    fewer or other symbols, and counts as a rank all the same. Raises ValueError naming the file and the line if a line
+    is not two symbols parted by a space.
+    """
+    from pathlib import Path
+
+    lines = read_text(Path(path), "list of merges").replace("\r\n", "\n").split("\n")
+    first = 1 if lines[0].startswith("#version") else 0
+    merges: list[Pair] = []
+    for number, line in enumerate(lines[first:], first + 1):
+        if line:
+            left, _, right = line.partition(" ")
+            if not left or not right or " " in right:
+                raise ValueError(f"{path}: line {number} is not a pair of symbols: {line!r}")
+            merges.append(tuple(line.split()))
+    return merges
+
+
+def checked_merges(value: object, path: object) -> list[Pair]:
+    """The merges of a ``tokenizer.json``: texts of two symbols, or lists of two."""
+    if not isinstance(value, list):
+        raise ValueError(f"{path}: merges must be a list, not {type(value).__name__}")
+    merges: list[Pair] = []
+    for entry in value:
+        pair = entry.split(" ") if isinstance(entry, str) else entry
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise ValueError(f"{path}: merge {entry!r} is not a pair of symbols")
+        merges.append((pair[0], pair[1]))
+    return merges
+
+
+def merge(symbols: list[str], ranks: Mapping[Pair, int]) -> list[str]:
+    """Merges neighbouring symbols, in place: again and again all pairs of the lowest rank, from left to right.
+
+    Time is O(n log n) in the number of symbols.
+    """
+    if len(symbols) > _SHORT:
+        return _merge_long(symbols, ranks)
+    get = ranks.get
+    never = 1 << 60
+    order = [get(pair, never) for pair in pairwise(symbols)]
+    while order:
+        best = min(order)
+        if best == never:
+            break
+        at = order.index(best)
+        while True:
+            symbols[at] += symbols.pop(at + 1)
+            del order[at]
+            if at:
+                order[at - 1] = get((symbols[at - 1], symbols[at]), never)
+            if at < len(order):
+                order[at] = get((symbols[at], symbols[at + 1]), never)
+            # A pair of the same rank further on; what was just made waits for its own turn.
+            if best not in order[at + 1 :]:
+                break
+            at = order.index(best, at + 1)
+    return symbols
+
+
+def _merge_long(symbols: list[str], ranks: Mapping[Pair, int]) -> list[str]:
+    """The same with the places of each rank in a queue and the symbols in a linked list."""
+    count = len(symbols)
+    after = list(range(1, count + 1))
+    before = list(range(-1, count - 1))
+    alive = [True] * count
+    places: dict[int, list[int]] = {}
+    for at in range(count - 1):
+        rank = ranks.get((symbols[at], symbols[at + 1]))
+        if rank is not None:
+            places.setdefault(rank, []).append(at)
+    queue = list(places)
+    heapify(queue)
+    while queue:
+        best = heappop(queue)
+        for at in sorted(places.pop(best)):
+            following = after[at]
+            # The place may have been merged away, or changed, since it was noted.
+            if not alive[at] or following >= count or ranks.get((symbols[at], symbols[following])) != best:
+                continue
+            symbols[at] += symbols[following]
+            alive[following] = False
+            after[at] = after[following]
+            if after[at] < count:
+                before[after[at]] = at
+            for left, right in ((before[at], at), (at, after[at])):
+                if left >= 0 and right < count:
+                    rank = ranks.get((symbols[left], symbols[right]))
+                    if rank is not None:
+                        if rank not in places:
+                            places[rank] = []
+                            heappush(queue, rank)
+                        places[rank].append(left)
+    symbols[:] = [symbol for symbol, lives in zip(symbols, alive, strict=True) if lives]
+    return symbols
+
+
+class MergesTokenizer(PreTrainedTokenizer):
+    """A tokenizer whose files are ``vocab.json`` (token to id) and ``merges.txt``.
+
+    Args:
+        vocab_file: a JSON object of token to id. ``vocab`` gives the mapping itself instead.
+        merges_file: one pair of symbols a line. ``merges`` gives the pairs themselves instead.
+        options: see ``PreTrainedTokenizer``.
+
+    Raises ValueError if the vocabulary or the merges are missing, given twice, or malformed.
+    """
+
+    vocab_files_names: ClassVar[Mapping[str, str]] = {"vocab_file": "vocab.json", "merges_file": "merges.txt"}
+
+    def __init__(
+        self,
+        vocab_file: str | os.PathLike[str] | None = None,
+        merges_file: str | os.PathLike[str] | None = None,
+        *,
+        vocab: Mapping[str, int] | None = None,
+        merges: Sequence[Pair] | None = None,
+        **options: Any,
+    ) -> None:
+        if (vocab_file is None) == (vocab is None) or (merges_file is None) == (merges is None):
+            raise ValueError(f"{type(self).__name__} needs vocab_file and merges_file, or vocab and merges")
+        if vocab_file is not None:
+            from pathlib import Path
+
+            self.encoder = checked_vocabulary(read_json_object(Path(vocab_file)), vocab_file)
+        else:
+            self.encoder = checked_vocabulary(dict(vocab or {}), "vocab")
+        self.decoder = {index: token for token, index in self.encoder.items()}
+        pairs = read_merges(merges_file) if merges_file is not None else checked_merges(list(merges or ()), "merges")
+        self.bpe_ranks: dict[Pair, int] = {pair: rank for rank, pair in enumerate(pairs) if len(pair) == 2}
+        super().__init__(**options)
+
+    @classmethod
+    def _arguments_from_tokenizer_json(cls, data: Mapping[str, Any], path: Path) -> dict[str, Any]:
+        model = data.get("model")
+        if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
+            raise ValueError(f"{path}: {cls.__name__} needs a model of type BPE")
+        arguments: dict[str, Any] = {
+            "vocab": checked_vocabulary(model.get("vocab"), path),
+            "merges": checked_merges(model.get("merges"), path),
+        }
+        if model.get("unk_token") is not None:
+            arguments["unk_token"] = model["unk_token"]
+        return arguments
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.encoder)
+
+    def _token_to_id(self, token: str) -> int | None:
+        return self.encoder.get(token)
+
+    def _id_to_token(self, index: int) -> str | None:
+        return self.decoder.get(index)
+
+    def get_vocab(self) -> dict[str, int]:
+        return {**self.encoder, **self.added_tokens_encoder}
+
+    def save_vocabulary(self, save_directory: str | os.PathLike[str]) -> tuple[str, ...]:
+        """Writes ``vocab.json`` and ``merges.txt`` into a folder; returns their paths."""
+        from pathlib import Path
+
+        vocab_path, merges_path = (Path(save_directory) / name for name in self.vocab_files_names.values())
+        write_bytes(vocab_path, json_bytes(self.encoder, compact=True))
+        pairs = sorted(self.bpe_ranks, key=self.bpe_ranks.__getitem__)
+        write_bytes(merges_path, ("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in pairs)).encode("utf-8"))
+        return str(vocab_path), str(merges_path)
+
+    def _piece_ids(self, tokens: Iterable[str]) -> list[int]:
+        encoder = self.encoder
+        return [encoder[token] if token in encoder else self._known_id(token) for token in tokens]
+
+
+class BPETokenizer(MergesTokenizer):
+    """Words that are divided into characters, the last of which carries ``</w>``.
+
+    A subclass gives the words (``_words`` and ``_word_spans``), how a word is cut before its characters are merged
+    (``_parts`` and ``_parts_with_origins``), and how pieces are spelt (``_spell``).
+    """
+
+    _remembered: ClassVar[tuple[str, ...]] = (
+        *MergesTokenizer._remembered,
+        "_token_memo",
+        "_id_memo",
+        "_span_memo",
+    )
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._token_memo = WordMemo(self._word_tokens)
+        self._id_memo = WordMemo(self._word_ids)
+        self._span_memo = WordMemo(self._word_id_spans)
+
+    # What a subclass may give ---------------------------------------------------------------------------------------
+
+    def _words(self, text: str) -> list[str]:
+        """The runs of a text that are tokenized independently of one another."""
+        return text.split()
+
+    def _word_spans(self, text: str) -> list[tuple[str, int]]:
+        """The same runs with their places."""
+        raise NotImplementedError
+
+    def _parts(self, word: str) -> list[str]:
+        """What one of the ``_words`` is cut into before its characters are merged."""
+        return [word]
+
+    def _parts_with_origins(self, word: str) -> list[tuple[str, Sequence[int]]]:
+        """The same with the index in the word that each character is from."""
+        return [(word, range(len(word)))]
+
+    def _spell(self, pieces: list[str]) -> list[str]:
+        """Tokens as the vocabulary has them, of the merged pieces of a word."""
+        return pieces
+
+    # Tokenization ---------------------------------------------------------------------------------------------------
+
+    def bpe(self, word: str) -> list[str]:
+        """The merged pieces of a word, the last of which ends in ``</w>``."""
+        return merge([*word[:-1], word[-1] + "</w>"], self.bpe_ranks)
+
+    def _word_tokens(self, word: str) -> list[str]:
+        return [token for part in self._parts(word) for token in self._spell(self.bpe(part))]
+
+    def _word_ids(self, word: str) -> tuple[int, ...]:
+        return tuple(self._piece_ids(self._word_tokens(word)))
+
+    def _word_id_spans(self, word: str) -> tuple[list[int], list[Span]]:
+        ids: list[int] = []
+        spans: list[Span] = []
+        for part, origins in self._parts_with_origins(word):
+            pieces = self.bpe(part)
+            ids += self._piece_ids(self._spell(pieces))
+            start = 0
+            for number, piece in enumerate(pieces, 1):
+                end = start + len(piece) if number < len(pieces) else len(part)
+                spans.append((min(origins[start:end]), max(origins[start:end]) + 1))
+                start = end
+        return ids, spans
+
+    def _tokenize(self, text: str) -> list[str]:
+        tokens: list[str] = []
+        memo = self._token_memo
+        for word in self._words(text):
+            tokens += memo[word]
+        return tokens
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = []
+        memo = self._id_memo
+        for word in self._words(text):
+            ids += memo[word]
+        return ids
+
+    def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
+        ids: list[int] = []
+        spans: list[Span] = []
+        for word, place in self._word_spans(text):
+            more, found = self._span_memo[word]
+            ids += more
+            spans += [(place + start, place + end) for start, end in found]
+        return ids, spans
