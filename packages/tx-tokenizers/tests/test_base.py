@@ -197,6 +197,13 @@ def test_encode_plus_truncates_and_keeps_what_overflows(tokenizer, strategy):
     )
 
 
+def test_encode_plus_says_how_much_of_a_pair_it_cut(tokenizer):
+    encoding = tokenizer.encode_plus("the", "quick brown fox jump", max_length=6)
+    assert encoding["num_truncated_tokens"] == 2
+    assert encoding["overflowing_tokens"] == []  # of the first sequence, as in 2019, where both may be shortened
+    assert "num_truncated_tokens" not in tokenizer.encode_plus("the", "quick", max_length=6)
+
+
 def test_encode_plus_truncates_pairs(tokenizer):
     first, second = "the quick brown fox", "lazy dog"
     a, b = ids(tokenizer, first), ids(tokenizer, second)

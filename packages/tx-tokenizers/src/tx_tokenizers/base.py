@@ -1014,7 +1014,7 @@ class PreTrainedTokenizer:
             self._pad_columns({**columns, **kept_columns}, padding, pad_length, multiple, side)
         if rows_for_overflow:
             columns["overflow_to_sample_mapping"] = origin
-        if not any(columns.get("overflowing_tokens", ())):
+        if not any(columns.get("num_truncated_tokens", ())):
             for name in _COUNTS:
                 if name not in wanted:
                     columns.pop(name, None)
