@@ -232,7 +232,8 @@ class Parameter:
     def assign(self, value: Array) -> None:
         """Set the values, given in the published layout."""
         value = value.T if self.transposed else value
-        self.variable.assign(np.ascontiguousarray(value, dtype=keras_dtype(self.variable)))
+        # The framework copies the array as it is strided; another copy here would be one too many.
+        self.variable.assign(np.asarray(value, dtype=keras_dtype(self.variable)))
 
     def initialize(self) -> None:
         """Give the variable new first values."""
