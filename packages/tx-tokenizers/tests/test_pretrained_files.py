@@ -225,6 +225,6 @@ def test_fifty_thousand_added_tokens_load_within_a_second_and_do_not_slow_down(f
     start = time.process_time()
     again = WordPieceTokenizer.from_pretrained(folder)
     again.tokenize("the fox")
-    assert time.process_time() - start < 1.5  # 1 s on an idle core
+    assert time.process_time() - start < 1.0
     assert again.tokenize("the tok00012 fox") == ["the", "tok00012", "fox"]
     assert seconds(again) < 2 * before + 0.01

@@ -608,8 +608,11 @@ class PreTrainedTokenizer:
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
     ) -> list[int]:
         """Token types (segments) of what ``build_inputs_with_special_tokens`` gives for the same sequences."""
+        layout = self.single_layout if token_ids_1 is None else self.pair_layout
+        if token_ids_1 is None and not any(kind for _, kind in layout):
+            return [0] * (len(token_ids_0) + len(layout) - 1)
         types: list[int] = []
-        for part, kind in self.single_layout if token_ids_1 is None else self.pair_layout:
+        for part, kind in layout:
             length = len(token_ids_0) if part == "A" else len(token_ids_1 or ()) if part == "B" else 1
             types += [kind] * length
         return types
@@ -941,65 +944,41 @@ class PreTrainedTokenizer:
             raise ValueError(f"stride={stride} must not be negative")
         columns: dict[str, list[Any]] = {name: [] for name in (*_COLUMNS, *_COUNTS) if name in wanted or name in extra}
         origin: list[int] = []
-        places = "offset_mapping" in wanted or rows_for_overflow or split
-        sequence_ids: list[list[int | None]] | None = [] if places else None
-        word_ids: list[list[int | None]] | None = [] if split else None
         spans = "offset_mapping" in wanted
+        sequence_ids: list[list[int | None]] | None = [] if spans or rows_for_overflow or split else None
+        word_ids: list[list[int | None]] | None = [] if split else None
         longest = 0
-        ids_column = columns["input_ids"]
         for number, (text, text_pair) in enumerate(pairs):
-            if isinstance(text, str) and not split and not spans:
-                first = _Sequence(self._text_ids(text, options))
-            else:
-                first = self._sequence(text, options, split, spans)
+            first = self._sequence(text, options, split, spans)
             second = None if text_pair is None else self._sequence(text_pair, options, split, spans)
             size, pair_size = len(first.ids), None if second is None else len(second.ids)
             total = size + (pair_size or 0) + (self.num_added_tokens(second is not None) if add_special_tokens else 0)
             surplus = 0 if max_length is None else max(total - max_length, 0)
             longest = max(longest, total - surplus)
-            cuts = [(0, size, 0, pair_size)]
-            if surplus:
-                if refuse and strategy == "do_not_truncate":
-                    kept_lengths(size, pair_size, surplus, strategy)
-                if rows_for_overflow:
-                    cuts = self._windows(size, pair_size, surplus, strategy, stride)
-                elif strategy != "do_not_truncate":
-                    kept, pair_kept = kept_lengths(size, pair_size, surplus, strategy)
-                    if self.truncation_side == "left":
-                        cuts = [(size - kept, size, (pair_size or 0) - (pair_kept or 0), pair_size)]
-                    else:
-                        cuts = [(0, kept, 0, pair_kept)]
-            for cut in cuts:
-                row = first.ids if cut[:2] == (0, size) else first.ids[cut[0] : cut[1]]
-                pair_row = None if second is None else second.ids[cut[2] : cut[3]]
-                if add_special_tokens:
-                    ids = self.build_inputs_with_special_tokens(row, pair_row)
+            if not surplus:
+                cuts = [(0, size, 0, pair_size)]
+            elif rows_for_overflow:
+                cuts = self._windows(size, pair_size, surplus, strategy, stride)
+            elif strategy == "do_not_truncate" and not refuse:
+                cuts = [(0, size, 0, pair_size)]
+            else:
+                kept, pair_kept = kept_lengths(size, pair_size, surplus, strategy)
+                if self.truncation_side == "left":
+                    cuts = [(size - kept, size, (pair_size or 0) - (pair_kept or 0), pair_size)]
                 else:
-                    ids = row + (pair_row or [])
-                ids_column.append(ids)
-                if "token_type_ids" in columns:
-                    if add_special_tokens:
-                        types = self.create_token_type_ids_from_sequences(row, pair_row)
-                    else:
-                        types = [0] * len(row) + [1] * len(pair_row or ())
-                    columns["token_type_ids"].append(types)
-                if "attention_mask" in columns:
-                    columns["attention_mask"].append([1] * len(ids))
-                if "special_tokens_mask" in columns or sequence_ids is not None:
-                    mask = self.get_special_tokens_mask(row, pair_row) if add_special_tokens else [0] * len(ids)
-                    if "special_tokens_mask" in columns:
-                        columns["special_tokens_mask"].append(mask)
-                    if sequence_ids is not None:
-                        sequence_ids.append(_spread(mask, [0] * len(row) + [1] * len(pair_row or ()), None))
-                        if word_ids is not None:
-                            word_ids.append(
-                                _spread(mask, _slices(first.words, second.words if second else None, cut), None)
-                            )
-                        if spans:
-                            found = _spread(mask, _slices(first.spans, second.spans if second else None, cut), (0, 0))
-                            columns["offset_mapping"].append(found)
-                if "length" in columns:
-                    columns["length"].append(len(ids))
+                    cuts = [(0, kept, 0, pair_kept)]
+            for cut in cuts:
+                row = first.ids if not surplus else first.ids[cut[0] : cut[1]]
+                pair_row = None if second is None else second.ids[cut[2] : cut[3]]
+                mask = self._add_row(columns, row, pair_row, add_special_tokens, sequence_ids is not None)
+                if sequence_ids is not None:
+                    sequence_ids.append(_spread(mask, [0] * len(row) + [1] * len(pair_row or ()), None))
+                if word_ids is not None:
+                    words = _slices(first.words, None if second is None else second.words, cut)
+                    word_ids.append(_spread(mask, words, None))
+                if spans:
+                    found = _slices(first.spans, None if second is None else second.spans, cut)
+                    columns["offset_mapping"].append(_spread(mask, found, (0, 0)))
                 origin.append(number)
             if "overflowing_tokens" in columns:
                 columns["overflowing_tokens"].append(
@@ -1023,6 +1002,37 @@ class PreTrainedTokenizer:
         data = {name: column for name, column in shaped.items() if name not in names}
         result = BatchEncoding(data, {name: shaped[name] for name in names}, sequence_ids, word_ids)
         return result.convert_to_tensors(tensors, prepend_batch_axis=not batched)
+
+    def _add_row(
+        self,
+        columns: dict[str, list[Any]],
+        row: list[int],
+        pair_row: list[int] | None,
+        add_special_tokens: bool,
+        mask_wanted: bool,
+    ) -> list[int]:
+        """Appends one row to the columns of numbers a token; returns its special tokens' mask where that is wanted."""
+        if add_special_tokens:
+            ids = self.build_inputs_with_special_tokens(row, pair_row)
+        else:
+            ids = row + (pair_row or [])
+        columns["input_ids"].append(ids)
+        if "token_type_ids" in columns:
+            if add_special_tokens:
+                types = self.create_token_type_ids_from_sequences(row, pair_row)
+            else:
+                types = [0] * len(row) + [1] * len(pair_row or ())
+            columns["token_type_ids"].append(types)
+        if "attention_mask" in columns:
+            columns["attention_mask"].append([1] * len(ids))
+        if "length" in columns:
+            columns["length"].append(len(ids))
+        mask: list[int] = []
+        if mask_wanted or "special_tokens_mask" in columns:
+            mask = self.get_special_tokens_mask(row, pair_row) if add_special_tokens else [0] * len(ids)
+            if "special_tokens_mask" in columns:
+                columns["special_tokens_mask"].append(mask)
+        return mask
 
     def _warn_of_length(self, length: int) -> None:
         logger.warning("a sequence of %d tokens is longer than the model's longest (%d)", length, self.max_len)

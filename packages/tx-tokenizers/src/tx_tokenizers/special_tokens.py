@@ -147,11 +147,16 @@ class AddedTokenSplitter:
         self._prefilter: WordMemo[bool] | None = None
         if len(self._tokens) > _MANY and not any(content.isspace() for content in self._tokens):
             # Where a token occurs, its first run of characters that are no white space occurs inside a word.
-            heads = TokenTrie(content.split()[0] for content in exact)
-            folded_heads = TokenTrie(content.split()[0] for content in folded)
+            heads = self._heads(self._exact, exact)
+            folded_heads = self._heads(self._fold, folded)
             self._prefilter = WordMemo(
                 lambda word: heads.occurs_in(word) or (bool(folded) and folded_heads.occurs_in(fold_case(word)))
             )
+
+    @staticmethod
+    def _heads(searcher: tuple[re.Pattern[str], TokenTrie] | None, tokens: Mapping[str, AddedToken]) -> TokenTrie:
+        heads = [content.split()[0] for content in tokens]
+        return searcher[1] if searcher is not None and heads == list(tokens) else TokenTrie(heads)
 
     def split(self, text: str) -> list[tuple[int, int, AddedToken | None]] | None:
         """Pieces ``(start, end, token or None)`` that cover ``text``; None if no token occurs in it.

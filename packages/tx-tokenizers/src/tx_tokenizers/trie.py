@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: Groups of at most this many strings are compared one by one rather than split further.
-_BUCKET = 8
+_BUCKET = 16
 
 
 class _Node:

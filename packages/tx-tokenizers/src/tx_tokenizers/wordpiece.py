@@ -47,6 +47,8 @@ _ASCII_PART = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z]")
 _RUN = re.compile(r"\S+")
 # str.split() divides at these, which the original removes as control characters without dividing.
 _DIVIDING_CONTROLS = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
+# Text without these is divided by str.split(): no such control, and nothing from the first ideograph on.
+_UNUSUAL = re.compile("[\x0b\x0c\x1c-\x1f\x85\u3400-\U0010ffff]")
 
 
 def _is_whitespace(char: str) -> bool:
@@ -71,13 +73,10 @@ def _is_cjk(char: str) -> bool:
 
 
 @cache
-def _cjk_patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """One ideograph; and either that or a run of what is neither ideograph nor white space.
-
-    Made when they are needed, since compiling them takes milliseconds.
-    """
+def _cjk_or_run() -> re.Pattern[str]:
+    """One ideograph, or a run of what is neither that nor white space; made when needed, as that takes milliseconds."""
     blocks = "".join(f"{first}-{last}" for first, last in _CJK_BLOCKS)
-    return re.compile(f"[{blocks}]"), re.compile(f"[{blocks}]|[^\\s{blocks}]+")
+    return re.compile(f"[{blocks}]|[^\\s{blocks}]+")
 
 
 def load_vocab(vocab_file: str | os.PathLike[str]) -> dict[str, int]:
@@ -141,15 +140,15 @@ class BasicTokenizer:
 
     def words(self, text: str) -> list[str]:
         """The runs of a text that are split independently of one another."""
-        if _DIVIDING_CONTROLS.search(text):
+        if _UNUSUAL.search(text):
             text = _DIVIDING_CONTROLS.sub("", text)
-        if self.tokenize_chinese_chars and not text.isascii() and _cjk_patterns()[0].search(text):
-            return _cjk_patterns()[1].findall(text)
+            if self.tokenize_chinese_chars and not text.isascii():
+                return _cjk_or_run().findall(text)
         return text.split()
 
     def word_spans(self, text: str) -> list[tuple[str, int]]:
         """The same runs with their places; a run may hold control characters that divide nothing."""
-        pattern = _cjk_patterns()[1] if self.tokenize_chinese_chars and not text.isascii() else _RUN
+        pattern = _cjk_or_run() if self.tokenize_chinese_chars and not text.isascii() else _RUN
         if _DIVIDING_CONTROLS.search(text):
             # As long as the text and in its places, with a control character that str.split() does not divide at.
             text = _DIVIDING_CONTROLS.sub("\x00", text)
