@@ -28,7 +28,7 @@ from .weights import Array, Weights, WeightTable, keras_layers
 logger = logging.getLogger(__name__)
 
 # A progress bar is of use only where loading can be watched.
-_BAR_FROM_BYTES = 100_000_000
+_BAR_FROM_BYTES = 20_000_000
 
 
 def weight_files(table: WeightTable, *kinds: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import logging
 import math
 import os
@@ -58,8 +60,6 @@ _symbolic: ContextVar[bool] = ContextVar("tx_symbolic_call", default=False)
 class _NamedInputs:
     """Calls with all the inputs that models of 2019 took: a tensor, a list or a dictionary of them, or keywords."""
 
-    call_signature_parameters: list[str]
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # Keras takes neither lists of numbers nor mappings that are no dictionary; and with all inputs under their
         # names a call looks the same to it however it was written.
@@ -81,7 +81,7 @@ class _NamedInputs:
 
     def _named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         title = type(self).__name__
-        names = [name for name in self.call_signature_parameters if name != "training"]
+        names = _input_names(type(self))  # type: ignore[arg-type]  # classes are hashable
         if len(args) > len(names):
             raise TypeError(f"{title} takes at most {len(names)} inputs ({', '.join(names)}), not {len(args)}")
         named: dict[str, Any] = {}
@@ -113,6 +113,13 @@ class _NamedInputs:
         if "training" in kwargs:
             named["training"] = kwargs["training"]
         return named
+
+
+@functools.cache
+def _input_names(cls: Any) -> tuple[str, ...]:
+    """The names of a model's inputs, in their order."""
+    _, *names = inspect.signature(cls.call).parameters
+    return tuple(name for name in names if name != "training")
 
 
 def _is_numbers(value: Any) -> bool:
