@@ -11,7 +11,8 @@ import pytest
 from tx_testing import reference
 
 from .base import Suite
-from .model_common import Backend, edited
+from .generation import VariedModel
+from .model_common import Backend
 from .spec import Array
 
 PAD = 1  # the reference takes 0 for none
@@ -50,56 +51,27 @@ REQUESTS: dict[str, dict[str, Any]] = {
 NOT_PADDED = ("greedy, minimum", "greedy, repetition", "3 beams, all")
 
 
-class GenerationReferenceSuite(Suite):
+class GenerationReferenceSuite(VariedModel, Suite):
     """Greedy and beam search. ``padding``: whether the reference generates from left-padded prompts rightly."""
 
     backend: ClassVar[Backend]
     padding: ClassVar[bool] = True
 
-    def prompts(self) -> tuple[Array, Array]:
-        """Four prompts of 6 tokens, and a mask that leaves 6, 3, 1 and 5 of them."""
-        ids = np.random.default_rng(11).integers(5, self.spec.vocab_size(), (4, 6))
-        mask = (np.arange(6) >= 6 - np.array([6, 3, 1, 5])[:, None]).astype(np.int64)
-        return ids, mask
-
-    def folder(self) -> str:
-        """A random model whose layers and positions have so much effect that its text varies."""
-        source = self.backend.randomised(self.spec, "lm", tie_word_embeddings=False)
-        folder = source.with_name(f"{source.name}-varied")
-
-        def strengthen(arrays: dict[str, Array]) -> None:
-            for name, array in arrays.items():
-                if array.ndim > 1 and (".h." in name or "pos" in name or "wpe" in name):
-                    arrays[name] = 3 * array
-
-        return str(folder if folder.exists() else edited(source, folder, strengthen))
-
-    def model(self) -> Any:
-        return self.backend.model_class(self.spec, "lm").from_pretrained(self.folder())
-
-    def ends(self) -> dict[str, list[int]]:
-        """Tokens at which the greedy continuations of some prompts end: early, late, and for some not at all."""
-        ids, _ = self.prompts()
-        new = self.backend.numpy(self.model().generate(self.backend.tensor(ids), max_new_tokens=10).sequences)[:, 6:]
-        counts = {token: int((new == token).any(1).sum()) for token in new.reshape(-1).tolist()}
-        late = [t for t in new[:, 3:].reshape(-1).tolist() if counts[t] < len(new) and t not in new[:, 0]]
-        several = list(dict.fromkeys(late))[:3]
-        return {ENDS: [*several, 3, 17, 58], ONE_END: several[:1]}
-
     def options(self, key: str) -> dict[str, Any]:
         options = dict(REQUESTS[key])
         if "eos_token_id" in options:
-            options["eos_token_id"] = self.ends()[options["eos_token_id"]]
+            options["eos_token_id"] = self.ends() if options["eos_token_id"] == ENDS else self.ends()[0]
         return options
 
     def results(self) -> Mapping[str, Array]:
         """The reference's sequences, all made in one run."""
         ids, mask = self.prompts()
+        folder = str(self.varied())
         requests = [
             {
                 "key": f"{key}, padded" if padded else key,
                 "class": self.spec.class_names()["lm"],
-                "load": self.folder(),
+                "load": folder,
                 "mask": padded,
                 "options": {"max_new_tokens": 10, "do_sample": False, "pad_token_id": PAD, **self.options(key)},
             }
@@ -138,7 +110,7 @@ class GenerationReferenceSuite(Suite):
 
     def test_requests_are_telling(self) -> None:
         """Sequences end at different places, and options change the tokens."""
-        wanted, several = self.results(), self.ends()[ENDS]
+        wanted, several = self.results(), self.ends()
         ids, _ = self.prompts()
         sequences = wanted["greedy, ends/sequences"][:, ids.shape[1] :]
         ends = [next((i for i, token in enumerate(row) if token in several), len(row)) for row in sequences]
