@@ -45,6 +45,7 @@ def attend(
     dropout: Callable[[Tensor], Tensor] | None = None,
     need_weights: bool = False,
     scale: bool = True,
+    past: tuple[Tensor, Tensor] | Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Scaled dot-product attention (Vaswani et al. 2017, §3.2.1).
 
@@ -55,13 +56,17 @@ def attend(
         dropout: the layer that drops attention probabilities in training; None for none.
         need_weights: whether the probabilities are returned.
         scale: whether scores are divided by √D.
+        past: keys and values (B, N, P, D) before these: K is P + K everywhere else then. They are read where they are:
+            a long memory is not copied for one more token.
 
     Returns:
         The context (B, N, Q, D), and the probabilities (B, N, Q, K) after dropout and head mask, or None.
     """
     if scale:
         query = query * query.shape[-1] ** -0.5  # the queries are fewer numbers than the scores
-    scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # (B, N, Q, K)
+    scores = _products(query, key)  # (B, N, Q, K)
+    if past is not None:
+        scores = ops.concatenate((_products(query, past[0]), scores), axis=-1)
     if bias is not None:
         scores = scores + ops.cast(bias, scores.dtype)
     weights = ops.softmax(scores, axis=-1)
@@ -69,7 +74,22 @@ def attend(
         weights = dropout(weights)
     if head_mask is not None:
         weights = weights * ops.cast(head_mask, weights.dtype)
-    return ops.matmul(weights, value), weights if need_weights else None
+    if past is None:
+        context = ops.matmul(weights, value)
+    else:
+        before = ops.shape(past[0])[2]
+        context = ops.matmul(weights[..., :before], past[1]) + ops.matmul(weights[..., before:], value)
+    return context, weights if need_weights else None
+
+
+def _products(query: Tensor, key: Tensor) -> Tensor:
+    """Queries (B, N, Q, D) times keys (B, N, K, D): (B, N, Q, K)."""
+    if keras.backend.backend() != "tensorflow":
+        return ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+    # XLA would copy the keys to transpose them; TensorFlow's product can read them as they are.
+    import tensorflow as tf
+
+    return tf.matmul(query, key, transpose_b=True)
 
 
 def allowed_to_bias(allowed: Tensor, dtype: str) -> Tensor:

@@ -399,10 +399,10 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         """
         stored, tied = self._stored(), self._tied()
         own = {name: parameter for name, parameter in stored.items() if name not in tied}
+        names = {parameter.name for parameter in named_parameters(self)}
         prefix = f"{self.base_model_prefix}."
         # A bare model's file leaves the prefix out.
-        start = len(prefix) if all(name.startswith(prefix) for name in own) else 0
-        names = {parameter.name for parameter in named_parameters(self)}
+        start = len(prefix) if all(name.startswith(prefix) for name in names) else 0
         aliases = {alias: tied[alias] for alias in names if alias in tied and tied[alias] in own}
         arrays = {name[start:]: parameter.read for name, parameter in own.items()}
         save_model(
