@@ -73,7 +73,7 @@ class TestModel(TFModelSuite):
             model(ids, past=past[:1])
         with pytest.raises(ValueError, match="each of 2 layers"):
             model(ids, past=[each[0] for each in past])
-        with pytest.raises(ValueError, match="41 tokens.*only 40 positions"):
+        with pytest.raises(ValueError, match=r"41 tokens.*only 40 positions"):
             model(np.ones((3, 34), np.int64), past=past)
 
     def test_cache_can_be_switched_off(self) -> None:

@@ -1,0 +1,126 @@
+"""GPT-2's text generation in TensorFlow: the standard suite, and how often the model is compiled."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tx_core.generation_tf import KeyValueMemory, capacity
+from tx_testing.suites.generation import GenerationSuite
+from tx_testing.suites.model_tf import TFBackend
+from tx_testing.suites.spec import load_spec
+
+
+class TestGeneration(GenerationSuite):
+    spec = load_spec(__file__, "gpt2_spec")
+    backend = TFBackend()
+
+    def fresh(self) -> Any:
+        return self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied(n_positions=200)))
+
+    @pytest.mark.parametrize("jit_compile", [True, False])
+    def test_traced_once_for_all_lengths(self, jit_compile: bool) -> None:
+        """Prompts of any number and length: one trace. Steps: one for each number of rows and power of two."""
+        model = self.fresh()
+        ids, mask = self.prompts()
+        options: dict[str, Any] = {"eos_token_id": (), "pad_token_id": 2, "jit_compile": jit_compile}
+        functions = model._functions()
+        for width, new in ((6, 3), (6, 50), (2, 20), (1, 63)):
+            model.generate(ids[:, :width], max_new_tokens=new, **options)
+            assert functions.step[jit_compile].experimental_get_tracing_count() == 1
+        model.generate(ids, mask, max_new_tokens=5, **options)
+        model.generate(ids, mask, max_new_tokens=5, do_sample=True, top_k=3, **options)
+        model.generate(ids[:2], mask[:2], max_new_tokens=5, num_beams=2, **options)
+        assert functions.step[jit_compile].experimental_get_tracing_count() == 1
+        model.generate(ids[:1], max_new_tokens=5, **options)
+        assert functions.step[jit_compile].experimental_get_tracing_count() == 2
+        model.generate(ids[:1], max_new_tokens=60, **options)
+        model.generate(ids[:1], max_new_tokens=122, **options)
+        assert functions.step[jit_compile].experimental_get_tracing_count() == 3
+        assert functions.read.experimental_get_tracing_count() == 1
+        assert functions.step[not jit_compile].experimental_get_tracing_count() == 0
+        assert model._functions() is functions
+
+    def test_same_tokens_without_xla(self) -> None:
+        ids, mask = self.prompts()
+        for options in ({}, {"num_beams": 3, "num_return_sequences": 2}):
+            one, two = (
+                self.generate(
+                    ids, mask, max_new_tokens=8, pad_token_id=2, eos_token_id=self.ends(), jit_compile=jit, **options
+                )
+                for jit in (True, False)
+            )
+            np.testing.assert_array_equal(one.sequences, two.sequences)
+
+    def test_changed_models_are_compiled_anew(self) -> None:
+        model = self.fresh()
+        ids, _ = self.prompts()
+        options: dict[str, Any] = {"max_new_tokens": 3, "eos_token_id": (), "jit_compile": False}
+        model.generate(ids, **options)
+        model.resize_token_embeddings(150)
+        table = model.lm_head.weight.numpy()
+        table[149] = 1e3 * np.sign(table[:, :1].mean()) * np.ones(table.shape[1])
+        model.lm_head.weight.assign(table)
+        wanted = self.backend.run(model, {"input_ids": ids})["logits"][:, -1].argmax(-1)
+        assert 149 in wanted
+        np.testing.assert_array_equal(np.asarray(model.generate(ids, **options).sequences)[:, 6], wanted)
+        model.lm_head.weight.assign(np.roll(table, 1, axis=0))  # new values need no new compilation
+        np.testing.assert_array_equal(
+            np.asarray(model.generate(ids, **options).sequences)[:, 6], np.where(wanted == 149, 0, wanted + 1)
+        )
+
+    def test_generator(self) -> None:
+        """An explicit generator goes on where it is; tf.random.set_seed seeds the default."""
+        ids, _ = self.prompts()
+        options: dict[str, Any] = {"max_new_tokens": 8, "eos_token_id": (), "do_sample": True}
+        generator = tf.random.Generator.from_seed(7)
+        first, second = (self.generate(ids, generator=generator, **options).sequences for _ in range(2))
+        assert (first != second).any()
+        np.testing.assert_array_equal(self.generate(ids, seed=7, **options).sequences, first)
+        texts = []
+        for _ in range(2):
+            tf.random.set_seed(3)
+            texts.append(self.generate(ids, **options).sequences)
+        np.testing.assert_array_equal(texts[0], texts[1])
+        with pytest.raises(ValueError, match="not both"):
+            self.generate(ids, seed=7, generator=generator, **options)
+
+    def test_half_precision(self) -> None:
+        model = self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied()), dtype="bfloat16")
+        ids, _ = self.prompts()
+        result = self.generate(ids, model=model, max_new_tokens=6, eos_token_id=(), jit_compile=False)
+        scores = self.backend.call(model, {"input_ids": result.sequences[:, :-1]}).logits[:, 5:]
+        best = np.asarray(tf.cast(tf.reduce_max(scores, -1), tf.float32))
+        taken = np.asarray(tf.cast(tf.gather(scores, result.sequences[:, 6:], batch_dims=2), tf.float32))
+        np.testing.assert_allclose(taken, best, rtol=0.05, atol=0.1)
+
+    def test_other_backends_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        model = self.model()
+        monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+        with pytest.raises(RuntimeError, match=r"backend is 'jax'.*KERAS_BACKEND=tensorflow"):
+            model.generate([[1]], max_new_tokens=1)
+
+
+class TestMemory:
+    def test_capacity_is_a_power_of_two(self) -> None:
+        assert [capacity(n) for n in (1, 64, 65, 128, 1000, 1025)] == [64, 64, 128, 128, 1024, 2048]
+
+    def test_writes_in_place_and_moves_rows(self) -> None:
+        mask = np.array([[False, True, True], [True, True, True]])
+        presents = [tf.random.stateless_normal((2, 2, 4, 3, 8), (seed, 0)) for seed in range(2)]
+        memory = KeyValueMemory(presents, mask, total=6, times=2)
+        assert memory.padding.numpy().tolist() == [[1], [1], [0], [0]]
+        assert memory.allowed.shape == (4, 64)
+        assert memory.allowed.numpy()[:, :3].tolist() == np.repeat(mask, 2, 0).tolist()
+        variables = memory.variables
+        new = [tf.random.stateless_normal((2, 4, 4, 1, 8), (seed, 9)) for seed in range(2)]
+        memory.write(new)
+        assert memory.length == 4
+        memory.reorder(np.array([1, 1, 3, 2]))
+        assert memory.variables is variables
+        for layer, (keys, values) in enumerate(variables):
+            for which, variable in enumerate((keys, values)):
+                wanted = np.concatenate((np.repeat(presents[layer][which], 2, 0), new[layer][which]), 2)[[1, 1, 3, 2]]
+                np.testing.assert_array_equal(variable.numpy()[:, :, :4], wanted)
+                assert not variable.numpy()[:, :, 4:].any()
