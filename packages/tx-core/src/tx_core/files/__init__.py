@@ -1,4 +1,5 @@
-"""Files by name: a local folder or file, a repository of the hub, or an http(s) address; cached, verified, resumable.
+"""Files by name: a local folder or file, a model that an installed package brings, a repository of the hub, or an http(s)
+address; cached, verified, resumable.
 
 The cache has the layout of the hub's own library, so files that it or `transformers` downloaded are found, and the
 other way round. Nothing here imports requests, filelock or tqdm before a request is sent.
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .bars import progress
+from .bundled import bundled_folder
 from .errors import (
     AccessError,
     EntryNotFoundError,
@@ -65,9 +67,10 @@ def locate(name_or_path: str | os.PathLike[str], candidates: Sequence[str], sour
     """The path of the first of `candidates` that exists in what `name_or_path` names.
 
     `name_or_path` is, in this order: an existing file, returned as it is whatever the candidates; an existing folder;
-    an http(s) address of a file, downloaded and returned, or, if it ends in "/", of a folder; a hub repository ("gpt2",
-    "org/name"). So a local folder wins over a repository of the same name. Candidates are file names with "/", relative
-    to the folder or repository and to `source.subfolder`.
+    an http(s) address of a file, downloaded and returned, or, if it ends in "/", of a folder; a model that an installed
+    package brings ("tx-tiny/gpt2"), which needs no request; a hub repository ("gpt2", "org/name"). So a local folder wins
+    over a repository of the same name. Candidates are file names with "/", relative to the folder or repository and to
+    `source.subfolder`.
 
     Of a repository the cached file is used without any request if `source.revision` is a full commit hash or requests
     are forbidden (`source.local_files_only`, `TX_OFFLINE=1`, `HF_HUB_OFFLINE=1`); otherwise one request asks whether it
@@ -83,14 +86,22 @@ def locate(name_or_path: str | os.PathLike[str], candidates: Sequence[str], sour
     if os.path.isfile(name):
         return Path(name)
     if os.path.isdir(name):
-        return next((path for path in (Path(name, file) for file in files) if path.is_file()), None)
+        return _first_in(Path(name), files)
+    if not is_url(name):
+        bundled = bundled_folder(check_name(name), source.revision)
+        if bundled is not None:
+            return _first_in(bundled, files)
     from .cache import first_that_exists, from_hub, from_url  # here, since most of what uses this module never asks
 
     if not is_url(name):
-        return from_hub(check_name(name), files, source)
+        return from_hub(name, files, source)
     if name.endswith("/"):
         return first_that_exists([name + quote(file) for file in files], lambda url: from_url(url, source))
     return from_url(name, source)
+
+
+def _first_in(folder: Path, files: Sequence[str]) -> Path | None:
+    return next((path for path in (folder / file for file in files) if path.is_file()), None)
 
 
 def pinned(source: Source, path: Path) -> Source:

@@ -1,0 +1,10 @@
+"""Two small trained models that need no network: `from_pretrained("tx-tiny/bert")`, `from_pretrained("tx-tiny/gpt2")`.
+
+This module only says where their files lie; tx-core finds it by the entry-point group `tx.models`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MODELS = Path(__file__).with_name("models")
