@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .attention_torch import attention_bias, left_padding
 from .generation import (
@@ -29,6 +29,8 @@ from .generation import (
     stop_strings,
 )
 
+# Takes one token's states (R, H) through a layer, with the bias of attention.
+Step = Callable[[Tensor, Tensor | None], Tensor]
 # Turns the scores (R, V) of the next token into others, given the tokens so far (R, S), -1 for padding.
 Processor = Callable[[Tensor, Tensor], Tensor]
 
@@ -60,6 +62,8 @@ class KeyValueMemory:
         self.layers = [LayerMemory(self) for _ in range(layers)]
         self.length = 0  # tokens held by all layers
         self.total = total
+        # What the model made to read single tokens fast; None until then, empty if it has none.
+        self.steps: list[Step] | None = None
         self._new = 0  # tokens that the layers are being given
         self._positions = torch.arange(total, device=device)[None]  # (1 or R, total)
         self._mask: Tensor | None = None  # (R, total)
@@ -189,6 +193,23 @@ def past_length(past: Sequence[Tensor] | None, layers: int) -> int:
 def stack_past(presents: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, ...]:
     """Keys and values of every layer as models return them, each (2, B, N, K, D)."""
     return tuple(torch.stack(present) for present in presents)
+
+
+def is_plain(model: nn.Module, kinds: Sequence[type[nn.Module]]) -> bool:
+    """Whether a model computes exactly what its classes' ``forward`` say, outside of training.
+
+    That is so if it consists of modules of the given classes, none of a subclass (adapters, quantised layers,
+    parametrisations are), none with hooks, and autocast is off.
+    """
+    hooks = ("_forward_hooks", "_forward_pre_hooks")
+    return not (
+        torch.is_autocast_enabled(next(model.parameters()).device.type)
+        or any(getattr(nn.modules.module, f"_global{name}") for name in hooks)
+        or any(
+            module.training or type(module) not in kinds or any(getattr(module, name) for name in hooks)
+            for module in model.modules()
+        )
+    )
 
 
 # -- scores of the next token ------------------------------------------------------------------------------------------

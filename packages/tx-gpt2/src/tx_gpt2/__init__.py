@@ -11,6 +11,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     "config": ("GPT2Config", "GPT2_PRETRAINED_CONFIG_ARCHIVE_MAP"),
     "tokenizer": ("GPT2Tokenizer",),
     "model_torch": (
+        "Conv1D",
         "GPT2DoubleHeadsModel",
         "GPT2LMHeadModel",
         "GPT2Model",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .model_tf import TFGPT2Model as TFGPT2Model
     from .model_tf import TFGPT2PreTrainedModel as TFGPT2PreTrainedModel
     from .model_torch import GPT2_PRETRAINED_MODEL_ARCHIVE_MAP as GPT2_PRETRAINED_MODEL_ARCHIVE_MAP
+    from .model_torch import Conv1D as Conv1D
     from .model_torch import GPT2DoubleHeadsModel as GPT2DoubleHeadsModel
     from .model_torch import GPT2LMHeadModel as GPT2LMHeadModel
     from .model_torch import GPT2Model as GPT2Model

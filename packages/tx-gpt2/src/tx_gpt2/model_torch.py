@@ -20,8 +20,11 @@ from tx_core.attention_torch import position_ids as positions_from_mask
 from tx_core.generation_torch import (
     KeyValueGenerationMixin,
     KeyValueMemory,
+    LayerMemory,
     Past,
+    Step,
     extend_past,
+    is_plain,
     past_length,
     stack_past,
 )
@@ -157,6 +160,36 @@ class GPT2Block(nn.Module):
         attended, weights, present = self.attn(self.ln_1(hidden_states), bias, is_causal, head_mask, past, need_weights)
         hidden_states = hidden_states + attended
         return hidden_states + self.mlp(self.ln_2(hidden_states)), weights, present
+
+    def step(self, past: LayerMemory) -> Step:
+        """What :meth:`forward` does with one token a row, for ``generate``.
+
+        Calls of modules take longer than the arithmetic of a single token, so there are none.
+        """
+        heads, divisor, scale = self.attn.num_heads, self.attn.divisor, None if self.attn.scale else 1.0
+        shape, epsilon, activation = self.ln_1.normalized_shape, self.ln_1.eps, self.mlp.activation
+        ln_1, ln_2 = (self.ln_1.weight, self.ln_1.bias), (self.ln_2.weight, self.ln_2.bias)
+        layers = (self.attn.c_attn, self.attn.c_proj, self.mlp.c_fc, self.mlp.c_proj)
+        (wa, ba), (wp, bp), (wf, bf), (wo, bo) = ((layer.weight, layer.bias) for layer in layers)
+        attention = F.scaled_dot_product_attention
+
+        def step(hidden_states: Tensor, bias: Tensor | None) -> Tensor:
+            normed = torch.layer_norm(hidden_states, shape, *ln_1, epsilon)  # (B, H)
+            projected = torch.addmm(ba, normed, wa)  # (B, 3·N·D)
+            query, key, value = projected.unflatten(1, (3, heads, 1, -1)).unbind(1)  # (B, N, 1, D)
+            key, value = past.extend(key, value)  # (B, N, K, D)
+            if divisor != 1:
+                query = query / divisor
+            context = attention(query, key, value, attn_mask=bias, scale=scale).flatten(1)  # (B, N·D)
+            hidden_states = torch.addmm(bp, context, wp) + hidden_states
+            normed = torch.layer_norm(hidden_states, shape, *ln_2, epsilon)
+            return torch.addmm(bo, activation(torch.addmm(bf, normed, wf)), wo) + hidden_states
+
+        return step
+
+
+# Of these modules a block consists whose `step` is its `forward`.
+_PLAIN = (nn.ModuleList, GPT2Block, GPT2Attention, GPT2MLP, Conv1D, nn.LayerNorm, nn.Dropout)
 
 
 class GPT2SequenceSummary(nn.Module):
@@ -296,6 +329,15 @@ class GPT2Model(GPT2PreTrainedModel):
         """Read the next tokens (B, S) into the memory; returns the last one's state (B, H). For ``generate``."""
         position_ids, bias, is_causal = memory.next(input_ids.shape[1], self.wte.weight.dtype)
         hidden_states = self.drop(self.wte(input_ids) + self.wpe(position_ids))
+        if memory.steps is None:
+            upcast = self.config.reorder_and_upcast_attn and self.dtype != torch.float32
+            plain = is_plain(self.h, _PLAIN) and not upcast
+            memory.steps = [b.step(p) for b, p in zip(self.h, memory.layers, strict=True)] if plain else []  # type: ignore[operator]
+        if memory.steps and input_ids.shape[1] == 1:
+            states = hidden_states[:, 0]
+            for step in memory.steps:
+                states = step(states, bias)
+            return self.ln_f(states)
         for block, past in zip(self.h, memory.layers, strict=True):
             hidden_states = block(hidden_states, bias, is_causal, None, past, False)[0]
         return self.ln_f(hidden_states[:, -1])

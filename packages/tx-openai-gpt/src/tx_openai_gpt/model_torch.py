@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tx_core.activations_torch import ACTIVATIONS
 from tx_core.attention_torch import attend, causal_bias, layer_head_masks, merge_heads, split_heads
 from tx_core.attention_torch import position_ids as positions_from_mask
-from tx_core.generation_torch import KeyValueGenerationMixin, KeyValueMemory, LayerMemory
+from tx_core.generation_torch import KeyValueGenerationMixin, KeyValueMemory, LayerMemory, Step, is_plain
 from tx_core.heads_torch import causal_loss, summarize, token_loss
 from tx_core.pretrained_torch import (
     PreTrainedModel,
@@ -142,6 +142,32 @@ class OpenAIGPTBlock(nn.Module):
         hidden_states = self.ln_1(hidden_states + attended)
         return self.ln_2(hidden_states + self.mlp(hidden_states)), weights
 
+    def step(self, memory: LayerMemory) -> Step:
+        """What :meth:`forward` does with one token a row, for ``generate``.
+
+        Calls of modules take longer than the arithmetic of a single token, so there are none.
+        """
+        heads, shape, epsilon = self.attn.num_heads, self.ln_1.normalized_shape, self.ln_1.eps
+        ln_1, ln_2 = (self.ln_1.weight, self.ln_1.bias), (self.ln_2.weight, self.ln_2.bias)
+        layers = (self.attn.c_attn, self.attn.c_proj, self.mlp.c_fc, self.mlp.c_proj)
+        (wa, ba), (wp, bp), (wf, bf), (wo, bo) = ((layer.weight, layer.bias) for layer in layers)
+        attention, activation = F.scaled_dot_product_attention, self.mlp.activation
+
+        def step(hidden_states: Tensor, bias: Tensor | None) -> Tensor:
+            projected = torch.addmm(ba, hidden_states, wa)  # (B, 3·N·D)
+            query, key, value = projected.unflatten(1, (3, heads, 1, -1)).unbind(1)  # (B, N, 1, D)
+            key, value = memory.extend(key, value)  # (B, N, K, D)
+            context = attention(query, key, value, attn_mask=bias).flatten(1)  # (B, N·D)
+            hidden_states = torch.layer_norm(torch.addmm(bp, context, wp) + hidden_states, shape, *ln_1, epsilon)
+            fed = torch.addmm(bo, activation(torch.addmm(bf, hidden_states, wf)), wo)
+            return torch.layer_norm(fed + hidden_states, shape, *ln_2, epsilon)
+
+        return step
+
+
+# Of these modules a block consists whose `step` is its `forward`.
+_PLAIN = (nn.ModuleList, OpenAIGPTBlock, OpenAIGPTAttention, OpenAIGPTMLP, Conv1D, nn.LayerNorm, nn.Dropout)
+
 
 class OpenAIGPTSequenceSummary(nn.Module):
     """The head that scores a whole sequence."""
@@ -261,6 +287,14 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
         """Read the next tokens (B, S) into the memory; returns the last one's state (B, H). For ``generate``."""
         position_ids, bias, is_causal = memory.next(input_ids.shape[1], self.tokens_embed.weight.dtype)
         hidden_states = self.drop(self.tokens_embed(input_ids) + self.positions_embed(position_ids))
+        if memory.steps is None:
+            plain = is_plain(self.h, _PLAIN)
+            memory.steps = [b.step(m) for b, m in zip(self.h, memory.layers, strict=True)] if plain else []  # type: ignore[operator]
+        if memory.steps and input_ids.shape[1] == 1:
+            states = hidden_states[:, 0]
+            for step in memory.steps:
+                states = step(states, bias)
+            return states
         for block, layer in zip(self.h, memory.layers, strict=True):
             hidden_states = block(hidden_states, bias, is_causal, None, layer, False)[0]
         return hidden_states[:, -1]
