@@ -339,6 +339,10 @@ def test_tensorflow_checkpoints_hold_everything(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, arrays(model)[name])
 
 
+@pytest.mark.skipif(
+    "input_signature" not in inspect.signature(keras.Model.export).parameters,
+    reason="this Keras exports a model only with the inputs it was called with last",
+)
 def test_export(tmp_path: Path) -> None:
     model = TFTinyModel(TinyConfig())
     spec = {name: keras.InputSpec(shape=(None, None), dtype="int32") for name in ("input_ids", "attention_mask")}

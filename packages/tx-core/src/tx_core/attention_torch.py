@@ -118,7 +118,7 @@ def causal_bias(
     """
     if attention_mask is None and query_length == key_length:
         return None, True
-    if attention_mask is None and query_length == 1 and not torch.jit.is_tracing():
+    if attention_mask is None and query_length == 1 and not torch.jit.is_tracing():  # type: ignore[attr-defined]
         return None, False
     return attention_bias(attention_mask, True, query_length, key_length, dtype, device), False
 
