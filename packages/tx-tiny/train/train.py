@@ -66,7 +66,7 @@ def train(task: Any, settings: argparse.Namespace, log: Callable[..., None]) -> 
     model = task.model().to(device)
     optimiser = torch.optim.AdamW(groups(model, settings.weight_decay), lr=settings.rate, betas=(0.9, 0.98), eps=1e-6)
     first, best, best_loss, losses = 0, {}, math.inf, []
-    identity = json.dumps(recorded(settings))
+    identity = json.dumps({name: value for name, value in recorded(settings).items() if name != "stop"})
     if settings.state.is_file():
         state = torch.load(settings.state, map_location=device, weights_only=True)
         if state["settings"] != identity:
@@ -176,7 +176,8 @@ def main() -> None:
         for part in ("dev", "test"):
             log(part=part, **task.evaluate(model, part))
     (settings.output / "training.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    settings.state.unlink()
+    if settings.stop >= settings.steps:
+        settings.state.unlink()
 
 
 if __name__ == "__main__":

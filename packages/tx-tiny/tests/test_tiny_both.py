@@ -1,0 +1,38 @@
+"""The same files give the same numbers and the same text in PyTorch and in TensorFlow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import tx_bert
+import tx_gpt2
+
+SENTENCES = ["The film was released in 2004.", "He was born in London and went to school there.", "Why?"]
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TX_OFFLINE", "1")
+
+
+def test_bert_gives_the_same_numbers() -> None:
+    tokenizer = tx_bert.BertTokenizer.from_pretrained("tx-tiny/bert")
+    with torch.no_grad():
+        batch = tokenizer(SENTENCES, padding=True, return_tensors="pt")
+        ours = tx_bert.BertForPreTraining.from_pretrained("tx-tiny/bert")(**batch)
+    theirs = tx_bert.TFBertForPreTraining.from_pretrained("tx-tiny/bert")(
+        tokenizer(SENTENCES, padding=True, return_tensors="tf")
+    )
+    for first, second in zip(ours, theirs, strict=True):
+        scale = np.abs(first.numpy()).max()
+        np.testing.assert_allclose(first.numpy() / scale, second.numpy() / scale, atol=1e-5)
+
+
+def test_gpt2_continues_a_text_in_the_same_way() -> None:
+    tokenizer = tx_gpt2.GPT2Tokenizer.from_pretrained("tx-tiny/gpt2")
+    ids = tokenizer.encode("In the summer of 1944, the army")
+    ours = tx_gpt2.GPT2LMHeadModel.from_pretrained("tx-tiny/gpt2").generate(torch.tensor([ids]), max_new_tokens=32)
+    theirs = tx_gpt2.TFGPT2LMHeadModel.from_pretrained("tx-tiny/gpt2").generate(np.array([ids]), max_new_tokens=32)
+    assert ours.sequences.tolist() == theirs.sequences.numpy().tolist()

@@ -1,0 +1,51 @@
+"""The models in TensorFlow: they load strictly and know some English."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import tx_bert
+import tx_gpt2
+from tx_core.auto import TFAutoModel
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TX_OFFLINE", "1")
+
+
+@pytest.mark.parametrize("name", ["TFBertModel", "TFBertForPreTraining", "TFBertForMaskedLM"])
+def test_bert_loads_strictly(name: str) -> None:
+    model, report = getattr(tx_bert, name).from_pretrained("tx-tiny/bert", output_loading_info=True)
+    assert not report.newly_initialized
+    assert not report.unexpected_keys
+    assert {variable.dtype for variable in model.weights} == {"float32"}
+
+
+def test_auto_class() -> None:
+    assert type(TFAutoModel.from_pretrained("tx-tiny/gpt2")) is tx_gpt2.TFGPT2Model
+
+
+def test_bert_finds_hidden_words() -> None:
+    tokenizer = tx_bert.BertTokenizer.from_pretrained("tx-tiny/bert")
+    model = tx_bert.TFBertForMaskedLM.from_pretrained("tx-tiny/bert")
+    sentences = ["It was one [MASK] the largest cities in the world.", "The album sold more [MASK] two million copies."]
+    batch = tokenizer(sentences, padding=True, return_tensors="tf")
+    logits = model(batch).logits.numpy()
+    hidden = batch["input_ids"].numpy() == tokenizer.mask_token_id
+    assert tokenizer.convert_ids_to_tokens(logits[hidden].argmax(-1).tolist()) == ["of", "than"]
+
+
+def test_gpt2_predicts_text_that_it_was_not_trained_on() -> None:
+    tokenizer = tx_gpt2.GPT2Tokenizer.from_pretrained("tx-tiny/gpt2")
+    model, report = tx_gpt2.TFGPT2LMHeadModel.from_pretrained("tx-tiny/gpt2", output_loading_info=True)
+    assert not report.newly_initialized
+    text = "<|endoftext|>The film was released in the United States, and it was one of the best films of that year."
+    ids = np.array([tokenizer.encode(text)])
+    logits = model(ids).logits.numpy()[0, :-1].astype(np.float64)
+    chances = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    loss = -np.log(chances[np.arange(len(chances)), ids[0, 1:]]).mean()
+    assert math.exp(loss) < 30  # of 3072

@@ -1,0 +1,129 @@
+"""The models in PyTorch: they load strictly and know some English."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+import tx_bert
+import tx_gpt2
+from tx_core.auto import AutoModel, AutoModelForPreTraining, AutoModelWithLMHead
+
+# Written for this test.
+TEXT = (
+    "The second film of the series was released in the summer of 1998. It was directed by a young man from London, who "
+    "had been a teacher before the war. Most of the critics did not like it, but the public did, and it was one of the "
+    "best films of that year.\n"
+    "I went out of the house and walked to the school. The students were standing in front of the gate, and one of "
+    'them asked me where I had been. "I have been at home," I said, "and I do not want to talk about it."\n'
+)
+
+# A sentence, and the word that belongs in it.
+HIDDEN = [
+    ("It was one [MASK] the largest cities in the world.", "of"),
+    ("The album sold more [MASK] two million copies.", "than"),
+    ("He was born [MASK] London.", "in"),
+    ('"I do not think so," he [MASK].', "said"),
+    ("At the end of the [MASK], the team had won two games.", "season"),
+    ("The [MASK] was released in 2005.", "album"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TX_OFFLINE", "1")
+
+
+@pytest.mark.parametrize(
+    "name, new",
+    [
+        ("BertModel", []),
+        ("BertForPreTraining", []),
+        ("BertForMaskedLM", []),
+        ("BertForNextSentencePrediction", []),
+        ("BertForSequenceClassification", ["classifier.bias", "classifier.weight"]),
+    ],
+)
+def test_bert_loads_strictly(name: str, new: list[str]) -> None:
+    model, report = getattr(tx_bert, name).from_pretrained("tx-tiny/bert", output_loading_info=True)
+    assert sorted(report.newly_initialized) == new
+    assert not report.unexpected_keys
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert not model.training
+
+
+@pytest.mark.parametrize("name", ["GPT2Model", "GPT2LMHeadModel"])
+def test_gpt2_loads_strictly(name: str) -> None:
+    model, report = getattr(tx_gpt2, name).from_pretrained("tx-tiny/gpt2", output_loading_info=True)
+    assert not report.newly_initialized
+    assert not report.unexpected_keys
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_auto_classes() -> None:
+    assert type(AutoModel.from_pretrained("tx-tiny/bert")) is tx_bert.BertModel
+    assert type(AutoModelForPreTraining.from_pretrained("tx-tiny/bert")) is tx_bert.BertForPreTraining
+    assert type(AutoModelWithLMHead.from_pretrained("tx-tiny/gpt2")) is tx_gpt2.GPT2LMHeadModel
+
+
+def perplexity(model: Any, ids: torch.Tensor) -> float:
+    with torch.no_grad():
+        return math.exp(model(ids, labels=ids).loss.item())
+
+
+def test_gpt2_predicts_text_that_it_was_not_trained_on() -> None:
+    tokenizer = tx_gpt2.GPT2Tokenizer.from_pretrained("tx-tiny/gpt2")
+    ids = torch.tensor([tokenizer.encode("<|endoftext|>" + TEXT)])
+    trained = perplexity(tx_gpt2.GPT2LMHeadModel.from_pretrained("tx-tiny/gpt2"), ids)
+    torch.manual_seed(0)
+    untrained = perplexity(tx_gpt2.GPT2LMHeadModel(tx_gpt2.GPT2Config.from_pretrained("tx-tiny/gpt2")).eval(), ids)
+    assert untrained > 2000  # about that of a uniform guess among 3072
+    assert trained < 50
+
+
+def test_gpt2_continues_in_the_same_way_each_time() -> None:
+    tokenizer = tx_gpt2.GPT2Tokenizer.from_pretrained("tx-tiny/gpt2")
+    model = tx_gpt2.GPT2LMHeadModel.from_pretrained("tx-tiny/gpt2")
+    ids = torch.tensor([tokenizer.encode("In the summer of 1944, the army")])
+    first = model.generate(ids, max_new_tokens=24).sequences
+    assert first.shape == (1, ids.shape[1] + 24)
+    assert torch.equal(first, model.generate(ids, max_new_tokens=24).sequences)
+    assert "French" in tokenizer.decode(first[0].tolist())  # it stays with the war that the prompt is about
+
+
+@pytest.mark.parametrize("sentence, word", HIDDEN)
+def test_bert_finds_the_hidden_word(sentence: str, word: str) -> None:
+    tokenizer = tx_bert.BertTokenizer.from_pretrained("tx-tiny/bert")
+    model = tx_bert.BertForMaskedLM.from_pretrained("tx-tiny/bert")
+    ids = tokenizer.encode(sentence, return_tensors="pt")
+    with torch.no_grad():
+        best = model(ids).logits[ids == tokenizer.mask_token_id].argmax().item()
+    assert tokenizer.convert_ids_to_tokens(best) == word
+
+
+def test_bert_predicts_text_that_it_was_not_trained_on() -> None:
+    """Each word of two sentences is hidden in turn."""
+    tokenizer = tx_bert.BertTokenizer.from_pretrained("tx-tiny/bert")
+    model = tx_bert.BertForMaskedLM.from_pretrained("tx-tiny/bert")
+    ids = torch.tensor(tokenizer.encode(TEXT[:160]))
+    rows = ids.repeat(len(ids) - 2, 1)
+    places = torch.arange(1, len(ids) - 1)
+    labels = torch.full_like(rows, -100)
+    labels[places - 1, places] = ids[places]
+    rows[places - 1, places] = tokenizer.mask_token_id
+    with torch.no_grad():
+        loss = model(rows, labels=labels).loss.item()
+    assert math.exp(loss) < 20
+
+
+def test_bert_tells_whether_a_text_goes_on() -> None:
+    tokenizer = tx_bert.BertTokenizer.from_pretrained("tx-tiny/bert")
+    model = tx_bert.BertForNextSentencePrediction.from_pretrained("tx-tiny/bert")
+    first = "The second film of the series was released in the summer of 1998. It was directed by a man from London."
+    pairs = [(first, "Most of the critics did not like the film."), (first, "I looked at Red Shirt, and he laughed.")]
+    batch = tokenizer(pairs, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        assert model(**batch).logits.argmax(-1).tolist() == [0, 1]
