@@ -1,5 +1,6 @@
 """What all Keras models share, tried on a tiny model of its own."""
 
+import inspect
 import json
 import logging
 from collections import UserDict
