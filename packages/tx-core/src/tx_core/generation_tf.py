@@ -1,8 +1,7 @@
 """Text generation in Keras on TensorFlow. What needs no framework is in ``generation``; mirrors ``generation_torch``.
 
 Two functions are compiled: one that reads prompts, traced once for all sizes, and one that reads one token a row,
-traced once for each number of rows and capacity of the memory. A third writes what they remember into the memory, in
-place.
+traced once for each number of rows and capacity of the memory, into which it writes in place.
 
 Shapes: B prompts, R rows (B times the sequences or beams of each), S sequence, M capacity of the memory, N heads, D
 head width, V vocabulary.
@@ -77,22 +76,18 @@ class KeyValueMemory:
 
         self.length = int(mask.shape[1])  # tokens held
         size = capacity(total)
-        after = ((0, 0), (0, 0), (0, size - self.length), (0, 0))
-        self.variables = tuple(
-            tuple(tf.Variable(tf.pad(tf.repeat(x, times, axis=0), after)) for x in tf.unstack(present))
-            for present in presents
-        )  # per layer (R, N, M, D), keys and values
+        after = ((0, 0), (0, 0), (0, 0), (0, size - self.length), (0, 0))
+
+        def variables(present: Tensor) -> tuple[Any, ...]:
+            rows = present if times == 1 else tf.repeat(present, times, axis=1)
+            return tuple(tf.Variable(x, trainable=False) for x in tf.unstack(tf.pad(rows, after)))
+
+        # Per layer (R, N, M, D), keys and values.
+        self.variables = tuple(variables(present) for present in presents)
         mask = np.repeat(np.asarray(mask), times, axis=0)
         rest = np.ones((len(mask), size - self.length), np.bool_)
         self.allowed = tf.constant(np.concatenate((mask, rest), 1))  # (R, M)
         self.padding = tf.constant(mask.argmax(1)[:, None], tf.int32)  # (R, 1), before each row's first token
-
-    def write(self, presents: Sequence[Tensor]) -> None:
-        """Add the keys and values of one more token a row, per layer (2, R, N, 1, D)."""
-        import tensorflow as tf
-
-        _writer()(self.variables, presents, tf.constant(self.length))
-        self.length += 1
 
     def reorder(self, rows: IntArray) -> None:
         """See :class:`Memory`."""
@@ -104,19 +99,6 @@ class KeyValueMemory:
 
 
 # Compiled by XLA, which updates a variable where it is; otherwise TensorFlow would copy it each time.
-@cache
-def _writer() -> Any:
-    import tensorflow as tf
-
-    @tf.function(jit_compile=True, autograph=False)
-    def write(variables: Any, presents: Any, start: Tensor) -> None:
-        for pair, present in zip(variables, presents, strict=True):
-            for variable, new in zip(pair, tf.unstack(present), strict=True):
-                variable.assign(ops.slice_update(variable, (0, 0, start, 0), new))
-
-    return write
-
-
 @cache
 def _reorderer() -> Any:
     import tensorflow as tf
@@ -588,16 +570,20 @@ class _Compiled:
             state, presents = model.transformer._decode(ids, position_ids(mask, length, length), bias, None)
             return model.lm_head(state), presents
 
-        def step(
-            tokens: Tensor, start: Tensor, allowed: Tensor, padding: Tensor, memory: Any
-        ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        def step(tokens: Tensor, start: Tensor, allowed: Tensor, padding: Tensor, memory: Any) -> Tensor:
             # The memory holds the tokens before `start`; what is behind them is not to be attended to, the token is.
             held = ops.logical_and(allowed, ops.arange(allowed.shape[1]) < start)  # (R, M)
             attended = ops.concatenate((held, ops.ones((held.shape[0], 1), "bool")), axis=1)  # (R, M + 1)
             bias = allowed_to_bias(ops.expand_dims(attended, (1, 2)), model.compute_dtype)
             past = tuple((ops.convert_to_tensor(keys), ops.convert_to_tensor(values)) for keys, values in memory)
             state, presents = model.transformer._decode(tokens, start - padding, bias, past)
-            return model.lm_head(state), presents
+            # XLA writes to a variable where it is if all that reads it comes before; otherwise it copies it. So the
+            # place to write to is made to depend on the result.
+            nothing = ops.cast(ops.minimum(ops.abs(state[0, 0]), 0), "int32")
+            for pair, present in zip(memory, presents, strict=True):
+                for variable, new in zip(pair, tf.unstack(present), strict=True):
+                    variable.assign(ops.slice_update(variable, (0, 0, start + nothing, 0), new))
+            return model.lm_head(state)
 
         shapes = (tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None), tf.bool))
         self.read = tf.function(read, input_signature=shapes, autograph=False)
@@ -635,6 +621,6 @@ class KeyValueGenerationMixin(GenerationMixin):
 
         ids, start = tf.constant(tokens[:, None], tf.int32), tf.constant(memory.length)
         step = self._functions().step[jit_compile]
-        logits, presents = step(ids, start, memory.allowed, memory.padding, memory.variables)
-        memory.write(presents)
+        logits = step(ids, start, memory.allowed, memory.padding, memory.variables)
+        memory.length += 1
         return logits
