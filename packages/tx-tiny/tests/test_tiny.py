@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.metadata import entry_points, metadata
+from importlib.metadata import entry_points, metadata, version
 from pathlib import Path
 
 import pytest
 
+import tx_tiny
 from tx_bert import BertConfig, BertTokenizer
 from tx_core.auto import AutoConfig, AutoTokenizer
 from tx_core.checkpoints import open_checkpoint
@@ -109,6 +110,12 @@ def test_log_of_the_training_holds_settings_and_held_out_results(model: str) -> 
 def test_licences_travel_with_the_package() -> None:
     assert metadata("tx-tiny")["License-Expression"] == "Apache-2.0 AND CC-BY-SA-3.0"
     assert "https://creativecommons.org/licenses/by-sa/3.0/" in (MODELS / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_version_is_that_of_the_metadata() -> None:
+    assert tx_tiny.__version__ == version("tx-tiny")
+    with pytest.raises(AttributeError, match="'tx_tiny' has no attribute 'models'"):
+        tx_tiny.models  # noqa: B018
 
 
 def test_importing_the_package_is_cheap() -> None:

@@ -8,3 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 MODELS = Path(__file__).with_name("models")
+
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("tx-tiny")
