@@ -75,7 +75,7 @@ def test_local_folder_of_the_same_name_wins(site: Path, tmp_path: Path) -> None:
 
 def test_unknown_model_names_those_that_there_are(site: Path) -> None:
     install(site)
-    with pytest.raises(RepositoryNotFoundError, match="acme-models has no model 'huge'; it has large, small$"):
+    with pytest.raises(RepositoryNotFoundError, match=r"acme-models has no model 'huge'; it has large, small$"):
         locate("acme-models/huge", ["config.json"])
     with pytest.raises(RepositoryNotFoundError, match="no model '__pycache__'"):
         locate("acme-models/__pycache__", ["config.json"])
@@ -109,7 +109,7 @@ def test_package_without_models_leaves_its_names_to_the_hub(site: Path) -> None:
 
 def test_entry_point_that_leads_to_no_folder_is_named(site: Path) -> None:
     install(site, target="acme_models:NAME")
-    with pytest.raises(TypeError, match=r"'acme-models' of tx.models \(acme_models:NAME\) leads to 'models', no folder"):
+    with pytest.raises(TypeError, match=r"'acme-models' of tx.models \(acme_models:NAME\) leads to 'models'"):
         locate("acme-models/small", ["config.json"])
 
 

@@ -1,5 +1,5 @@
-"""Files by name: a local folder or file, a model that an installed package brings, a repository of the hub, or an http(s)
-address; cached, verified, resumable.
+"""Files by name: a local folder or file, a model that an installed package brings, a repository of the hub, or an
+http(s) address; cached, verified, resumable.
 
 The cache has the layout of the hub's own library, so files that it or `transformers` downloaded are found, and the
 other way round. Nothing here imports requests, filelock or tqdm before a request is sent.
@@ -68,9 +68,9 @@ def locate(name_or_path: str | os.PathLike[str], candidates: Sequence[str], sour
 
     `name_or_path` is, in this order: an existing file, returned as it is whatever the candidates; an existing folder;
     an http(s) address of a file, downloaded and returned, or, if it ends in "/", of a folder; a model that an installed
-    package brings ("tx-tiny/gpt2"), which needs no request; a hub repository ("gpt2", "org/name"). So a local folder wins
-    over a repository of the same name. Candidates are file names with "/", relative to the folder or repository and to
-    `source.subfolder`.
+    package brings ("tx-tiny/gpt2"), which needs no request; a hub repository ("gpt2", "org/name"). So a local folder
+    wins over a repository of the same name. Candidates are file names with "/", relative to the folder or repository
+    and to `source.subfolder`.
 
     Of a repository the cached file is used without any request if `source.revision` is a full commit hash or requests
     are forbidden (`source.local_files_only`, `TX_OFFLINE=1`, `HF_HUB_OFFLINE=1`); otherwise one request asks whether it

@@ -5,8 +5,8 @@ A package names the folder of its models in the entry-point group `tx.models`, u
     [project.entry-points."tx.models"]
     tx-tiny = "tx_tiny:MODELS"
 
-Then "tx-tiny/gpt2" is the folder `gpt2` in it. The package has to be importable under its name, with "_" for "-": that is
-how all other names are told apart from these without reading the metadata of what is installed.
+Then "tx-tiny/gpt2" is the folder `gpt2` in it. The package has to be importable under its name, with "_" for "-": that
+is how all other names are told apart from these without reading the metadata of what is installed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _found: dict[str, Path] = {}
 
 
 def bundled_folder(name: str, revision: str = "main") -> Path | None:
-    """The folder of the model `name` ("tx-tiny/gpt2") in the package that brings it; None if no package claims the name.
+    """The folder of the model `name` ("tx-tiny/gpt2") in the package that brings it; None if no package claims it.
 
     Raises RepositoryNotFoundError if the package is missing (says what to install) or has no such model (lists those it
     has), RevisionNotFoundError for a `revision` other than "main", TypeError if the entry point leads to no folder.
@@ -44,8 +44,8 @@ def bundled_folder(name: str, revision: str = "main") -> Path | None:
         raise RepositoryNotFoundError(f"{package} has no model {model!r}; it has {', '.join(known) or 'none'}")
     if revision != "main":
         raise RevisionNotFoundError(
-            f"{name!r} is what the installed {package} brings and has no revision {revision!r}; leave revision= out, and "
-            f"install another version of {package} for another model"
+            f"{name!r} is what the installed {package} brings and has no revision {revision!r}; leave revision= out, "
+            f"and install another version of {package} for another model"
         )
     return folder
 
