@@ -136,14 +136,24 @@ class LayerNorm(keras.layers.LayerNormalization):
 class OutputEmbedding(keras.layers.Layer):
     """Scores of the vocabulary, (…, width) → (…, vocabulary), with the input embeddings' weights where they are tied.
 
-    Its weight has the embeddings' layout, (vocabulary, width).
+    Its weight has the embeddings' layout, (vocabulary, width). A bias is its own.
     """
 
-    def __init__(self, width: int, num_embeddings: int, initializer_range: float = 0.02, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        width: int,
+        num_embeddings: int,
+        initializer_range: float = 0.02,
+        use_bias: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_embeddings = num_embeddings
         self.width = width
+        self.use_bias = use_bias
+        self.bias: Any = None
         self.weight_initializer = Normal(initializer_range)
+        self.bias_initializer = keras.initializers.Zeros()
         # A function, since Keras would take a layer for a part of this one.
         self._source: Callable[[], Any] | None = None
 
@@ -166,8 +176,14 @@ class OutputEmbedding(keras.layers.Layer):
             self._own_weight = self.add_weight(
                 shape=(self.num_embeddings, self.width), initializer=self.weight_initializer, name="weight"
             )
+        if self.use_bias:
+            self.bias = self.add_weight(shape=(self.num_embeddings,), initializer=self.bias_initializer, name="bias")
 
     def call(self, inputs: Tensor) -> Tensor:
+        scores = self._products(inputs)
+        return scores if self.bias is None else ops.add(scores, ops.cast(self.bias, scores.dtype))
+
+    def _products(self, inputs: Tensor) -> Tensor:
         weight = ops.cast(ops.convert_to_tensor(self.weight), inputs.dtype)
         if keras.backend.backend() != "tensorflow":
             return ops.matmul(inputs, ops.transpose(weight))
@@ -185,7 +201,10 @@ class OutputEmbedding(keras.layers.Layer):
 # Kind of layer → (attribute of the variable, its initialiser, published name, whether the published layout is the
 # transpose). The first kind that fits counts.
 _LEAVES: tuple[tuple[type, tuple[tuple[str, str, str, bool], ...]], ...] = (
-    (OutputEmbedding, (("weight", "weight_initializer", "weight", False),)),
+    (
+        OutputEmbedding,
+        (("weight", "weight_initializer", "weight", False), ("bias", "bias_initializer", "bias", False)),
+    ),
     (
         Conv1D,
         (("kernel", "kernel_initializer", "weight", False), ("bias", "bias_initializer", "bias", False)),

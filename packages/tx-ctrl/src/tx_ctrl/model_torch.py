@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tx_core.attention_torch import attend, causal_bias, layer_head_masks, merge_heads, split_heads
@@ -16,8 +17,12 @@ from tx_core.attention_torch import position_ids as positions_from_mask
 from tx_core.generation_torch import (
     KeyValueGenerationMixin,
     KeyValueMemory,
+    LayerMemory,
     Past,
+    Step,
     extend_past,
+    is_plain,
+    linear,
     past_length,
     stack_past,
 )
@@ -99,6 +104,43 @@ class CTRLEncoderLayer(nn.Module):
         )
         hidden_states = hidden_states + self.dropout1(attended)
         return hidden_states + self.dropout2(self.ffn(self.layernorm2(hidden_states))), weights, present
+
+    def step(self, past: LayerMemory) -> Step:
+        """What :meth:`forward` does with one token a row, for ``generate``.
+
+        Calls of modules take longer than the arithmetic of a single token, so there are none.
+        """
+        attention, ffn_0, ffn_2 = self.multi_head_attention, self.ffn[0], self.ffn[2]
+        assert isinstance(ffn_0, nn.Linear)
+        assert isinstance(ffn_2, nn.Linear)
+        heads, shape, epsilon = attention.num_heads, self.layernorm1.normalized_shape, self.layernorm1.eps
+        norm1, norm2 = ((norm.weight, norm.bias) for norm in (self.layernorm1, self.layernorm2))
+        layers = (attention.Wq, attention.Wk, attention.Wv, attention.dense, ffn_0, ffn_2)
+        q, k, v, dense, first, second = ((layer.weight, layer.bias) for layer in layers)
+
+        def step(hidden_states: Tensor, bias: Tensor | None) -> Tensor:
+            normed = torch.layer_norm(hidden_states, shape, *norm1, epsilon)  # (B, H)
+            query, key, value = (linear(normed, *w).unflatten(1, (heads, 1, -1)) for w in (q, k, v))  # (B, N, 1, D)
+            key, value = past.extend(key, value)  # (B, N, K, D)
+            context = F.scaled_dot_product_attention(query, key, value, attn_mask=bias).flatten(1)  # (B, N·D)
+            hidden_states = hidden_states + linear(context, *dense)
+            normed = torch.layer_norm(hidden_states, shape, *norm2, epsilon)
+            return hidden_states + linear(linear(normed, *first).relu_(), *second)
+
+        return step
+
+
+# Of these modules a layer consists whose `step` is its `forward`.
+_PLAIN = (
+    nn.ModuleList,
+    CTRLEncoderLayer,
+    CTRLMultiHeadAttention,
+    nn.Sequential,
+    nn.Linear,
+    nn.ReLU,
+    nn.LayerNorm,
+    nn.Dropout,
+)
 
 
 class CTRLPreTrainedModel(PreTrainedModel):
@@ -219,6 +261,15 @@ class CTRLModel(CTRLPreTrainedModel):
         """Read the next tokens (B, S) into the memory; returns the last one's state (B, H). For ``generate``."""
         position_ids, bias, is_causal = memory.next(input_ids.shape[1], self.w.weight.dtype)
         hidden_states = self.dropout(self.w(input_ids) * self.config.n_embd**0.5 + self._positions(position_ids))
+        if memory.steps is None:
+            plain = is_plain(self.h, _PLAIN)
+            pairs = zip(self.h, memory.layers, strict=True)
+            memory.steps = [layer.step(past) for layer, past in pairs] if plain else []  # type: ignore[operator]
+        if memory.steps and input_ids.shape[1] == 1:
+            states = hidden_states[:, 0]
+            for step in memory.steps:
+                states = step(states, bias)
+            return self.layernorm(states)
         for layer, past in zip(self.h, memory.layers, strict=True):
             hidden_states = layer(hidden_states, bias, is_causal, None, past, False)[0]
         return self.layernorm(hidden_states[:, -1])

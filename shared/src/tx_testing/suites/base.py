@@ -15,8 +15,8 @@ class Suite:
     """Standard tests of an architecture described by ``spec``.
 
     A subclass that replaces a standard test, or for which one does not apply, says so in ``overrides``: name of the
-    test → reason. A test named there that the subclass does not define itself is skipped with the reason. Anything else
-    that would hide a standard test is an error when the class is created.
+    test → reason. A test named there that neither it nor a suite between them defines is skipped with the reason.
+    Anything else that would hide a standard test is an error when the class is created.
     """
 
     spec: ClassVar[ModelSpec]
@@ -59,7 +59,8 @@ class Suite:
     @pytest.fixture(autouse=True)
     def _not_applicable(self, request: pytest.FixtureRequest) -> None:
         name = getattr(request.function, "__name__", "")
-        if name in self.overrides and name not in vars(type(self)):
+        replaced = any(name in vars(cls) and name in vars(cls).get("overrides", ()) for cls in type(self).__mro__)
+        if name in self.overrides and not replaced:
             pytest.skip(f"does not apply: {self.overrides[name]}")
 
 
