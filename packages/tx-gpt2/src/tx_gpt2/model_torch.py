@@ -25,6 +25,7 @@ from tx_core.generation_torch import (
     Step,
     extend_past,
     is_plain,
+    linear_transposed,
     past_length,
     stack_past,
 )
@@ -175,15 +176,15 @@ class GPT2Block(nn.Module):
 
         def step(hidden_states: Tensor, bias: Tensor | None) -> Tensor:
             normed = torch.layer_norm(hidden_states, shape, *ln_1, epsilon)  # (B, H)
-            projected = torch.addmm(ba, normed, wa)  # (B, 3·N·D)
+            projected = linear_transposed(normed, wa, ba)  # (B, 3·N·D)
             query, key, value = projected.unflatten(1, (3, heads, 1, -1)).unbind(1)  # (B, N, 1, D)
             key, value = past.extend(key, value)  # (B, N, K, D)
             if divisor != 1:
                 query = query / divisor
             context = attention(query, key, value, attn_mask=bias, scale=scale).flatten(1)  # (B, N·D)
-            hidden_states = torch.addmm(bp, context, wp) + hidden_states
+            hidden_states = linear_transposed(context, wp, bp) + hidden_states
             normed = torch.layer_norm(hidden_states, shape, *ln_2, epsilon)
-            return torch.addmm(bo, activation(torch.addmm(bf, normed, wf)), wo) + hidden_states
+            return linear_transposed(activation(linear_transposed(normed, wf, bf)), wo, bo) + hidden_states
 
         return step
 

@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from tx_core.activations_torch import ACTIVATIONS
 from tx_core.attention_torch import attend, causal_bias, layer_head_masks, merge_heads, split_heads
 from tx_core.attention_torch import position_ids as positions_from_mask
-from tx_core.generation_torch import KeyValueGenerationMixin, KeyValueMemory, LayerMemory, Step, is_plain
+from tx_core.generation_torch import (
+    KeyValueGenerationMixin,
+    KeyValueMemory,
+    LayerMemory,
+    Step,
+    is_plain,
+    linear_transposed,
+)
 from tx_core.heads_torch import causal_loss, summarize, token_loss
 from tx_core.pretrained_torch import (
     PreTrainedModel,
@@ -154,12 +161,13 @@ class OpenAIGPTBlock(nn.Module):
         attention, activation = F.scaled_dot_product_attention, self.mlp.activation
 
         def step(hidden_states: Tensor, bias: Tensor | None) -> Tensor:
-            projected = torch.addmm(ba, hidden_states, wa)  # (B, 3·N·D)
+            projected = linear_transposed(hidden_states, wa, ba)  # (B, 3·N·D)
             query, key, value = projected.unflatten(1, (3, heads, 1, -1)).unbind(1)  # (B, N, 1, D)
             key, value = memory.extend(key, value)  # (B, N, K, D)
             context = attention(query, key, value, attn_mask=bias).flatten(1)  # (B, N·D)
-            hidden_states = torch.layer_norm(torch.addmm(bp, context, wp) + hidden_states, shape, *ln_1, epsilon)
-            fed = torch.addmm(bo, activation(torch.addmm(bf, hidden_states, wf)), wo)
+            attended = linear_transposed(context, wp, bp)
+            hidden_states = torch.layer_norm(attended + hidden_states, shape, *ln_1, epsilon)
+            fed = linear_transposed(activation(linear_transposed(hidden_states, wf, bf)), wo, bo)
             return torch.layer_norm(fed + hidden_states, shape, *ln_2, epsilon)
 
         return step
