@@ -134,7 +134,8 @@ def written(prompts: list[list[int]], tokenizer: Any, model: Any, options: argpa
     result = model.generate(prompts, **settings(prompts, tokenizer, model, options))
     for row in result.sequences:
         # What is filled up after a stop token goes with it.
-        yield shown(tokenizer.decode([int(token) for token in row[longest:]], clean_up_tokenization_spaces=True), options)
+        new = [int(token) for token in row[longest:]]
+        yield shown(tokenizer.decode(new, clean_up_tokenization_spaces=True), options)
 
 
 def stream(prompt: list[int], tokenizer: Any, model: Any, options: argparse.Namespace) -> None:

@@ -74,7 +74,7 @@ def test_no_bias_is_made_without_padding():
     memory = KeyValueMemory(1, 9, None, torch.device("cpu"))
     assert memory.next(3, torch.float32)[1:] == (None, True)
     assert memory.next(1, torch.float32)[1:] == (None, False)
-    positions, bias, is_causal = memory.next(2, torch.float32)
+    positions, bias, _ = memory.next(2, torch.float32)
     assert positions.tolist() == [[4, 5]]
     assert (bias[0, 0] == 0).tolist() == [[*[True] * 5, False], [True] * 6]
     single = KeyValueMemory(1, 9, None, torch.device("cpu"))
