@@ -15,6 +15,7 @@ SPEC = ModelSpec(
     zero_token_types=False,
     batch_axes={"past": 1},
     labels={"lm": {"labels": "tokens"}},
+    reference_options={"use_cache": False},  # it keeps keys and values in an object of its own
     output_heads=("lm",),
     max_positions="n_positions",
     activation=None,

@@ -216,14 +216,17 @@ class WeightTable:
             name: published name with prefix.
             model_name: the Keras model's own name, e.g. ``tf_bert_for_masked_lm``.
         """
-        row = self.row(name)
-        if row is None:
+        found = self._by_name.find(name)
+        if found is None:
             raise WeightsError(f"{name!r} is no parameter of the {self.prefix!r} architecture, so it has no Keras name")
-        leaf = row.keras_leaf
+        row, indices = found
+        template = row.name
         for prefix, keras in self.keras_layers.items():
-            if name.startswith(f"{prefix}."):
-                name = keras + name[len(prefix) :]
-        path = re.sub(r"/(\d+)(?=/|$)", r"_._\1", name.rpartition(".")[0].replace(".", "/"))
+            if template.startswith(f"{prefix}."):
+                template = keras + template[len(prefix) :]
+        # A layer's number is part of its name there, "layer_._0"; the items of a sequence are levels, "ffn/0".
+        path = _fill(re.sub(r"/(\{\w\})", r"_._\1", template.rpartition(".")[0].replace(".", "/")), indices)
+        leaf = row.keras_leaf
         # A parameter of the model itself has no layer: Keras files keep it under this name.
         layer = path.split("/")[0] if path else "top_level_model_weights"
         weight = "/".join(filter(None, (model_name, path, f"{leaf}:0")))
@@ -359,19 +362,22 @@ class Weights:
             self._entries.setdefault(published, entry)
 
     def _translate(self, name: str, table: WeightTable) -> tuple[str, str] | None:
-        form = self._raw.format
-        if form in ("tf1", "npy_shards"):
+        if self._raw.format in ("tf1", "npy_shards"):
             if any(pattern.fullmatch(name) for pattern in table._dropped_originals):
                 return "", "same"
             return table.from_original(name)
-        if form == "keras_h5" or self._raw.metadata.get("format") == "tf":
+        if self._is_keras():
             return table.from_keras(name)
         published = table.published(name)
         return (published, "same") if published else None
 
+    def _is_keras(self) -> bool:
+        # The reference writes safetensors from TensorFlow with Keras's names and layouts.
+        return self._raw.format == "keras_h5" or self._raw.metadata.get("format") == "tf"
+
     def _keras_vector(self, name: str, layout: str, shape: Shape) -> tuple[str, str, Shape]:
         # Keras-era files keep the biases of GPT-2's Conv1D as (1, n).
-        if self._raw.format == "keras_h5" and name.endswith(".bias") and len(shape) == 2 and shape[0] == 1:
+        if self._is_keras() and name.endswith(".bias") and len(shape) == 2 and shape[0] == 1:
             return name, "squeeze", shape
         return name, layout, shape
 

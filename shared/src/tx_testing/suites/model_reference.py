@@ -45,7 +45,8 @@ class ReferenceSuite(Suite):
     # --- requests
 
     def _inputs(self, task: str, *, labels: bool = True) -> dict[str, Array]:
-        return {**self.spec.inputs(task), **(self.spec.make_labels(task) if labels else {})}
+        more = {name: np.asarray(values) for name, values in self.spec.reference_inputs.get(task, {}).items()}
+        return {**self.spec.inputs(task), **more, **(self.spec.make_labels(task) if labels else {})}
 
     def _request(self, key: str, task: str, arrays: dict[str, Array], inputs: Mapping[str, Array], **more: Any) -> Any:
         names = {}
@@ -60,7 +61,7 @@ class ReferenceSuite(Suite):
             "config_class": self.spec.config_class().__name__,
             "config": config,
             "inputs": names,
-            "options": FLAGS,
+            "options": {**FLAGS, **self.spec.reference_options},
             **more,
         }
 
@@ -124,7 +125,8 @@ class ReferenceSuite(Suite):
         assert not report["unexpected_keys"]
         assert not report["mismatched_keys"]
         assert not report.dropped
-        self._compare(backend.run(model, self._inputs(task), **FLAGS), result.group(task))
+        found = backend.run(model, self._inputs(task), **FLAGS, **self.spec.reference_options)
+        self._compare(found, result.group(task))
 
     @pytest.mark.parametrize("framework", ["torch", "tf"])
     def test_reference_decoder_agrees(self, framework: str) -> None:
@@ -169,6 +171,6 @@ class ReferenceSuite(Suite):
         result, _ = self._written(framework)
         backend = self.backends[framework]
         model = backend.model_class(self.spec, task).from_pretrained(str(backend.randomised(self.spec, task)))
-        found = backend.run(model, self._inputs(task, labels=False), **FLAGS)
+        found = backend.run(model, self._inputs(task, labels=False), **FLAGS, **self.spec.reference_options)
         for file_format in WRITTEN[framework]:
             self._compare(found, result.group(f"{task}-{file_format}"))

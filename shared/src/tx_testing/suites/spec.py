@@ -43,6 +43,8 @@ class ModelSpec:
         task_config: task → fields of the configuration that differ from ``config``.
         reference_classes: class name of tx → class name of the reference, where they differ.
         reference_outputs: fields that the reference returns and tx does not.
+        reference_options: keywords of both sides' calls, e.g. one that leaves out what they return in different forms.
+        reference_inputs: task → keyword → values, of inputs whose default differs between the two.
         not_in_reference: (framework, task) of classes that the reference does not have.
         absent_in_reference: task → prefixes of parameters that the reference's class lacks.
         token_type_ids: whether the models take ``token_type_ids``.
@@ -68,6 +70,8 @@ class ModelSpec:
     task_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reference_classes: Mapping[str, str] = field(default_factory=dict)
     reference_outputs: tuple[str, ...] = ()
+    reference_options: Mapping[str, Any] = field(default_factory=dict)
+    reference_inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     not_in_reference: tuple[tuple[str, str], ...] = ()
     absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     token_type_ids: bool = True
