@@ -75,6 +75,7 @@ class KeyValueMemory:
         import tensorflow as tf
 
         self.length = int(mask.shape[1])  # tokens held
+        self.step: Any = None  # the function that reads a token into this memory, once it is known
         size = capacity(total)
         after = ((0, 0), (0, 0), (0, 0), (0, size - self.length), (0, 0))
 
@@ -299,8 +300,10 @@ class _Run:
 
     def choose(self, logits: Tensor) -> IntArray:
         """The next token (R,) of every row; ended rows get padding."""
+        import tensorflow as tf
+
         scores = self.processed(logits)
-        tokens = self.draw(scores, 1)[:, 0] if self.options.do_sample else ops.argmax(scores, axis=-1)
+        tokens = self.draw(scores, 1)[:, 0] if self.options.do_sample else tf.argmax(scores, -1)
         chosen = _array(tokens).astype(np.int64)
         if self.options.output_scores:
             logprobs = _array(ops.log_softmax(ops.cast(scores, "float32")))
@@ -620,7 +623,10 @@ class KeyValueGenerationMixin(GenerationMixin):
         import tensorflow as tf
 
         ids, start = tf.constant(tokens[:, None], tf.int32), tf.constant(memory.length)
-        step = self._functions().step[jit_compile]
-        logits = step(ids, start, memory.allowed, memory.padding, memory.variables)
+        inputs = (ids, start, memory.allowed, memory.padding, memory.variables)
+        if memory.step is None:
+            # To find out anew which of its traces fits takes TensorFlow longer than the call itself.
+            memory.step = self._functions().step[jit_compile].get_concrete_function(*inputs)
+        logits = memory.step(*inputs)
         memory.length += 1
         return logits
