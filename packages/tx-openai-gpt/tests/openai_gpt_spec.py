@@ -13,6 +13,8 @@ SPEC = ModelSpec(
     },
     zero_token_types=False,
     labels={"lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
+    # The reference scores the last position, padding or not.
+    reference_inputs={"double-heads": {"mc_token_ids": [6, 4, 1]}},
     new_heads={"double-heads": ("multiple_choice_head",)},
     output_heads=("lm", "double-heads"),
     without_gradient={"double-heads": ("multiple_choice_head",)},

@@ -109,7 +109,7 @@ class Backend(ABC):
 
     def randomised(self, spec: ModelSpec, task: str, **config: Any) -> Path:
         """A saved model of random weights, biases and normalisations included; the same for the same arguments."""
-        key = f"{self.name} {spec.architecture} {task} {json.dumps(config, sort_keys=True)}"
+        key = f"{self.name} {spec.architecture} {task} {json.dumps([dict(spec.config), config], sort_keys=True)}"
         return self._randomised(spec, task, config, key)
 
     def _randomised(self, spec: ModelSpec, task: str, config: Mapping[str, Any], key: str) -> Path:

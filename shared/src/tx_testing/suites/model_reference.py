@@ -5,6 +5,8 @@ The reference runs in its own process (:mod:`tx_testing.reference`), once for ea
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -113,7 +115,7 @@ class ReferenceSuite(Suite):
     def test_reference_twin_loads_and_agrees(self, task: str, source: str, framework: str) -> None:
         made_by, ending, flags = SOURCES[source]
         if self._missing_in_reference(made_by, task):
-            pytest.skip(f"does not apply: the reference has no such class in {made_by}")
+            pytest.skip(f"does not apply: the reference has no class to compare with in {made_by}")
         result = self.twins(made_by)
         backend = self.backends[framework]
         folder = result.folder / f"{task}{ending}"
@@ -145,7 +147,8 @@ class ReferenceSuite(Suite):
 
     def _written(self, framework: str) -> tuple[reference.Result, dict[str, Path]]:
         """Everything saved here by this framework's classes, loaded (strictly) and run by the reference in one run."""
-        root = temporary_root() / f"written-{framework}-{self.spec.architecture.partition('.')[0]}"
+        config = hashlib.sha256(json.dumps(dict(self.spec.config), sort_keys=True).encode()).hexdigest()[:16]
+        root = temporary_root() / f"written-{framework}-{self.spec.architecture.partition('.')[0]}-{config}"
         backend = self.backends[framework]
         arrays: dict[str, Array] = {}
         requests, folders = [], {}
@@ -167,7 +170,7 @@ class ReferenceSuite(Suite):
     @pytest.mark.parametrize("framework", ["torch", "tf"])
     def test_saved_files_load_in_the_reference(self, task: str, framework: str) -> None:
         if self._missing_in_reference(framework, task):
-            pytest.skip(f"does not apply: the reference has no such class in {framework}")
+            pytest.skip(f"does not apply: the reference has no class to compare with in {framework}")
         result, _ = self._written(framework)
         backend = self.backends[framework]
         model = backend.model_class(self.spec, task).from_pretrained(str(backend.randomised(self.spec, task)))

@@ -45,7 +45,7 @@ class ModelSpec:
         reference_outputs: fields that the reference returns and tx does not.
         reference_options: keywords of both sides' calls, e.g. one that leaves out what they return in different forms.
         reference_inputs: task → keyword → values, of inputs whose default differs between the two.
-        not_in_reference: (framework, task) of classes that the reference does not have.
+        not_in_reference: (framework, task) of classes that the reference does not have, or has wrong.
         absent_in_reference: task → prefixes of parameters that the reference's class lacks.
         token_type_ids: whether the models take ``token_type_ids``.
         zero_token_types: whether token types of 0 are the same as none.
