@@ -16,6 +16,7 @@ _CURES = {
     "hidden_states": "set output_hidden_states=True in the config",
     "loss": "pass labels",
     "mc_loss": "pass mc_labels",
+    "scores": "give output_scores=True to generate",
     "past": "set use_cache=True",
     "mems": "set a mem_len above 0 in the config",
 }
