@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tx_core.generation_tf import KeyValueMemory, capacity
+from tx_core.generation_tf import TOKENS_A_CALL, KeyValueMemory, capacity
 from tx_testing.suites.generation import GenerationSuite
 from tx_testing.suites.model_tf import TFBackend
 from tx_testing.suites.spec import load_spec
@@ -19,28 +19,65 @@ class TestGeneration(GenerationSuite):
     def fresh(self) -> Any:
         return self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied(n_positions=200)))
 
-    @pytest.mark.parametrize("jit_compile", [True, False])
-    def test_traced_once_for_all_lengths(self, jit_compile: bool) -> None:
-        """Prompts of any number and length: one trace. Steps: one for each number of rows and power of two."""
+    @pytest.mark.parametrize("kind", ["run", "step", "step without XLA"])
+    def test_traced_once_for_all_lengths(self, kind: str) -> None:
+        """Prompts of any number and length: one trace. New tokens: one for each number of rows and power of two."""
         model = self.fresh()
         ids, mask = self.prompts()
-        options: dict[str, Any] = {"eos_token_id": (), "pad_token_id": 2, "jit_compile": jit_compile}
+        options: dict[str, Any] = {"eos_token_id": (), "pad_token_id": 2, "jit_compile": kind != "step without XLA"}
+        if kind == "step":
+            options["output_scores"] = True
         functions = model._functions()
+        mine = {"run": functions.run, "step": functions.step[True], "step without XLA": functions.step[False]}.pop(kind)
         for width, new in ((6, 3), (6, 50), (2, 20), (1, 63)):
             model.generate(ids[:, :width], max_new_tokens=new, **options)
-            assert functions.step[jit_compile].experimental_get_tracing_count() == 1
+            assert mine.experimental_get_tracing_count() == 1
         model.generate(ids, mask, max_new_tokens=5, **options)
-        model.generate(ids, mask, max_new_tokens=5, do_sample=True, top_k=3, **options)
-        model.generate(ids[:2], mask[:2], max_new_tokens=5, num_beams=2, **options)
-        assert functions.step[jit_compile].experimental_get_tracing_count() == 1
+        if kind != "run":
+            model.generate(ids, mask, max_new_tokens=5, do_sample=True, top_k=3, **options)
+            model.generate(ids[:2], mask[:2], max_new_tokens=5, num_beams=2, **options)
+        assert mine.experimental_get_tracing_count() == 1
         model.generate(ids[:1], max_new_tokens=5, **options)
-        assert functions.step[jit_compile].experimental_get_tracing_count() == 2
+        assert mine.experimental_get_tracing_count() == 2
         model.generate(ids[:1], max_new_tokens=60, **options)
         model.generate(ids[:1], max_new_tokens=122, **options)
-        assert functions.step[jit_compile].experimental_get_tracing_count() == 3
+        assert mine.experimental_get_tracing_count() == 3
         assert functions.read.experimental_get_tracing_count() == 1
-        assert functions.step[not jit_compile].experimental_get_tracing_count() == 0
+        others = (functions.run, *functions.step.values())
+        assert sum(each.experimental_get_tracing_count() for each in others) == 3
         assert model._functions() is functions
+
+    def test_greedy_search_runs_on_to_the_ends(self) -> None:
+        """Many tokens are read in one call, but none after the last row's end."""
+        model = self.fresh()
+        ids, _ = self.prompts()
+        plain = self.generate(ids, model=model, max_new_tokens=TOKENS_A_CALL + 9, eos_token_id=()).sequences[:, 6:]
+        np.testing.assert_array_equal(plain[:, :12], self.slowly_of(model, ids, 12))
+        calls: list[int] = []
+        likeliest = model._likeliest
+
+        def counted(tokens: Any, memory: Any, *rest: Any) -> Any:
+            found = likeliest(tokens, memory, *rest)
+            calls.append(found.shape[1])
+            assert memory.length == 6 + sum(calls)
+            return found
+
+        model._likeliest = counted
+        self.generate(ids, model=model, max_new_tokens=TOKENS_A_CALL + 9, eos_token_id=())
+        assert calls == [TOKENS_A_CALL, 8]
+        ends = plain[:, 4].tolist()  # every row ends after its fifth token, or before
+        last = max(int(np.isin(row, ends).argmax()) for row in plain)
+        calls.clear()
+        result = self.generate(ids, model=model, max_new_tokens=20, eos_token_id=ends, pad_token_id=2)
+        assert result.sequences.shape[1] == 6 + last + 1
+        assert calls == [last]
+
+    def slowly_of(self, model: Any, ids: Any, steps: int) -> Any:
+        """Greedy search of a model that reads everything anew for each token; the new tokens."""
+        for _ in range(steps):
+            scores = self.backend.run(model, {"input_ids": ids})["logits"][:, -1]
+            ids = np.concatenate((ids, scores.argmax(-1)[:, None]), 1)
+        return ids[:, -steps:]
 
     def test_same_tokens_without_xla(self) -> None:
         ids, mask = self.prompts()

@@ -1,7 +1,8 @@
 """Text generation in Keras on TensorFlow. What needs no framework is in ``generation``; mirrors ``generation_torch``.
 
-Two functions are compiled: one that reads prompts, traced once for all sizes, and one that reads one token a row,
-traced once for each number of rows and capacity of the memory, into which it writes in place.
+Three functions are compiled: one that reads prompts, traced once for all sizes; and, traced once for each number of
+rows and capacity of the memory, into which they write in place, one that reads one token a row, and for greedy search
+one that reads as many as it likes best.
 
 Shapes: B prompts, R rows (B times the sequences or beams of each), S sequence, M capacity of the memory, N heads, D
 head width, V vocabulary.
@@ -10,7 +11,8 @@ head width, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from functools import cache
+from contextlib import nullcontext
+from functools import cache, wraps
 from typing import Any, ClassVar, Protocol
 
 import keras
@@ -23,6 +25,7 @@ from .generation import (
     LENGTH,
     STOP_STRING,
     BeamSearch,
+    BoolArray,
     Decodes,
     IntArray,
     Options,
@@ -33,6 +36,7 @@ from .generation import (
     generation_output,
     stop_strings,
 )
+from .layers_tf import products_for_xla
 
 Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run
@@ -44,6 +48,10 @@ Processor = Callable[[Tensor, IntArray], Tensor]
 Past = Tensor | tuple[Tensor, Tensor]
 
 SMALLEST_MEMORY = 64
+
+# How many tokens greedy search reads at most before Python sees them. To come back after each takes a tenth of the
+# time; to come back never would keep control-C waiting.
+TOKENS_A_CALL = 32
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------
@@ -75,7 +83,7 @@ class KeyValueMemory:
         import tensorflow as tf
 
         self.length = int(mask.shape[1])  # tokens held
-        self.step: Any = None  # the function that reads a token into this memory, once it is known
+        self._functions: dict[str, Any] = {}
         size = capacity(total)
         after = ((0, 0), (0, 0), (0, 0), (0, size - self.length), (0, 0))
 
@@ -89,6 +97,13 @@ class KeyValueMemory:
         rest = np.ones((len(mask), size - self.length), np.bool_)
         self.allowed = tf.constant(np.concatenate((mask, rest), 1))  # (R, M)
         self.padding = tf.constant(mask.argmax(1)[:, None], tf.int32)  # (R, 1), before each row's first token
+
+    def call(self, name: str, function: Any, inputs: Sequence[Any]) -> Any:
+        """What a compiled function that reads tokens into this memory returns."""
+        if name not in self._functions:
+            # To find out anew which of its traces fits takes TensorFlow longer than the call itself.
+            self._functions[name] = function.get_concrete_function(*inputs)
+        return self._functions[name](*inputs)
 
     def reorder(self, rows: IntArray) -> None:
         """See :class:`Memory`."""
@@ -327,6 +342,19 @@ class _Run:
             self._end(self.limits <= step, LENGTH)
         return tokens, step >= int(self.limits.max()) or (self._may_end and bool(self.ended.all()))
 
+    def advance(self, tokens: IntArray) -> tuple[IntArray, bool]:
+        """Read one token (R,) a row, then choose and append at least one more; returns what :meth:`add` did last."""
+        options = self.options
+        if self._process or options.do_sample or options.output_scores or options.stop_strings:
+            return self.add(self.choose(self.proceed(tokens)))
+        left = int(self.limits.max()) - (self.length - self.prompts.ids.shape[1])
+        found = self._model._likeliest(tokens, self._memory, self._jit_compile, left, self.ended, options.eos)
+        for column in found.T:
+            tokens, finished = self.add(column)
+            if finished:
+                break
+        return tokens, finished
+
     @property
     def _may_end(self) -> bool:
         return bool(self.options.eos) or self._strings is not None or not self._same_limits
@@ -379,7 +407,7 @@ def _search(run: _Run) -> None:
     """Greedy search or sampling to the end; the result is in the run."""
     tokens, finished = run.add(run.choose(run.begin()))
     while not finished:
-        tokens, finished = run.add(run.choose(run.proceed(tokens)))
+        tokens, finished = run.advance(tokens)
 
 
 def _beam_search(run: _Run) -> tuple[Any, ...]:
@@ -431,6 +459,19 @@ class GenerationMixin:
         """Read one token (R,) a row; returns the scores (R, V) of the next. Given by the architecture."""
         raise NotImplementedError
 
+    def _likeliest(
+        self, tokens: IntArray, memory: Any, jit_compile: bool, count: int, ended: BoolArray, eos: Sequence[int]
+    ) -> IntArray:
+        """Read one token (R,) a row; returns the likeliest next ones (R, T), of which all but the last were read too.
+
+        Without a compiled function that does so, only one.
+
+        Args:
+            count: the greatest T; it is less once all rows have ``ended`` (R,) or have one of the tokens ``eos``.
+        """
+        logits = self._continue(tokens, memory, jit_compile)
+        return _array(ops.argmax(logits, axis=-1)).astype(np.int64)[:, None]
+
     def _max_positions(self) -> int | None:
         """How many positions the model knows; None for no limit."""
         raise NotImplementedError
@@ -469,7 +510,8 @@ class GenerationMixin:
 
         Every prompt gets the continuation it would get alone, whatever else is in the batch. Arguments that would have
         no effect are errors. TensorFlow compiles the model when a number of rows, or a power of two of tokens (prompt
-        and new ones together), comes up for the first time; that takes seconds.
+        and new ones together), comes up for the first time; that takes seconds. Plain greedy search is compiled as a
+        loop, which is faster than a token at a time as every other way of generating goes.
 
         Args:
             input_ids: (B, S), or a list of prompts of different lengths, or one prompt as a list; by default the token
@@ -562,7 +604,13 @@ class GenerationMixin:
 
 
 class _Compiled:
-    """The compiled functions of a model: ``read`` for prompts, ``step`` (with XLA or without) for one token a row."""
+    """The compiled functions of a model.
+
+    Attributes:
+        read: reads prompts.
+        step: (with XLA or without) reads one token a row.
+        run: reads tokens and chooses the likeliest next ones, several times.
+    """
 
     def __init__(self, model: Any) -> None:
         import tensorflow as tf
@@ -573,24 +621,66 @@ class _Compiled:
             state, presents = model.transformer._decode(ids, position_ids(mask, length, length), bias, None)
             return model.lm_head(state), presents
 
-        def step(tokens: Tensor, start: Tensor, allowed: Tensor, padding: Tensor, memory: Any) -> Tensor:
+        def proceed(tokens: Tensor, start: Tensor, allowed: Tensor, padding: Tensor, memory: Any) -> tuple[Tensor, Any]:
             # The memory holds the tokens before `start`; what is behind them is not to be attended to, the token is.
             held = ops.logical_and(allowed, ops.arange(allowed.shape[1]) < start)  # (R, M)
             attended = ops.concatenate((held, ops.ones((held.shape[0], 1), "bool")), axis=1)  # (R, M + 1)
             bias = allowed_to_bias(ops.expand_dims(attended, (1, 2)), model.compute_dtype)
-            past = tuple((ops.convert_to_tensor(keys), ops.convert_to_tensor(values)) for keys, values in memory)
-            state, presents = model.transformer._decode(tokens, start - padding, bias, past)
-            # XLA writes to a variable where it is if all that reads it comes before; otherwise it copies it. So the
+            state, presents = model.transformer._decode(tokens, start - padding, bias, memory)
+            # XLA writes to a memory where it is if all that reads it comes before; otherwise it copies it. So the
             # place to write to is made to depend on the result.
             nothing = ops.cast(ops.minimum(ops.abs(state[0, 0]), 0), "int32")
-            for pair, present in zip(memory, presents, strict=True):
-                for variable, new in zip(pair, tf.unstack(present), strict=True):
-                    variable.assign(ops.slice_update(variable, (0, 0, start + nothing, 0), new))
-            return model.lm_head(state)
+            place = (0, 0, start + nothing, 0)
+            written = tuple(
+                (ops.slice_update(keys, place, present[0]), ops.slice_update(values, place, present[1]))
+                for (keys, values), present in zip(memory, presents, strict=True)
+            )
+            return model.lm_head(state), written
+
+        def step(tokens: Tensor, start: Tensor, allowed: Tensor, padding: Tensor, memory: Any) -> Tensor:
+            held = tf.nest.map_structure(ops.convert_to_tensor, memory)
+            logits, written = proceed(tokens, start, allowed, padding, held)
+            tf.nest.map_structure(lambda variable, value: variable.assign(value), memory, written)
+            return logits
+
+        def run(
+            tokens: Tensor,
+            start: Tensor,
+            count: Tensor,
+            ended: Tensor,
+            eos: Tensor,
+            allowed: Tensor,
+            padding: Tensor,
+            memory: Any,
+        ) -> tuple[Tensor, Tensor]:
+            def goes_on(done: Tensor, tokens: Tensor, ended: Tensor, chosen: Tensor, held: Any) -> Tensor:
+                return ops.logical_and(done < count, ops.logical_not(ops.all(ended)))
+
+            def once(done: Tensor, tokens: Tensor, ended: Tensor, chosen: Tensor, held: Any) -> tuple[Tensor, ...]:
+                logits, written = proceed(tokens, start + done, allowed, padding, held)
+                tokens = ops.expand_dims(ops.cast(ops.argmax(logits, axis=-1), "int32"), 1)  # (R, 1)
+                ended = ops.logical_or(ended, ops.any(tokens == eos, axis=1))
+                return done + 1, tokens, ended, ops.slice_update(chosen, (0, done), tokens), written
+
+            held = tf.nest.map_structure(ops.convert_to_tensor, memory)
+            chosen = ops.zeros((tokens.shape[0], TOKENS_A_CALL), "int32")
+            done, _, _, chosen, written = tf.while_loop(goes_on, once, (tf.constant(0), tokens, ended, chosen, held))
+            tf.nest.map_structure(lambda variable, value: variable.assign(value), memory, written)
+            return done, chosen
+
+        def for_xla(function: Callable[..., Any]) -> Any:
+            @wraps(function)
+            def traced(*inputs: Any) -> Any:
+                # On other devices XLA leaves products to their libraries.
+                with nullcontext() if tf.config.list_logical_devices("GPU") else products_for_xla():
+                    return function(*inputs)
+
+            return tf.function(traced, jit_compile=True, autograph=False)
 
         shapes = (tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None), tf.bool))
         self.read = tf.function(read, input_signature=shapes, autograph=False)
-        self.step = {jit: tf.function(step, jit_compile=jit, autograph=False) for jit in (False, True)}
+        self.step = {True: for_xla(step), False: tf.function(step, autograph=False)}
+        self.run = for_xla(run)
 
 
 class KeyValueGenerationMixin(GenerationMixin):
@@ -624,9 +714,27 @@ class KeyValueGenerationMixin(GenerationMixin):
 
         ids, start = tf.constant(tokens[:, None], tf.int32), tf.constant(memory.length)
         inputs = (ids, start, memory.allowed, memory.padding, memory.variables)
-        if memory.step is None:
-            # To find out anew which of its traces fits takes TensorFlow longer than the call itself.
-            memory.step = self._functions().step[jit_compile].get_concrete_function(*inputs)
-        logits = memory.step(*inputs)
+        logits = memory.call("step", self._functions().step[jit_compile], inputs)
         memory.length += 1
         return logits
+
+    def _likeliest(
+        self, tokens: IntArray, memory: Any, jit_compile: bool, count: int, ended: BoolArray, eos: Sequence[int]
+    ) -> IntArray:
+        if not jit_compile:
+            return super()._likeliest(tokens, memory, jit_compile, count, ended, eos)
+        import tensorflow as tf
+
+        inputs = (
+            tf.constant(tokens[:, None], tf.int32),
+            tf.constant(memory.length),
+            tf.constant(min(count, TOKENS_A_CALL)),
+            tf.constant(ended),
+            tf.constant(eos, tf.int32),
+            memory.allowed,
+            memory.padding,
+            memory.variables,
+        )
+        done, chosen = memory.call("run", self._functions().run, inputs)
+        memory.length += int(done)
+        return _array(chosen[:, :done]).astype(np.int64)
