@@ -27,7 +27,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from typing import Any, Literal, Self, overload
+
+    from .files import Source
 else:
 
     def overload(function):
@@ -418,21 +421,32 @@ class PretrainedConfig:
             ValueError: the file is no configuration of this class, or the values are impossible; names the file.
             TypeError: a keyword is neither a field nor an option (without `return_unused_kwargs`).
         """
-        from .files import Source, locate
+        from .files import Source
 
-        source = Source.take(kwargs)
-        path = locate(name_or_path, cls.file_names, source)
-        if path is None:
-            raise FileNotFoundError(
-                f"{os.fspath(name_or_path)} has no {' or '.join(cls.file_names)}: pass config={cls.__name__}(...) to "
-                f"the model, or write the file with {cls.__name__}(...).save_pretrained(folder)"
-            )
+        path = cls.find(name_or_path, Source.take(kwargs))
         config, unused = cls._load(path, kwargs)
         if return_unused_kwargs:
             return config, unused
         for name in unused:
             raise TypeError(f"{cls.__name__} has no field {name!r}{_nearest(name, [*cls._names()])}")
         return config
+
+    @classmethod
+    def find(cls, name_or_path: str | os.PathLike[str], source: Source) -> Path:
+        """The file that holds the configuration of what a name stands for, fetched if need be.
+
+        Raises:
+            OSError: there is no such folder, repository or file.
+        """
+        from .files import locate
+
+        path = locate(name_or_path, cls.file_names, source)
+        if path is None:
+            raise FileNotFoundError(
+                f"{os.fspath(name_or_path)} has no {' or '.join(cls.file_names)}: pass config={cls.__name__}(...) to "
+                f"the model, or write the file with {cls.__name__}(...).save_pretrained(folder)"
+            )
+        return path
 
     @classmethod
     def _load(cls, path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:

@@ -47,8 +47,10 @@ def resolve_config(
     config: PretrainedConfig | str | os.PathLike[str] | None,
     source: Source,
     keywords: Mapping[str, Any],
-) -> tuple[PretrainedConfig, dict[str, Any]]:
-    """The configuration of a model that is loaded, and the keywords that are none of its fields.
+) -> tuple[PretrainedConfig, dict[str, Any], Source]:
+    """The configuration of a model that is loaded, the keywords that are none of its fields, and the weights' source.
+
+    The weights are to be fetched at the commit that the configuration is of, if it is of the same repository.
 
     Args:
         name_or_path: the weights, beside which the configuration lies if ``config`` is None.
@@ -62,12 +64,15 @@ def resolve_config(
             config = copy.deepcopy(config)
             for name, value in changes.items():
                 setattr(config, name, value)
-        return config, {name: value for name, value in keywords.items() if name not in changes}
-    if config is None:
-        path = Path(name_or_path)
-        beside = path.is_file() or Path(f"{path}.index").is_file()
-        config = path.parent if beside else name_or_path
-    return config_class.from_pretrained(config, return_unused_kwargs=True, **vars(source), **keywords)
+        return config, {name: value for name, value in keywords.items() if name not in changes}, source
+    if config is not None:
+        loaded, unused = config_class.from_pretrained(config, return_unused_kwargs=True, **vars(source), **keywords)
+        return loaded, unused, source
+    weights = Path(name_or_path)
+    beside = weights.is_file() or Path(f"{weights}.index").is_file()
+    path = config_class.find(weights.parent if beside else name_or_path, source)
+    loaded, unused = config_class.from_pretrained(path, return_unused_kwargs=True, **keywords)
+    return loaded, unused, pinned(source, path)
 
 
 def loading_bar(sizes: Mapping[str, int], title: str) -> Iterator[str]:

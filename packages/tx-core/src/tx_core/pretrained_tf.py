@@ -334,7 +334,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
             FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
         """
         source = Source.take(kwargs)
-        resolved, kwargs = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
+        resolved, kwargs, source = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
         if dtype is not None:
             kwargs["dtype"] = dtype
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.

@@ -209,7 +209,7 @@ class PreTrainedModel(nn.Module):
             FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
         """
         source = Source.take(kwargs)
-        resolved, kwargs = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
+        resolved, kwargs, source = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
         # A class that names its new heads takes all else from the file: no memory is filled that is overwritten next.
         with _without_memory() if "new_heads" in vars(cls) else nullcontext():
             model = cls(resolved, *model_args, **kwargs)

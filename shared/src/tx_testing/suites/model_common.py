@@ -6,6 +6,7 @@ import atexit
 import hashlib
 import itertools
 import json
+import os
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -16,6 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+
+from tx_testing.server import Fault, HubServer, Request, download_environment
 
 from .base import Suite
 from .spec import CHOICES, LENGTHS, SEQUENCE, Array, ModelSpec, assert_close, leaves, load, random_like, trimmed
@@ -613,6 +616,37 @@ class ModelSuite(Suite):
         wanted = self.run(self.shared("base"), inputs)
         for name, value in self.run(model, inputs).items():
             assert_close(value, wanted[name], 1e-7, name)
+
+    def test_loading_from_a_hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Configuration and weights are of one commit, even if the repository is updated between the two."""
+        task, size = self.tasks()[0], self.spec.vocab_size() + 3
+        folders = self.folder(task), self.folder(task, vocab_size=size)
+        older, newer = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+
+        class UpdatedHub(HubServer):
+            def arrived(self, request: Request) -> Fault:
+                if "config.json" not in request.path and request.host == "hub":
+                    self.add("org/model", newer, lfs=weights)
+                return super().arrived(request)
+
+        for name in set(os.environ) - set(download_environment(tmp_path)):
+            monkeypatch.delenv(name)
+        weights = [FILES["safetensors"]]
+        with UpdatedHub() as hub:
+            hub.add("org/model", older, lfs=weights)
+            source: dict[str, Any] = {"endpoint": hub.url, "cache_dir": str(tmp_path)}
+            found = self.cls(task).from_pretrained("org/model", **source)
+            hub.forget()
+            again = self.cls(task).from_pretrained("org/model", local_files_only=True, **source)
+            assert hub.requests == []
+            updated = self.cls(task).from_pretrained("org/model", **source)
+        wanted = self.backend.arrays(self.model(task))
+        for model in (found, again):
+            arrays = self.backend.arrays(model)
+            assert arrays.keys() == wanted.keys()
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+        assert updated.config.vocab_size == size
 
     def test_config_keywords_update_the_configuration(self) -> None:
         model = self.model("base", output_attentions=True)
