@@ -27,10 +27,11 @@ from tx_core.files import (
     atomic_write,
     cached_path,
     locate,
+    locate_each,
     pinned,
     transfer,
 )
-from tx_testing.server import Fault, HubServer, download_environment, git_blob_hash
+from tx_testing.server import Fault, HubServer, Request, download_environment, git_blob_hash
 
 CONFIG = b'{"model_type": "bert"}'
 WEIGHTS = bytes(range(256)) * 1024
@@ -290,6 +291,31 @@ def test_pinned_source_of_a_path(hub: HubServer, tmp_path: Path) -> None:
     assert vocabulary is not None
     assert vocabulary.read_bytes() == b"first"
     assert pinned(Source(), tmp_path / "config.json") == Source()
+
+
+def test_files_that_belong_together_are_of_one_commit(hub: HubServer) -> None:
+    class Updated(HubServer):
+        def arrived(self, request: Request) -> Fault:
+            if "merges.txt" in request.path:
+                self.add("org/name", {"vocab.json": b"second", "merges.txt": b"second"})
+            return super().arrived(request)
+
+    wanted = ["absent.json", "vocab.json", "merges.txt"]
+    with Updated() as updated:
+        first = updated.add("org/name", {"vocab.json": b"first", "merges.txt": b"first"})
+        found, source = locate_each("org/name", wanted, Source(endpoint=updated.url))
+        assert source.revision == first
+        assert {file: path.read_bytes() for file, path in found.items()} == {
+            "vocab.json": b"first",
+            "merges.txt": b"first",
+        }
+        updated.forget()
+        assert locate_each("org/name", wanted, Source(endpoint=updated.url))[0]["merges.txt"].read_bytes() == b"second"
+
+
+def test_files_that_belong_together_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(b"")
+    assert locate_each(tmp_path, ["a", "b"]) == ({"b": tmp_path / "b"}, Source())
 
 
 def test_new_commit_with_the_same_content_is_not_downloaded_again(hub: HubServer, cache: Path) -> None:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, ClassVar, Self, overload
 
-    from tx_core.files import Source
 
     Text = str | Sequence[str] | Sequence[int]
     Span = tuple[int, int]
@@ -1235,14 +1234,6 @@ class PreTrainedTokenizer:
         return names - {"settings"}
 
     @classmethod
-    def _locate_vocabulary(cls, name: str, source: Source) -> dict[str, Path]:
-        """Constructor argument -> vocabulary file, of those that the folder or repository ``name`` has."""
-        from tx_core.files import locate
-
-        found = {argument: locate(name, [file], source) for argument, file in cls.vocab_files_names.items()}
-        return {argument: path for argument, path in found.items() if path is not None}
-
-    @classmethod
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], *init_inputs: Any, **kwargs: Any
     ) -> Self:
@@ -1260,7 +1251,7 @@ class PreTrainedTokenizer:
         """
         from pathlib import Path
 
-        from tx_core.files import Source, locate
+        from tx_core.files import Source, locate, locate_each
 
         source = Source.take(kwargs)
         name = str(pretrained_model_name_or_path)
@@ -1283,11 +1274,11 @@ class PreTrainedTokenizer:
                     "give the folder that holds them"
                 )
         else:
-            files = cls._locate_vocabulary(name, source)
-            beside = {
-                file: locate(name, [file], source) for file in (TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS)
-            }
-            config, special, added = ({} if path is None else read_json_object(path) for path in beside.values())
+            found, source = locate_each(name, cls.vocab_files_names.values(), source)
+            files = {argument: found[file] for argument, file in cls.vocab_files_names.items() if file in found}
+            beside = (TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS)
+            found, source = locate_each(name, beside, source)
+            config, special, added = (read_json_object(found[file]) if file in found else {} for file in beside)
             if len(files) < len(cls.vocab_files_names) or "added_tokens_decoder" not in config:
                 tokenizer_json = locate(name, [TOKENIZER_JSON], source)
         if tokenizer_json is not None:

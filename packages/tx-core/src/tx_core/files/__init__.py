@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -50,6 +50,7 @@ __all__ = [
     "cache_folder",
     "cached_path",
     "locate",
+    "locate_each",
     "pinned",
     "progress",
 ]
@@ -111,6 +112,22 @@ def pinned(source: Source, path: Path) -> Source:
     """
     match = re.search(r"/models--[^/]+/snapshots/([0-9a-f]{40})/", path.as_posix())
     return source if match is None else replace(source, revision=match[1])
+
+
+def locate_each(
+    name_or_path: str | os.PathLike[str], files: Iterable[str], source: Source = _DEFAULT
+) -> tuple[dict[str, Path], Source]:
+    """The paths of those of `files` that exist, all of the commit of the first; and `source` at that commit.
+
+    Errors are those of `locate`.
+    """
+    found: dict[str, Path] = {}
+    for file in files:
+        path = locate(name_or_path, [file], source)
+        if path is not None:
+            found[file] = path
+            source = pinned(source, path)
+    return found, source
 
 
 def cached_path(
