@@ -70,6 +70,13 @@ def test_memory_tells_positions_and_biases():
     assert (bias[0, 0] == 0).tolist() == [[False, *[True] * 4, False], [False, *[True] * 5]]
 
 
+def test_positions_end_where_the_models_do():
+    mask = torch.tensor([[False, False, True], [True, True, True]])
+    memory = KeyValueMemory(1, 6, mask, torch.device("cpu"), positions=4)
+    assert memory.next(3, torch.float32)[0].tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert [memory.next(1, torch.float32)[0].tolist() for _ in range(3)] == [[[1], [3]], [[2], [3]], [[3], [3]]]
+
+
 def test_no_bias_is_made_without_padding():
     memory = KeyValueMemory(1, 9, None, torch.device("cpu"))
     assert memory.next(3, torch.float32)[1:] == (None, True)
@@ -100,13 +107,14 @@ def test_what_is_plain():
     assert not is_plain(plain, kinds)  # in training
 
 
-class Counting(GenerationMixin):
+class Counting(GenerationMixin, nn.Module):
     """A model without keys and values: the next token is the last one plus a step that it is told."""
 
     generation_inputs = ("step",)
     device = torch.device("cpu")
 
     def __init__(self):
+        super().__init__()
         self.config = PretrainedConfig()
         self.config.vocab_size = 20
 

@@ -615,6 +615,8 @@ class _Compiled:
     def __init__(self, model: Any) -> None:
         import tensorflow as tf
 
+        last = model._max_positions() - 1
+
         def read(ids: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
             length = ops.shape(ids)[1]
             bias = attention_bias(mask, True, length, length, model.compute_dtype)
@@ -626,7 +628,9 @@ class _Compiled:
             held = ops.logical_and(allowed, ops.arange(allowed.shape[1]) < start)  # (R, M)
             attended = ops.concatenate((held, ops.ones((held.shape[0], 1), "bool")), axis=1)  # (R, M + 1)
             bias = allowed_to_bias(ops.expand_dims(attended, (1, 2)), model.compute_dtype)
-            state, presents = model.transformer._decode(tokens, start - padding, bias, memory)
+            # Rows that have ended would run on to positions that the model does not know.
+            positions = ops.minimum(start - padding, last)
+            state, presents = model.transformer._decode(tokens, positions, bias, memory)
             # XLA writes to a memory where it is if all that reads it comes before; otherwise it copies it. So the
             # place to write to is made to depend on the result.
             nothing = ops.cast(ops.minimum(ops.abs(state[0, 0]), 0), "int32")

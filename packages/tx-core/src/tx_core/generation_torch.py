@@ -6,7 +6,8 @@ V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -56,9 +57,17 @@ class KeyValueMemory:
         total: the most tokens there will be.
         prompt_mask: (R, S), what of the prompt is to be attended to; None if that is all. What follows always is.
         device: where the model is.
+        positions: how many positions the model knows; None for no limit. Rows that have ended get no later ones.
     """
 
-    def __init__(self, layers: int, total: int, prompt_mask: Tensor | None, device: torch.device) -> None:
+    def __init__(
+        self,
+        layers: int,
+        total: int,
+        prompt_mask: Tensor | None,
+        device: torch.device,
+        positions: int | None = None,
+    ) -> None:
         self.layers = [LayerMemory(self) for _ in range(layers)]
         self.length = 0  # tokens held by all layers
         self.total = total
@@ -72,7 +81,8 @@ class KeyValueMemory:
         if prompt_mask is not None:
             rest = prompt_mask.new_ones(prompt_mask.shape[0], total - prompt_mask.shape[1])
             self._mask = torch.cat((prompt_mask, rest), 1)
-            self._positions = (self._positions - left_padding(self._mask)).clamp(min=0)
+            last = None if positions is None else positions - 1
+            self._positions = (self._positions - left_padding(self._mask)).clamp(min=0, max=last)
 
     def next(self, length: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None, bool]:
         """Begin to read the next tokens, which every layer then is given.
@@ -371,7 +381,7 @@ class _Run:
     ) -> None:
         self.options = options
         self.prompts = prompts
-        self._model = model
+        self.model = model
         self._inputs = inputs
         self.generator = generator
         self._device: torch.device = model.device
@@ -395,7 +405,7 @@ class _Run:
 
     def begin(self) -> Tensor:
         """Read the prompts, each once; returns the scores (R, V) of the first new token."""
-        model, times = self._model, self.options.rows_per_prompt
+        model, times = self.model, self.options.rows_per_prompt
         logits, self._memory = model._begin(self._prompt, self._mask, self.prompts.total, **self._inputs)
         self._memory.repeat(times)
         return logits.repeat_interleave(times, 0) if times > 1 else logits
@@ -403,7 +413,7 @@ class _Run:
     def proceed(self, tokens: Tensor) -> Tensor:
         """Read one new token (R,) a row; returns the scores (R, V) of the next."""
         assert self._memory is not None
-        return self._model._continue(tokens, self._memory)
+        return self.model._continue(tokens, self._memory)
 
     def processed(self, scores: Tensor) -> Tensor:
         """Scores (R, V) after all options that change them."""
@@ -479,12 +489,26 @@ class _Run:
         return generation_output(sequences, reasons, scores, totals)
 
 
+@contextmanager
+def _inference(model: Any) -> Iterator[None]:
+    """Within it no gradients are recorded, and a model that is being trained has no dropout."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
 def _stream(run: _Run) -> Generator[tuple[int | None, ...], None, Callable[[], tuple[Any, ...]]]:
     # The mode is left before every yield: it must not leak into the code that takes the tokens.
     tokens: Tensor | None = None
     finished = False
     while not finished:
-        with torch.inference_mode():
+        with _inference(run.model):
             logits = run.begin() if tokens is None else run.proceed(tokens)
             ended = run.ended.tolist()
             tokens, finished = run.add(run.choose(logits))
@@ -534,6 +558,7 @@ class GenerationMixin:
 
     config: Any
     device: Any
+    modules: Any
     # Names of further inputs that `generate` passes to `_begin`.
     generation_inputs: ClassVar[tuple[str, ...]] = ()
 
@@ -586,7 +611,7 @@ class GenerationMixin:
         """Continue texts.
 
         Every prompt gets the continuation it would get alone, whatever else is in the batch. Arguments that would have
-        no effect are errors.
+        no effect are errors. There is no dropout, even while the model is in training mode.
 
         Args:
             input_ids: (B, S), or a list of prompts of different lengths, or one prompt as a list; by default the token
@@ -662,7 +687,7 @@ class GenerationMixin:
         run = _Run(self, prompts, options, generator, inputs)
         if stream:
             return TokenStream(_stream(run))
-        with torch.inference_mode():
+        with _inference(self):
             if num_beams == 1:
                 _search(run)
                 found = None
@@ -681,7 +706,7 @@ class KeyValueGenerationMixin(GenerationMixin):
         return int(self.config.n_positions)
 
     def _begin(self, prompt: Tensor, mask: Tensor | None, total: int, **inputs: Any) -> tuple[Tensor, Memory]:
-        memory = KeyValueMemory(len(self.transformer.h), total, mask, prompt.device)
+        memory = KeyValueMemory(len(self.transformer.h), total, mask, prompt.device, self._max_positions())
         return self._continue(prompt, memory), memory
 
     def _continue(self, tokens: Tensor, memory: Any) -> Tensor:

@@ -83,9 +83,7 @@ class VariedModel:
         return self.arrays(result)
 
     def arrays(self, result: Any) -> Any:
-        return result._replace(
-            **{n: self.backend.numpy(v) for n, v in result._asdict().items() if n != "stop_reasons"}
-        )
+        return result._replace(**{n: self.backend.numpy(v) for n, v in result._asdict().items() if n != "stop_reasons"})
 
 
 class GenerationSuite(VariedModel, Suite):
@@ -518,6 +516,35 @@ class GenerationSuite(VariedModel, Suite):
         # Padding takes no position.
         row = self.generate(ids[2:3], mask[2:3], max_new_tokens=most - 1, eos_token_id=()).sequences
         assert row.shape == (1, most + 5)
+
+    @pytest.mark.parametrize("options", [{}, {"num_beams": 2}], ids=["greedy", "beams"])
+    def test_every_row_reaches_the_last_position(self, options: dict[str, Any]) -> None:
+        """Those that are there first wait for the others."""
+        if self.spec.max_positions is None:
+            pytest.skip("does not apply: this architecture has no limit")
+        most = int(getattr(self.model().config, self.spec.max_positions))
+        long = np.random.default_rng(5).integers(5, self.spec.vocab_size(), most - 2).tolist()
+        options = {"max_length": most, "eos_token_id": (), "pad_token_id": 2, **options}
+        both = self.generate([long, [7, 8]], **options).sequences
+        assert both[0].tolist() == [*self.generate(long, **options).sequences[0].tolist(), *([2] * (most - 4))]
+        assert both[1, most - 4 :].tolist() == self.generate([7, 8], **options).sequences[0].tolist()
+
+    def test_no_dropout(self) -> None:
+        """Whatever mode the model is in, which is the same afterwards."""
+        if self.backend.name != "torch":
+            pytest.skip("does not apply: the mode is an argument of the call in Keras")
+        model = self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied())).train()
+        next(model.children()).training = False
+        modes = [module.training for module in model.modules()]
+        ids, _ = self.prompts()
+        wanted = self.slowly(ids, 6)
+        np.testing.assert_array_equal(
+            self.generate(ids, model=model, max_new_tokens=6, eos_token_id=()).sequences, wanted
+        )
+        stream = model.generate(self.backend.tensor(ids), max_new_tokens=6, eos_token_id=(), stream=True)
+        for i, step in enumerate(stream):
+            assert step == tuple(wanted[:, 6 + i].tolist())
+            assert [module.training for module in model.modules()] == modes
 
     def test_options_go_together(self) -> None:
         ids, mask = self.prompts()
