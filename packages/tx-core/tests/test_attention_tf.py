@@ -89,6 +89,8 @@ def test_a_row_without_anything_to_attend_to_is_finite(dtype: str) -> None:
     query = tf.cast(normal(1, 1, 2, 4) * 10, dtype)
     context, _ = attend(query, query, query, allowed_to_bias(tf.zeros((1, 1, 1, 2), tf.bool), dtype))
     assert np.isfinite(np.asarray(tf.cast(context, "float32"))).all()
+    # Where every key is masked none is masked more than another.
+    np.testing.assert_array_equal(tf.cast(context, "float32"), tf.cast(attend(query, query, query)[0], "float32"))
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int32", "int64", "float32"])
@@ -120,7 +122,7 @@ def test_masks_of_another_rank_are_refused() -> None:
 def test_causality() -> None:
     np.testing.assert_array_equal(causal(2, 4)[0, 0], [[1, 1, 1, 0], [1, 1, 1, 1]])
     bias = attention_bias(tf.constant([[0, 1, 1]]), True, 3, 3, "float32")
-    np.testing.assert_array_equal(bias[0, 0] == 0, [[0, 0, 0], [0, 1, 0], [0, 1, 1]])
+    np.testing.assert_array_equal(bias[0, 0] == 0, [[1, 1, 1], [0, 1, 0], [0, 1, 1]])
     unpadded = attention_bias(None, True, 3, 3, "float32")
     np.testing.assert_array_equal(unpadded[0, 0] == 0, np.tri(3))
 
@@ -201,6 +203,21 @@ def test_token_loss(dtype: str) -> None:
     gradient = tape.gradient(loss, logits)
     assert np.isfinite(gradient).all()
     assert not np.any(gradient[0, 1])
+
+
+def test_losses_are_computed_in_the_precision_of_the_logits() -> None:
+    exact, labels = tf.cast(normal(2, 3), "float64"), tf.constant([2, 0])
+    for config in (
+        SimpleNamespace(num_labels=3, problem_type=None),
+        SimpleNamespace(num_labels=3, problem_type="multi_label_classification"),
+        SimpleNamespace(num_labels=3, problem_type="regression"),
+    ):
+        targets = labels if config.problem_type is None else tf.ones((2, 3), "int32")
+        for dtype in ("float16", "float32", "float64"):
+            loss = sequence_loss(tf.cast(exact, dtype), targets, config)  # type: ignore[arg-type]
+            assert loss.dtype == ("float64" if dtype == "float64" else "float32")
+    wanted = [cross_entropy(exact.numpy()[0], 2), cross_entropy(exact.numpy()[1], 0)]
+    np.testing.assert_allclose(token_loss(exact, labels), np.mean(wanted), rtol=1e-14)
 
 
 def test_causal_loss() -> None:

@@ -208,6 +208,8 @@ def test_attention_in_float32():
     assert (reduced[True] != reduced[False]).any()
     for logits in reduced.values():
         assert (logits.float() - exact(ids).logits).abs().max() < 0.1 * exact(ids).logits.abs().max()
+    upcast = model_of(GPT2LMHeadModel, reorder_and_upcast_attn=True).double()
+    torch.testing.assert_close(upcast(ids).logits, exact.double()(ids).logits, rtol=1e-12, atol=1e-12)
 
 
 def test_conv1d():

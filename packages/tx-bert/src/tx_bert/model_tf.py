@@ -204,11 +204,12 @@ class TFBertLayer(Module):
         head_mask: Tensor | None,
         encoder_hidden_states: Tensor | None,
         encoder_bias: Tensor | None,
+        encoder_head_mask: Tensor | None,
         need_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         attended, weights = self.attention(hidden_states, bias, head_mask, None, need_weights=need_weights)
         if self.crossattention is not None and encoder_hidden_states is not None:
-            attended, _ = self.crossattention(attended, encoder_bias, head_mask, encoder_hidden_states)
+            attended, _ = self.crossattention(attended, encoder_bias, encoder_head_mask, encoder_hidden_states)
         return self.output_(self.intermediate(attended), attended), weights
 
 
@@ -227,14 +228,21 @@ class TFBertEncoder(Module):
         head_masks: list[Tensor | None],
         encoder_hidden_states: Tensor | None,
         encoder_bias: Tensor | None,
+        encoder_head_masks: list[Tensor | None],
         output_attentions: bool = False,
         output_hidden_states: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...] | None, tuple[Tensor, ...] | None]:
         all_hidden_states = [hidden_states]
         all_attentions = []
-        for layer, head_mask in zip(self.layer, head_masks, strict=True):
+        for layer, head_mask, encoder_head_mask in zip(self.layer, head_masks, encoder_head_masks, strict=True):
             hidden_states, weights = layer(
-                hidden_states, bias, head_mask, encoder_hidden_states, encoder_bias, need_weights=output_attentions
+                hidden_states,
+                bias,
+                head_mask,
+                encoder_hidden_states,
+                encoder_bias,
+                encoder_head_mask,
+                need_weights=output_attentions,
             )
             all_hidden_states.append(hidden_states)
             all_attentions.append(weights)
@@ -367,6 +375,7 @@ class TFBertMainLayer(TFMainLayer):
             layer_head_masks(head_mask, config, self.compute_dtype),
             encoder_hidden_states,
             encoder_bias,
+            layer_head_masks(head_mask, config, self.compute_dtype, pruned=False),
             output_attentions=chosen(output_attentions, config.output_attentions),
             output_hidden_states=chosen(output_hidden_states, config.output_hidden_states),
         )

@@ -189,11 +189,12 @@ class BertLayer(nn.Module):
         head_mask: Tensor | None,
         encoder_hidden_states: Tensor | None,
         encoder_bias: Tensor | None,
+        encoder_head_mask: Tensor | None,
         need_weights: bool,
     ) -> tuple[Tensor, Tensor | None]:
         attended, weights = self.attention(hidden_states, bias, head_mask, None, need_weights)
         if self.crossattention is not None and encoder_hidden_states is not None:
-            attended, _ = self.crossattention(attended, encoder_bias, head_mask, encoder_hidden_states, False)
+            attended, _ = self.crossattention(attended, encoder_bias, encoder_head_mask, encoder_hidden_states, False)
         return self.output(self.intermediate(attended), attended), weights
 
 
@@ -213,14 +214,21 @@ class BertEncoder(nn.Module):
         head_masks: list[Tensor | None],
         encoder_hidden_states: Tensor | None,
         encoder_bias: Tensor | None,
+        encoder_head_masks: list[Tensor | None],
         output_attentions: bool,
         output_hidden_states: bool,
     ) -> tuple[Tensor, tuple[Tensor, ...] | None, tuple[Tensor, ...] | None]:
         all_hidden_states = [hidden_states]
         all_attentions = []
-        for layer, head_mask in zip(self.layer, head_masks, strict=True):
+        for layer, head_mask, encoder_head_mask in zip(self.layer, head_masks, encoder_head_masks, strict=True):
             hidden_states, weights = checkpointed(self, layer)(
-                hidden_states, bias, head_mask, encoder_hidden_states, encoder_bias, output_attentions
+                hidden_states,
+                bias,
+                head_mask,
+                encoder_hidden_states,
+                encoder_bias,
+                encoder_head_mask,
+                output_attentions,
             )
             all_hidden_states.append(hidden_states)
             all_attentions.append(weights)
@@ -378,17 +386,19 @@ class BertModel(BertPreTrainedModel):
             )
         if position_ids is None:
             position_ids = positions_from_mask(attention_mask, length, length, device)
-        bias = attention_bias(attention_mask, config.is_decoder, length, length, self.dtype, device)
+        hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        dtype = hidden_states.dtype
+        bias = attention_bias(attention_mask, config.is_decoder, length, length, dtype, device)
         encoder_bias = None
         if encoder_attention_mask is not None:
-            encoder_bias = allowed_to_bias(allowed_by_mask(encoder_attention_mask), self.dtype)
-        hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+            encoder_bias = allowed_to_bias(allowed_by_mask(encoder_attention_mask), dtype)
         hidden_states, all_hidden_states, all_attentions = self.encoder(
             hidden_states,
             bias,
-            layer_head_masks(head_mask, config, self.dtype),
+            layer_head_masks(head_mask, config, dtype),
             encoder_hidden_states,
             encoder_bias,
+            layer_head_masks(head_mask, config, dtype, pruned=False),
             chosen(output_attentions, config.output_attentions),
             chosen(output_hidden_states, config.output_hidden_states),
         )

@@ -93,7 +93,12 @@ def _products(query: Tensor, key: Tensor) -> Tensor:
 
 
 def allowed_to_bias(allowed: Tensor, dtype: str) -> Tensor:
-    """Boolean "may attend" → additive bias: 0 where true, the most negative finite number where false."""
+    """Boolean "may attend" → additive bias: 0 where true, the most negative finite number where false.
+
+    A query that may attend to nothing, such as a padded one, attends to everything: so softmax has it when all scores
+    are shifted alike, where that number would swallow the scores instead.
+    """
+    allowed = ops.logical_or(allowed, ops.logical_not(ops.any(allowed, axis=-1, keepdims=True)))
     return ops.where(allowed, ops.zeros((), dtype), ops.full((), LOWEST[dtype], dtype))
 
 
@@ -164,10 +169,13 @@ def position_ids(attention_mask: Tensor | None, query_length: Size, key_length: 
     return ops.maximum(positions - left_padding(attention_mask), 0)
 
 
-def layer_head_masks(head_mask: Tensor | None, config: PretrainedConfig, dtype: str) -> list[Tensor | None]:
+def layer_head_masks(
+    head_mask: Tensor | None, config: PretrainedConfig, dtype: str, pruned: bool = True
+) -> list[Tensor | None]:
     """A head mask of shape (N,) or (layers, N), 1 keeps a head, → per layer (1, its heads, 1, 1) or None.
 
-    N counts the heads of the unpruned model; those of removed heads have no effect.
+    N counts the heads of the unpruned model; those of removed heads have no effect. Cross-attention keeps all its
+    heads, which ``pruned=False`` says.
     """
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     if head_mask is None:
@@ -175,5 +183,5 @@ def layer_head_masks(head_mask: Tensor | None, config: PretrainedConfig, dtype: 
     if tuple(head_mask.shape) not in ((heads,), (layers, heads)):
         raise ValueError(f"head_mask must have shape ({heads},) or ({layers}, {heads}), not {tuple(head_mask.shape)}")
     per_layer = ops.broadcast_to(ops.cast(head_mask, dtype), (layers, heads))
-    kept = (ops.take(per_layer[layer], config.kept_heads(layer), axis=0) for layer in range(layers))
-    return [ops.expand_dims(mask, (0, 2, 3)) for mask in kept]
+    kept = [config.kept_heads(layer) if pruned else list(range(heads)) for layer in range(layers)]
+    return [ops.expand_dims(ops.take(per_layer[i], kept[i], axis=0), (0, 2, 3)) for i in range(layers)]

@@ -71,7 +71,12 @@ def attend(
 
 
 def allowed_to_bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """Boolean "may attend" → additive bias: 0 where true, the most negative finite number where false."""
+    """Boolean "may attend" → additive bias: 0 where true, the most negative finite number where false.
+
+    A query that may attend to nothing, such as a padded one, attends to everything: so softmax has it when all scores
+    are shifted alike. That number would swallow the scores instead, and fused kernels then get wrong gradients.
+    """
+    allowed = allowed | ~allowed.any(-1, keepdim=True)
     bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
     return bias.masked_fill(~allowed, torch.finfo(dtype).min)
 
@@ -150,10 +155,13 @@ def position_ids(attention_mask: Tensor | None, query_length: int, key_length: i
     return (positions - left_padding(attention_mask)).clamp(min=0)
 
 
-def layer_head_masks(head_mask: Tensor | None, config: PretrainedConfig, dtype: torch.dtype) -> list[Tensor | None]:
+def layer_head_masks(
+    head_mask: Tensor | None, config: PretrainedConfig, dtype: torch.dtype, pruned: bool = True
+) -> list[Tensor | None]:
     """A head mask of shape (N,) or (layers, N), 1 keeps a head, → per layer (1, its heads, 1, 1) or None.
 
-    N counts the heads of the unpruned model; those of removed heads have no effect.
+    N counts the heads of the unpruned model; those of removed heads have no effect. Cross-attention keeps all its
+    heads, which ``pruned=False`` says.
     """
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     if head_mask is None:
@@ -161,4 +169,5 @@ def layer_head_masks(head_mask: Tensor | None, config: PretrainedConfig, dtype: 
     if head_mask.shape not in ((heads,), (layers, heads)):
         raise ValueError(f"head_mask must have shape ({heads},) or ({layers}, {heads}), not {tuple(head_mask.shape)}")
     per_layer = head_mask.to(dtype).expand(layers, heads)
-    return [per_layer[layer, config.kept_heads(layer)][None, :, None, None] for layer in range(layers)]
+    kept = [config.kept_heads(layer) if pruned else list(range(heads)) for layer in range(layers)]
+    return [per_layer[layer, kept[layer]][None, :, None, None] for layer in range(layers)]

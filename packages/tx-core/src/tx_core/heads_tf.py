@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from .config import PretrainedConfig
@@ -22,6 +23,11 @@ def _check(logits: Tensor, labels: Tensor) -> None:
         raise ValueError(f"labels must have shape {wanted} to fit the logits, not {found}")
 
 
+def _precise(logits: Tensor) -> Tensor:
+    """Half-precision numbers in float32: too coarse for a loss."""
+    return logits if keras.backend.standardize_dtype(logits.dtype) == "float64" else ops.cast(logits, "float32")
+
+
 def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy over the tokens whose label is not ignored; 0 if all are.
 
@@ -32,8 +38,8 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     labels = ops.cast(labels, "int32")
     ignored = ops.logical_or(labels == -1, labels == -100)
     targets = ops.where(ignored, 0, labels)
-    losses = ops.sparse_categorical_crossentropy(targets, ops.cast(logits, "float32"), from_logits=True)
-    kept = ops.cast(ops.logical_not(ignored), "float32")
+    losses = ops.sparse_categorical_crossentropy(targets, _precise(logits), from_logits=True)
+    kept = ops.cast(ops.logical_not(ignored), losses.dtype)
     return ops.sum(losses * kept) / ops.maximum(ops.sum(kept), 1.0)
 
 
@@ -53,11 +59,12 @@ def sequence_loss(logits: Tensor, labels: Tensor, config: PretrainedConfig) -> T
     Mean squared error if ``num_labels`` is 1, binary cross-entropy if ``problem_type`` is
     ``multi_label_classification`` (labels (B, num_labels)), cross-entropy otherwise (labels (B,)).
     """
+    numbers = _precise(logits)
     if config.problem_type == "multi_label_classification":
-        targets = ops.cast(labels, "float32")
-        return ops.mean(ops.binary_crossentropy(targets, ops.cast(logits, "float32"), from_logits=True))
+        targets = ops.cast(labels, numbers.dtype)
+        return ops.mean(ops.binary_crossentropy(targets, numbers, from_logits=True))
     if config.num_labels == 1 or config.problem_type == "regression":
-        numbers, targets = (ops.reshape(ops.cast(x, "float32"), (-1,)) for x in (logits, labels))
+        numbers, targets = (ops.reshape(ops.cast(x, numbers.dtype), (-1,)) for x in (numbers, labels))
         if numbers.shape[0] != targets.shape[0] and None not in (numbers.shape[0], targets.shape[0]):
             raise ValueError(f"labels must hold {numbers.shape[0]} numbers, not {tuple(labels.shape)}")
         return ops.mean(ops.square(numbers - targets))

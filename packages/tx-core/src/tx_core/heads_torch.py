@@ -12,6 +12,11 @@ from torch import Tensor
 from .config import PretrainedConfig
 
 
+def _precise(logits: Tensor) -> Tensor:
+    """Half-precision numbers in float32: too coarse for a loss."""
+    return logits.float() if logits.dtype.itemsize < 4 else logits
+
+
 def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy over the tokens whose label is not ignored; 0 if all are.
 
@@ -24,7 +29,7 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
         )
     ignored = (labels == -1) | (labels == -100)
     targets = labels.masked_fill(ignored, -100).reshape(-1)
-    total = F.cross_entropy(logits.reshape(-1, logits.shape[-1]).float(), targets, ignore_index=-100, reduction="sum")
+    total = F.cross_entropy(_precise(logits.reshape(-1, logits.shape[-1])), targets, ignore_index=-100, reduction="sum")
     return total / (~ignored).sum().clamp(min=1)
 
 
@@ -47,12 +52,13 @@ def sequence_loss(logits: Tensor, labels: Tensor, config: PretrainedConfig) -> T
     Mean squared error if ``num_labels`` is 1, binary cross-entropy if ``problem_type`` is
     ``multi_label_classification`` (labels (B, num_labels)), cross-entropy otherwise (labels (B,)).
     """
+    numbers = _precise(logits)
     if config.problem_type == "multi_label_classification":
-        return F.binary_cross_entropy_with_logits(logits.float(), labels.float())
+        return F.binary_cross_entropy_with_logits(numbers, labels.to(numbers.dtype))
     if config.num_labels == 1 or config.problem_type == "regression":
         if labels.numel() != logits.numel():
             raise ValueError(f"labels must hold {logits.numel()} numbers, not {tuple(labels.shape)}")
-        return F.mse_loss(logits.reshape(-1).float(), labels.reshape(-1).float())
+        return F.mse_loss(numbers.reshape(-1), labels.reshape(-1).to(numbers.dtype))
     return token_loss(logits, labels.reshape(-1))
 
 

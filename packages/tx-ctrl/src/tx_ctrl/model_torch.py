@@ -231,15 +231,15 @@ class CTRLModel(CTRLPreTrainedModel):
         )
         if position_ids is None:
             position_ids = positions_from_mask(attention_mask, length, before + length, device)
-        bias, is_causal = causal_bias(attention_mask, length, before + length, self.dtype, device)
         hidden_states = self.w(input_ids) if inputs_embeds is None else inputs_embeds
         if token_type_ids is not None:
             hidden_states = hidden_states + self.w(token_type_ids)
         hidden_states = self.dropout(hidden_states * config.n_embd**0.5 + self._positions(position_ids))
+        bias, is_causal = causal_bias(attention_mask, length, before + length, hidden_states.dtype, device)
 
         need_states = chosen(output_hidden_states, config.output_hidden_states)
         need_weights = chosen(output_attentions, config.output_attentions)
-        head_masks = layer_head_masks(head_mask, config, self.dtype)
+        head_masks = layer_head_masks(head_mask, config, hidden_states.dtype)
         all_hidden_states, all_attentions, presents = [hidden_states], [], []
         for i, layer in enumerate(self.h):
             hidden_states, weights, present = checkpointed(self, layer)(

@@ -87,7 +87,7 @@ class TFGPT2Attention(Module):
         present = ops.stack((key, value))  # (2, B, N, S, D)
         if self.divisor != 1:
             query = query / self.divisor
-        if self.upcast:
+        if self.upcast and self.compute_dtype in ("float16", "bfloat16"):
             query, key, value = (ops.cast(x, "float32") for x in (query, key, value))
             past = None if past is None else tuple(ops.cast(x, "float32") for x in (past[0], past[1]))
         context, weights = attend(query, key, value, bias, head_mask, self.dropout, need_weights, self.scale, past)

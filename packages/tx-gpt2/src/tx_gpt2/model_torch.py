@@ -107,7 +107,7 @@ class GPT2Attention(nn.Module):
         if self.divisor != 1:
             query = query / self.divisor
         options = (head_mask, self.dropout if self.training else 0.0, need_weights, self.scale, is_causal)
-        if self.upcast and query.dtype != torch.float32:
+        if self.upcast and query.dtype.itemsize < 4:
             with torch.autocast(query.device.type, enabled=False):
                 context, weights = attend(query.float(), key.float(), value.float(), bias, *options)
             context = context.to(value.dtype)
@@ -299,16 +299,16 @@ class GPT2Model(GPT2PreTrainedModel):
         )
         if position_ids is None:
             position_ids = positions_from_mask(attention_mask, length, before + length, device)
-        bias, is_causal = causal_bias(attention_mask, length, before + length, self.dtype, device)
         hidden_states = self.wte(input_ids) if inputs_embeds is None else inputs_embeds
         hidden_states = hidden_states + self.wpe(position_ids)
         if token_type_ids is not None:
             hidden_states = hidden_states + self.wte(token_type_ids)
         hidden_states = self.drop(hidden_states)
+        bias, is_causal = causal_bias(attention_mask, length, before + length, hidden_states.dtype, device)
 
         need_states = chosen(output_hidden_states, config.output_hidden_states)
         need_weights = chosen(output_attentions, config.output_attentions)
-        head_masks = layer_head_masks(head_mask, config, self.dtype)
+        head_masks = layer_head_masks(head_mask, config, hidden_states.dtype)
         all_hidden_states, all_attentions, presents = [hidden_states], [], []
         for i, block in enumerate(self.h):
             hidden_states, weights, present = checkpointed(self, block)(
@@ -331,7 +331,7 @@ class GPT2Model(GPT2PreTrainedModel):
         position_ids, bias, is_causal = memory.next(input_ids.shape[1], self.wte.weight.dtype)
         hidden_states = self.drop(self.wte(input_ids) + self.wpe(position_ids))
         if memory.steps is None:
-            upcast = self.config.reorder_and_upcast_attn and self.dtype != torch.float32
+            upcast = self.config.reorder_and_upcast_attn and self.dtype.itemsize < 4
             plain = is_plain(self.h, _PLAIN) and not upcast
             memory.steps = [b.step(p) for b, p in zip(self.h, memory.layers, strict=True)] if plain else []  # type: ignore[operator]
         if memory.steps and input_ids.shape[1] == 1:

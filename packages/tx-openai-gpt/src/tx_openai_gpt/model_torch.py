@@ -264,21 +264,19 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
                 ``n_positions``, or a shape does not fit.
         """
         config = self.config
-        _, length, device = input_shape(
-            input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask
-        )
+        _, length, device = input_shape(input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask)
         if position_ids is None:
             position_ids = positions_from_mask(attention_mask, length, length, device)
-        bias, is_causal = causal_bias(attention_mask, length, length, self.dtype, device)
         hidden_states = self.tokens_embed(input_ids) if inputs_embeds is None else inputs_embeds
         hidden_states = hidden_states + self.positions_embed(position_ids)
         if token_type_ids is not None:
             hidden_states = hidden_states + self.tokens_embed(token_type_ids)
         hidden_states = self.drop(hidden_states)
+        bias, is_causal = causal_bias(attention_mask, length, length, hidden_states.dtype, device)
 
         need_states = chosen(output_hidden_states, config.output_hidden_states)
         need_weights = chosen(output_attentions, config.output_attentions)
-        head_masks = layer_head_masks(head_mask, config, self.dtype)
+        head_masks = layer_head_masks(head_mask, config, hidden_states.dtype)
         all_hidden_states, all_attentions = [hidden_states], []
         for block, mask in zip(self.h, head_masks, strict=True):
             hidden_states, weights = checkpointed(self, block)(hidden_states, bias, is_causal, mask, None, need_weights)

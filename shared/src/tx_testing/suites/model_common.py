@@ -783,6 +783,25 @@ class ModelSuite(Suite):
         assert_close(hidden(encoder_hidden_states=other, encoder_attention_mask=keep), masked, SAME)
         assert_close(hidden(encoder_hidden_states=encoder[:, :6]), masked, SAME)
 
+    def test_cross_attention_keeps_its_heads(self) -> None:
+        """Pruning is of self-attention; a head mask means the heads of both."""
+        if not self.spec.cross_attention:
+            pytest.skip("does not apply: no cross-attention")
+        model = self.cls("base").from_pretrained(str(self.folder("base", is_decoder=True)))
+        states = np.random.default_rng(3).standard_normal((len(LENGTHS), 9, model.config.hidden_size))
+        inputs = {**self.spec.inputs("base"), "encoder_hidden_states": states.astype(np.float32)}
+        masks = np.ones((2, self.spec.layers(), self.spec.heads()), np.float32)
+        masks[:, 0, 1] = 0
+        masks[1, 0, 2] = 0
+        wanted = [self.run(model, {**inputs, "head_mask": mask})["last_hidden_state"] for mask in masks]
+        model.prune_heads({0: [1]})
+        found = [self.run(model, {**inputs, "head_mask": mask})["last_hidden_state"] for mask in masks]
+        for one, two in zip(found, wanted, strict=True):
+            assert_close(one, two, SAME)
+        assert np.abs(found[0] - found[1]).max() > 1e-3
+        # Without a mask the head that is gone from self-attention still attends to the encoder.
+        assert np.abs(self.run(model, inputs)["last_hidden_state"] - found[0]).max() > 1e-3
+
     def test_encoder_states_need_a_decoder(self) -> None:
         if not self.spec.cross_attention:
             pytest.skip("does not apply: no cross-attention")

@@ -166,6 +166,22 @@ class TorchModelSuite(ModelSuite):
         assert again._fields == output._fields
         assert torch.equal(again[0], output[0])
 
+    def test_copies_of_data_parallel(self, task: str) -> None:
+        """The copies that nn.DataParallel puts on every device have no parameters of their own, only tensors."""
+        model, inputs = self.model(task), self.tensors(task, labels=True)
+        copies = {module: module._replicate_for_data_parallel() for module in model.modules()}
+        for module, replica in copies.items():
+            for name, child in module._modules.items():
+                replica._modules[name] = None if child is None else copies[child]
+            for name, parameter in module._parameters.items():
+                setattr(replica, name, None if parameter is None else parameter.detach().clone())
+        assert not list(copies[model].parameters())
+        head_mask = torch.ones(self.spec.heads())
+        with torch.no_grad():
+            wanted, found = model(**inputs, head_mask=head_mask), copies[model](**inputs, head_mask=head_mask)
+        for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
+            assert_close(one, two, SAME)
+
     def test_tied_weights_stay_tied(self, task: str) -> None:
         if task not in self.spec.output_heads:
             return
