@@ -419,6 +419,10 @@ def test_special_tokens_masks(tokenizer):
     assert tokenizer.get_special_tokens_mask([5, 6]) == [1, 0, 0, 1]
     assert tokenizer.get_special_tokens_mask([5], [6]) == [1, 0, 1, 0, 1]
     assert tokenizer.get_special_tokens_mask([2, 5, 3, 0], already_has_special_tokens=True) == [1, 0, 1, 1]
+    row = tokenizer.encode_plus("the qqq", return_special_tokens_mask=True)  # a word that is unknown is a word
+    assert row["input_ids"][2] == tokenizer.unk_token_id
+    assert tokenizer.get_special_tokens_mask(row["input_ids"], already_has_special_tokens=True) == [1, 0, 0, 1]
+    assert row["special_tokens_mask"] == [1, 0, 0, 1]
     with pytest.raises(ValueError, match="one list"):
         tokenizer.get_special_tokens_mask([2], [3], already_has_special_tokens=True)
     assert tokenizer.build_inputs_with_special_tokens([5], [6]) == [2, 5, 3, 6, 3]

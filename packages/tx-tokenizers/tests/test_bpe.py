@@ -211,6 +211,24 @@ def test_a_prefix_space_is_put_before_each_run_of_text(tokenizer):
     assert tokenizer.convert_ids_to_tokens(words["input_ids"]) == ["Ġthe", "Ġthe"]
 
 
+@pytest.mark.parametrize("text", ["The <END>THE<end>", "THE<new>THE", "İThe"])
+def test_any_tokenizer_lower_cases_where_it_is_asked_to(tokenizer, tmp_path, text):
+    assert "the" not in tokenizer.tokenize(text)
+    tokenizer.save_pretrained(tmp_path)
+    lower = ByteLevelBPETokenizer.from_pretrained(tmp_path, do_lower_case=True)
+    assert lower.add_tokens(["<NEW>", "<new>"]) == 1
+    assert "the" in lower.tokenize(text)
+    assert lower.tokenize(text).count("<end>") == text.count("<end>")  # special tokens keep their case
+    encoding = lower.encode_plus(text, return_offsets_mapping=True)
+    assert encoding["input_ids"] == lower.encode(text) == lower.convert_tokens_to_ids(lower.tokenize(text))
+    place = lower.tokenize(text).index("the")
+    assert text[slice(*encoding["offset_mapping"][place])] in ("The", "THE")
+    lower.save_pretrained(tmp_path)
+    for again in (ByteLevelBPETokenizer.from_pretrained(tmp_path), pickle.loads(pickle.dumps(lower))):  # noqa: S301
+        assert again.encode(text) == lower.encode(text)
+    assert "the" not in ByteLevelBPETokenizer.from_pretrained(tmp_path, do_lower_case=False).tokenize(text)
+
+
 def test_trimmed_offsets():
     class Trimming(ByteLevelBPETokenizer):
         trim_offsets = True

@@ -10,7 +10,13 @@ from __future__ import annotations
 import logging
 
 from .encoding import BatchEncoding
-from .special_tokens import SPECIAL_TOKEN_NAMES, SPECIAL_TOKENS_ATTRIBUTES, AddedToken, AddedTokenSplitter
+from .special_tokens import (
+    SPECIAL_TOKEN_NAMES,
+    SPECIAL_TOKENS_ATTRIBUTES,
+    AddedToken,
+    AddedTokenSplitter,
+    fold_case,
+)
 from .tokenizer_files import (
     ADDED_TOKENS,
     MAX_TOKEN_ID,
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, ClassVar, Self, overload
 
-
     Text = str | Sequence[str] | Sequence[int]
     Span = tuple[int, int]
     Layout = tuple[tuple[str, int], ...]
@@ -51,6 +56,7 @@ _BASE_OPTIONS = frozenset(
         "truncation_side",
         "clean_up_tokenization_spaces",
         "model_input_names",
+        "do_lower_case",
     }
 )
 
@@ -111,7 +117,8 @@ class PreTrainedTokenizer:
         settings: the subclass's own options, written to ``tokenizer_config.json``.
         options: special tokens by name (``cls_token="[CLS]"``, …, ``additional_special_tokens=[...]``),
             ``padding_side`` and ``truncation_side`` ("left" or "right"), ``clean_up_tokenization_spaces`` (the default
-            of ``decode``), ``model_input_names`` (what a call returns).
+            of ``decode``), ``model_input_names`` (what a call returns), ``do_lower_case`` (lower-case the text first;
+            special tokens aside).
 
     Raises:
         TypeError: an option that the tokenizer does not have.
@@ -167,6 +174,9 @@ class PreTrainedTokenizer:
         self.max_len = _checked_limit(limit)
         self.init_inputs: tuple[Any, ...] = ()
         self._settings: dict[str, Any] = dict(settings or {})
+        self._lowers = bool(options.pop("do_lower_case", False))
+        if self._lowers:
+            self._settings["do_lower_case"] = True
         self._kept_settings: dict[str, Any] = {}
         self.padding_side = _checked_side("padding_side", options.pop("padding_side", self.padding_side))
         self.truncation_side = _checked_side("truncation_side", options.pop("truncation_side", self.truncation_side))
@@ -496,6 +506,10 @@ class PreTrainedTokenizer:
         flagged = (self._known_or_none(token.content) for token in self._added.values() if token.special)
         return {*self.all_special_ids, *(index for index in flagged if index is not None)}
 
+    def _prepared(self, text: str, options: Mapping[str, Any]) -> str:
+        """``prepare_for_tokenization``, after lower-casing where that is asked for."""
+        return self.prepare_for_tokenization(fold_case(text) if self._lowers else text, **options)
+
     def _options(self, options: Mapping[str, Any]) -> None:
         for name in options:
             if name not in self.tokenize_options:
@@ -506,11 +520,11 @@ class PreTrainedTokenizer:
         self._options(options)
         pieces = self._get_splitter().split(text)
         if pieces is None:
-            return self._tokenize(self.prepare_for_tokenization(text, **options)) if text else []
+            return self._tokenize(self._prepared(text, options)) if text else []
         tokens: list[str] = []
         for start, end, token in pieces:
             if token is None:
-                tokens += self._tokenize(self.prepare_for_tokenization(text[start:end], **options))
+                tokens += self._tokenize(self._prepared(text[start:end], options))
             else:
                 tokens.append(token.content)
         return tokens
@@ -518,11 +532,11 @@ class PreTrainedTokenizer:
     def _text_ids(self, text: str, options: Mapping[str, Any]) -> list[int]:
         pieces = (self._splitter or self._get_splitter()).split(text)
         if pieces is None:
-            return self._encode(self.prepare_for_tokenization(text, **options)) if text else []
+            return self._encode(self._prepared(text, options)) if text else []
         ids: list[int] = []
         for start, end, token in pieces:
             if token is None:
-                ids += self._encode(self.prepare_for_tokenization(text[start:end], **options))
+                ids += self._encode(self._prepared(text[start:end], options))
             else:
                 ids.append(self._known_id(token.content))
         return ids
@@ -536,7 +550,7 @@ class PreTrainedTokenizer:
                 ids.append(self._known_id(token.content))
                 spans.append((start, end))
                 continue
-            prepared = self.prepare_for_tokenization(text[start:end], **options)
+            prepared = self._prepared(text[start:end], options)
             more, found = self._encode_with_offsets(prepared)
             shift = end - start - len(prepared)  # minus the characters put in front, which the text does not have
             if shift:
@@ -625,12 +639,13 @@ class PreTrainedTokenizer:
         """1 for each special token and 0 for each other of what ``build_inputs_with_special_tokens`` gives.
 
         With ``already_has_special_tokens`` the first list is a whole row, whose special tokens are told by their ids;
-        ValueError if a second list is given then.
+        ``unk_token`` is none of them, since it stands for text. ValueError if a second list is given then.
         """
         if already_has_special_tokens:
             if token_ids_1 is not None:
                 raise ValueError("already_has_special_tokens=True takes one list, which holds the pair already")
-            special = set(self.all_special_ids)
+            named = {token for name, token in self._special.items() if name != "unk_token" and token is not None}
+            special = {self._known_or_none(token) for token in (*named, *self._additional)}
             return [int(index in special) for index in _as_list(token_ids_0)]
         mask: list[int] = []
         for part, _ in self.single_layout if token_ids_1 is None else self.pair_layout:
