@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import subprocess
 import sys
@@ -98,3 +99,8 @@ def test_an_older_python_is_refused_with_a_cure(command: str) -> None:
     assert "tx needs Python 3.11, 3.12 or 3.13" in result.stderr
     assert f"python3.11 tools/{command}" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["bootstrap.py", "build", "bump", "check", "install", "quickstart", "test"])
+def test_an_older_python_can_parse_what_refuses_it(command: str) -> None:
+    ast.parse((ROOT / "tools" / command).read_text(encoding="utf-8"), feature_version=(3, 6))
