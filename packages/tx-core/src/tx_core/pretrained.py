@@ -191,16 +191,21 @@ def save_model(
     elif form == "bin":
         checkpoints.write_torch_bin(path, arrays, aliases)
     else:
-        published = {table.published(name) or name: array for name, array in arrays.items()}
-        # Keras calls a TFBertForMaskedLM tf_bert_for_masked_lm.
-        model_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", f"TF{class_name}").lower()
-        checkpoints.write_keras_h5(path, keras_layers(published, table, model_name))
+        write_h5(path, class_name, arrays, table)
     others = [name for kind, name in names.items() if kind != form and (folder / name).exists()]
     if others:
         logger.warning("%s now also holds older weights: %s", folder, ", ".join(others))
     written = copy.deepcopy(config)
     written.architectures = [class_name]
     written.save_pretrained(folder)
+
+
+def write_h5(path: Path, class_name: str, arrays: Mapping[str, Callable[[], Array]], table: WeightTable) -> None:
+    """Write weights as the Keras models of 2019 did (``tf_model.h5``). Arguments as those of :func:`save_model`."""
+    published = {table.published(name) or name: array for name, array in arrays.items()}
+    # Keras calls a TFBertForMaskedLM tf_bert_for_masked_lm.
+    model_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", f"TF{class_name}").lower()
+    checkpoints.write_keras_h5(path, keras_layers(published, table, model_name))
 
 
 def chosen(argument: bool | None, default: bool) -> bool:

@@ -7,8 +7,9 @@ import inspect
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
@@ -42,11 +43,12 @@ from .pretrained import (
     resolve_config,
     save_model,
     weight_files,
+    write_h5,
 )
 from .pretrained import (
     one_of as one_of,
 )
-from .weights import LoadReport, Weights, WeightTable, compare
+from .weights import Array, LoadReport, Weights, WeightTable, compare
 
 logger = logging.getLogger(__name__)
 
@@ -397,24 +399,46 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
             ValueError: if the format is none of these.
             NotADirectoryError: if ``save_directory`` is a file.
         """
-        stored, tied = self._stored(), self._tied()
-        own = {name: parameter for name, parameter in stored.items() if name not in tied}
+        tied, arrays = self._tied(), self._arrays()
         names = {parameter.name for parameter in named_parameters(self)}
-        prefix = f"{self.base_model_prefix}."
-        # A bare model's file leaves the prefix out.
-        start = len(prefix) if all(name.startswith(prefix) for name in names) else 0
-        aliases = {alias: tied[alias] for alias in names if alias in tied and tied[alias] in own}
-        arrays = {name[start:]: parameter.read for name, parameter in own.items()}
         save_model(
             save_directory,
             self.config,
             type(self).__name__.removeprefix("TF"),
             arrays,
-            aliases,
+            {alias: tied[alias] for alias in names if tied.get(alias) in arrays},
             self.weight_table,
             format,
             max_shard_size,
         )
+
+    def _arrays(self) -> dict[str, Callable[[], Array]]:
+        """Name as a file spells it → what gives the array; tied parameters once."""
+        tied = self._tied()
+        prefix = f"{self.base_model_prefix}."
+        # A bare model's file leaves the prefix out.
+        start = len(prefix) if all(each.name.startswith(prefix) for each in named_parameters(self)) else 0
+        return {name[start:]: parameter.read for name, parameter in self._stored().items() if name not in tied}
+
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
+        """Write the weights to one file, which :meth:`load_weights` reads.
+
+        Args:
+            filepath: ``….weights.h5`` is written by ``keras.Model.save_weights``, in Keras 3's own format; any other
+                ``.h5`` as the Keras models of 2019 wrote it, for either framework.
+            overwrite: whether a file that is there is replaced.
+            kwargs: further arguments of ``keras.Model.save_weights``.
+
+        Raises:
+            FileExistsError: if a file of 2019's format is there and not to be replaced.
+        """
+        path = Path(filepath)
+        if path.suffix != ".h5" or path.name.endswith(".weights.h5") or kwargs:
+            super().save_weights(filepath, overwrite, **kwargs)
+            return
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists; overwrite=True replaces it")
+        write_h5(path, type(self).__name__.removeprefix("TF"), self._arrays(), self.weight_table)
 
     # -- changing the model ----------------------------------------
 

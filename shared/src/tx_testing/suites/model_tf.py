@@ -172,14 +172,19 @@ class TFModelSuite(ModelSuite):
         for name, array in self.backend.arrays(fresh).items():
             np.testing.assert_array_equal(array, parameters[name], err_msg=name)
 
-    def test_keras_weights_files(self, tmp_path: Path) -> None:
-        model = self.shared("base")
-        model.save_weights(str(tmp_path / "model.weights.h5"))
-        fresh = self.cls("base")(self.spec.make_config())
-        fresh.load_weights(str(tmp_path / "model.weights.h5"))
+    @pytest.mark.parametrize("name", ["model.weights.h5", "tf_model.h5"])
+    def test_keras_weights_files(self, name: str, task: str, tmp_path: Path) -> None:
+        """Keras 3's own files, and those of 2019."""
+        model = self.shared(task)
+        model.save_weights(str(tmp_path / name))
+        fresh = self.cls(task)(self.spec.make_config())
+        fresh.load_weights(str(tmp_path / name))
         wanted = self.backend.arrays(model)
-        for name, array in self.backend.arrays(fresh).items():
-            np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+        for parameter, array in self.backend.arrays(fresh).items():
+            np.testing.assert_array_equal(array, wanted[parameter], err_msg=parameter)
+        if name == "tf_model.h5":
+            with pytest.raises(FileExistsError, match="overwrite=True"):
+                model.save_weights(tmp_path / name, overwrite=False)
 
     def test_outputs_are_known_to_keras_and_tensorflow(self) -> None:
         output = self.shared("base")(self.tensors("base"), **FLAGS)
