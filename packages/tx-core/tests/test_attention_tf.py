@@ -68,6 +68,15 @@ def test_attend(scale: bool) -> None:
     np.testing.assert_allclose(masked, context * head_mask, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_single_key_has_all_attention() -> None:
+    value = normal(2, 3, 1, 4)
+    context, weights = attend(normal(2, 3, 5, 4), normal(2, 3, 1, 4), value, need_weights=True)
+    assert weights.shape == (2, 3, 5, 1)
+    np.testing.assert_array_equal(weights, 1)
+    np.testing.assert_array_equal(context, np.repeat(value, 5, 2))
+
+
 def test_attend_drops_probabilities() -> None:
     query = normal(1, 1, 2, 4)
     context, weights = attend(query, query, query, dropout=lambda x: x * 0, need_weights=True)

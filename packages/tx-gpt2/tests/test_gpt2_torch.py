@@ -194,20 +194,22 @@ def test_scores_are_scaled_as_configured():
     torch.testing.assert_close(one(sequences[:, :-1]).logits[:, 4:].argmax(-1), sequences[:, 5:])
 
 
-def test_attention_in_float32():
+@pytest.mark.parametrize("mask", [None, torch.tensor([[1, 1, 1, 1, 1], [0, 0, 1, 1, 1]])])
+def test_attention_in_float32(mask):
     ids = ids_of(2, 5)
     exact = model_of(GPT2LMHeadModel)
+    wanted = exact(ids, attention_mask=mask).logits
     reduced = {}
     for upcast in (False, True):
         model = model_of(GPT2LMHeadModel, reorder_and_upcast_attn=upcast)
         model.load_state_dict(exact.state_dict())
         model.bfloat16()
-        reduced[upcast] = model(ids).logits
+        reduced[upcast] = model(ids, attention_mask=mask).logits
         assert reduced[upcast].dtype == torch.bfloat16
-        assert model.generate(ids, max_new_tokens=3, eos_token_id=()).sequences.shape == (2, 8)
+        assert model.generate(ids, attention_mask=mask, max_new_tokens=3, eos_token_id=()).sequences.shape == (2, 8)
     assert (reduced[True] != reduced[False]).any()
     for logits in reduced.values():
-        assert (logits.float() - exact(ids).logits).abs().max() < 0.1 * exact(ids).logits.abs().max()
+        assert (logits.float() - wanted).abs().max() < 0.1 * wanted.abs().max()
     upcast = model_of(GPT2LMHeadModel, reorder_and_upcast_attn=True).double()
     torch.testing.assert_close(upcast(ids).logits, exact.double()(ids).logits, rtol=1e-12, atol=1e-12)
 

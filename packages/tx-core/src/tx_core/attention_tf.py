@@ -69,7 +69,8 @@ def attend(
         scores = ops.concatenate((_products(query, past[0]), scores), axis=-1)
     if bias is not None:
         scores = scores + ops.cast(bias, scores.dtype)
-    weights = ops.softmax(scores, axis=-1)
+    # Keras warns of a softmax over one number: to a single key attention is 1.
+    weights = ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
     if dropout is not None:
         weights = dropout(weights)
     if head_mask is not None:

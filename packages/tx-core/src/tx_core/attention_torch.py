@@ -53,7 +53,8 @@ def attend(
         bias, is_causal = allowed_to_bias(causal(query.shape[-2], key.shape[-2], query.device), query.dtype), False
     if bias is not None and bias.dtype != query.dtype:
         # Under autocast the scores are of lower precision: float32's most negative number would become -inf there.
-        bias = bias.clamp(min=torch.finfo(query.dtype).min).to(query.dtype)
+        lowest = max(torch.finfo(dtype).min for dtype in (bias.dtype, query.dtype))
+        bias = bias.clamp(min=lowest).to(query.dtype)
     if not need_weights and head_mask is None:
         context = F.scaled_dot_product_attention(
             query, key, value, attn_mask=bias, dropout_p=dropout, is_causal=is_causal, scale=None if scale else 1.0
