@@ -183,6 +183,12 @@ def save(folder: Path, number: int, array: Any, **keywords: Any) -> None:
         (lambda f: (f / "params_1.npy").write_bytes((f / "params_1.npy").read_bytes()[:-1]), "the file has"),
         (lambda f: (f / "params_1.npy").write_bytes(b"\x93NUMPY\x01\x00\xff\xff{"), r"no \.npy file"),
         (lambda f: (f / "params_1.npy").write_bytes(b""), r"no \.npy file"),
+        (
+            lambda f: (f / "params_1.npy").write_bytes(
+                b"\x93NUMPY\x01\x00\x3b\x00{'descr': ((), 1), 'fortran_order': False, 'shape': (23,)}"
+            ),
+            r"no \.npy file",
+        ),
         (lambda f: (f / "params_shapes.json").write_text("{}"), "not a list of shapes"),
         (lambda f: (f / "params_shapes.json").write_text("[]"), "not a list of shapes"),
         (lambda f: (f / "params_shapes.json").write_text("[3]"), "not a list of shapes"),

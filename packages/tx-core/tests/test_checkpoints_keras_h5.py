@@ -227,6 +227,37 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
         open_checkpoint(path)
 
 
+def strings(path: Path, *texts: str) -> tuple[bytearray, int]:
+    """A file whose layer_names are strings of variable length, and where its heap begins."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = list(texts)
+    raw = bytearray(path.read_bytes())
+    return raw, raw.index(b"GCOL\x01")
+
+
+@pytest.mark.parametrize("size", [0, 8, (1 << 64) - 16, 1 << 40])
+def test_a_heap_that_does_not_lead_to_its_end_is_refused(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "m.h5"
+    raw, heap = strings(path, "a" * 8)
+    free = heap + 16 + 24  # behind the heap's own header and the one string
+    assert raw[free : free + 2] == b"\0\0"
+    raw[free + 8 : free + 16] = size.to_bytes(8, "little")
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match=r"m\.h5: the heap at byte \d+.*damaged"):
+        open_checkpoint(path)
+
+
+def test_strings_that_share_their_text_do_not_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "m.h5"
+    raw, _ = strings(path, "x" * 100_000, *["layer"] * 1000)
+    first = raw.index((100_000).to_bytes(4, "little"))
+    for number in range(1, 1001):
+        raw[first + 16 * number : first + 16 * number + 16] = raw[first : first + 16]
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match="layer_names that may spell out more than"):
+        open_checkpoint(path)
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("h5") / "m.h5"

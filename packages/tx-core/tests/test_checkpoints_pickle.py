@@ -366,6 +366,15 @@ def test_a_damaged_pickle_is_refused(tmp_path: Path, make: Callable[..., Path], 
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize("step", [b"N0", b"]\x94", b"\x85"])
+def test_a_pickle_takes_a_limited_number_of_steps(tmp_path: Path, step: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tx_core.checkpoints.unpickle.MAX_OPERATIONS", 1000)
+    with open_checkpoint(make_zip(tmp_path / "m", op_dict(a=op_tensor()))) as checkpoint:
+        assert checkpoint.names() == ["a"]
+    with pytest.raises(CheckpointError, match="more than 1000 steps; save only the tensors"):
+        open_checkpoint(make_zip(tmp_path / "m", b"(N" + step * 1000 + b"l"))
+
+
 @both_formats
 def test_lists_that_share_parts_do_not_take_exponential_time(tmp_path: Path, make: Callable[..., Path]) -> None:
     doubled = b"](" + op_tensor() + b"e"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,11 +150,16 @@ def block(entries: list[tuple[bytes, bytes]], kind: bytes = b"\0", restarts: int
 
 
 def index(
-    entries: list[tuple[bytes, bytes]], header: bytes = b"\x08\x01", kind: bytes = b"\0", restarts: int = 1
+    entries: list[tuple[bytes, bytes]],
+    header: bytes = b"\x08\x01",
+    kind: bytes = b"\0",
+    restarts: int = 1,
+    separators: Sequence[bytes] = (b"z",),
 ) -> bytes:
+    """One data block, which the top block names once for each separator."""
     data = block([(b"", header), *entries], kind, restarts)
     meta = block([])
-    top = block([(b"z", varint(0) + varint(len(data) - 5))])
+    top = block([(separator, varint(0) + varint(len(data) - 5)) for separator in separators])
     handles = varint(len(data)) + varint(len(meta) - 5) + varint(len(data) + len(meta)) + varint(len(top) - 5)
     return data + meta + top + handles.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
 
@@ -192,6 +198,7 @@ def entry(
         (index([(b"a", entry()), (b"a", entry())]), "b'a': names are out of order"),
         (index([(b"b", entry()), (b"a", entry())]), "b'a': names are out of order"),
         (index([(b"\xff", entry())]), "UTF-8"),
+        (index([(b"a", entry())], separators=[b"y", b"z"]), "blocks overlap"),
         (index([(b"a", entry(dtype=20))]), "'a': has the data type 20"),
         (index([(b"a", entry(dtype=99))]), "'a': has the data type 99"),
         (index([(b"a", entry(size=9))]), "'a': shape .* 9 bytes"),
@@ -213,6 +220,14 @@ def test_an_index_that_lies_is_refused(tmp_path: Path, raw: bytes, message: str)
     with pytest.raises(CheckpointError, match=message) as caught:
         open_checkpoint(tmp_path / "m.index")
     assert "m.index" in str(caught.value) or "m.data" in str(caught.value)
+
+
+def test_names_that_spell_out_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tx_core.checkpoints.tf1.MAX_KEYS", 100)
+    for raw in (index([(b"a" * 101, entry())]), index([], separators=[b"z" * 101])):
+        (tmp_path / "m.index").write_bytes(raw)
+        with pytest.raises(CheckpointError, match="the names take more than 100 bytes"):
+            open_checkpoint(tmp_path / "m.index")
 
 
 def test_the_honest_index_of_these_parts_is_read(tmp_path: Path) -> None:

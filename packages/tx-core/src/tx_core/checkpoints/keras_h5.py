@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,16 @@ from tx_core.checkpoints.base import (
 from tx_core.files import atomic_write
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+HEAP_MAGIC = b"GCOL\x01"
+HEAP_REFERENCE = 16
+"""Bytes that a string of variable length takes where it is referred to."""
 TOP_LEVEL = "top_level_model_weights"
 ATTRIBUTE_LIMIT = 64512
 """Bytes of an attribute, as Keras cuts them; HDF5 cannot hold more than 64 KB in an object's header."""
 MAX_NAMES = 1_000_000
 MAX_CHUNKS = 10_000
+MAX_STRINGS = 64 << 20
+"""Bytes of an attribute's strings together: many references to one string would spell it out many times."""
 MAX_RATIO = 1100
 """Bytes that one stored byte may unpack to; deflate reaches 1032."""
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
@@ -74,9 +81,8 @@ class KerasH5Checkpoint(Checkpoint):
                     "(Keras 3's .weights.h5 has another layout); convert it to safetensors"
                 )
             for name in ("backend", "keras_version"):
-                value = self._file.attrs.get(name)
-                if isinstance(value, str | bytes):
-                    self.metadata[name] = shorten(value if isinstance(value, str) else value.decode("utf-8", "replace"))
+                if name in self._file.attrs:
+                    self.metadata[name] = shorten("".join(self._strings(self._file, name, "the file")[:1]))
             layers = self._names(self._file, "layer_names", "the file")
             if TOP_LEVEL in self._file and TOP_LEVEL not in layers:
                 layers.append(TOP_LEVEL)
@@ -113,14 +119,58 @@ class KerasH5Checkpoint(Checkpoint):
             raise self._error(f"has no attribute {attribute}; the file is damaged", shorten(repr(where)))
         names: list[str] = []
         for piece in pieces:
-            attribute_id = group.attrs.get_id(piece)
-            if math.prod(attribute_id.shape) * attribute_id.dtype.itemsize > self._size:
-                raise self._error(f"has an attribute {piece} larger than the file", shorten(repr(where)))
-            for name in np.asarray(group.attrs[piece]).reshape(-1).tolist():
-                if not isinstance(name, str | bytes):
-                    raise self._error(f"has an attribute {piece} that lists no names", shorten(repr(where)))
-                names.append(name.decode("utf-8") if isinstance(name, bytes) else name)
+            names += self._strings(group, piece, where)
         return names
+
+    def _strings(self, group: Any, attribute: str, where: str) -> list[str]:
+        """An attribute of text, whatever its shape."""
+        attribute_id = group.attrs.get_id(attribute)
+        count = math.prod(attribute_id.shape)
+        if count == 0:  # Keras: an empty list of floats
+            return []
+        kind = self._h5py.check_string_dtype(attribute_id.dtype)
+        if kind is None:
+            raise self._error(f"has an attribute {attribute} that lists no names", shorten(repr(where)))
+        if count * (kind.length or HEAP_REFERENCE) > self._size:
+            raise self._error(f"has an attribute {attribute} larger than the file", shorten(repr(where)))
+        if kind.length is None and count * self._longest_heap_object > MAX_STRINGS:
+            raise self._error(
+                f"has an attribute {attribute} that may spell out more than {MAX_STRINGS} bytes", shorten(repr(where))
+            )
+        values = np.asarray(group.attrs[attribute]).reshape(-1).tolist()
+        return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
+
+    @cached_property
+    def _longest_heap_object(self) -> int:
+        """Bytes of the longest string of variable length, after a look at the heaps that hold them.
+
+        The HDF5 library walks through a heap from object to object, and never comes back from one whose objects have
+        the size 0. Layout: HDF5 File Format Specification, Global Heap.
+        """
+        if self._file.id.get_create_plist().get_sizes() != (8, 8):
+            raise self._error("an HDF5 file whose addresses do not take 8 bytes; save the weights again")
+        longest = 0
+        with self.path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as raw:
+            at = raw.find(HEAP_MAGIC)
+            while at >= 0:
+                longest = max(longest, self._check_heap(raw, at))
+                at = raw.find(HEAP_MAGIC, at + 1)
+        return longest
+
+    def _check_heap(self, raw: mmap, start: int) -> int:
+        """The longest object of the heap that begins at `start`."""
+        end = start + int.from_bytes(raw[start + 8 : start + 16], "little")
+        at = start + 16
+        longest = 0
+        while at + 16 <= end:
+            used = raw[at : at + 2] != b"\0\0"  # index 0 is what is free, its header included
+            size = int.from_bytes(raw[at + 8 : at + 16], "little")
+            step = 16 + (size + 7) // 8 * 8 if used else size
+            if step < 16 or at + step > min(end, len(raw)):
+                raise self._error(f"the heap at byte {start}, which holds its names, is damaged; fetch the file again")
+            longest = max(longest, size if used else 0)
+            at += step
+        return longest
 
     def _walk(self, group: Any, path: str, key: str) -> Any:
         """The object at `path`, through hard links only: the others may lead out of the file."""

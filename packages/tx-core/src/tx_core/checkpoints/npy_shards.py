@@ -121,7 +121,7 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[np.dtype[Any], int, int]:
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         else:
             shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-    except (ValueError, OSError, SyntaxError, TypeError, RecursionError, TokenError) as error:
+    except (ValueError, OSError, SyntaxError, TypeError, LookupError, RecursionError, TokenError) as error:
         raise CheckpointError(path, f"is no .npy file, or a damaged one ({error}); fetch it again") from error
     start = file.tell()
     if dtype.kind not in "f" or dtype.byteorder == ">":

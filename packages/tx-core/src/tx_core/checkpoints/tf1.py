@@ -227,17 +227,26 @@ def _read_table(path: Path, table: bytes) -> dict[bytes, bytes]:
     (offset, size), _ = _read_handle(path, table, position)
     records: dict[bytes, bytes] = {}
     last = None
-    spelt = 0
-    for _, handle in _read_block(path, table, offset, size):
+    spelt = done = 0
+
+    def count(key: bytes) -> None:
+        nonlocal spelt
+        spelt += len(key)
+        if spelt > MAX_KEYS:
+            raise CheckpointError(path, f"the names take more than {MAX_KEYS} bytes; the index is damaged")
+
+    for separator, handle in _read_block(path, table, offset, size):
+        count(separator)
         (offset, size), _ = _read_handle(path, handle, 0)
+        if offset < done:
+            raise CheckpointError(path, "blocks overlap or are out of order; the index is damaged")
+        done = offset + size
         for key, value in _read_block(path, table, offset, size):
+            count(key)
             if last is not None and key <= last:
                 raise CheckpointError(path, "names are out of order; the index is damaged", shorten(repr(key)))
             records[key] = value
             last = key
-            spelt += len(key)
-            if spelt > MAX_KEYS:
-                raise CheckpointError(path, f"the names take more than {MAX_KEYS} bytes; the index is damaged")
     return records
 
 

@@ -17,6 +17,8 @@ from tx_core.checkpoints.base import CheckpointError, shorten
 
 MAX_PICKLE = 64 << 20
 """Bytes of one pickle; a state dict takes about 150 a tensor."""
+MAX_OPERATIONS = 5_000_000
+"""Opcodes of one pickle; a state dict takes about 40 a tensor. Each may make a value, which takes time and memory."""
 MAX_ITEMS = 2_000_000
 """Values on the stack at once; items copied into containers."""
 
@@ -97,7 +99,7 @@ class Unpickler:
 
     def load(self) -> Any:
         """The pickled value. Raises CheckpointError for damage and for whatever is not allowed."""
-        while True:
+        for _ in range(MAX_OPERATIONS):
             code = self._take(1)
             if code == b".":
                 return self._pop()
@@ -107,6 +109,10 @@ class Unpickler:
             operation(self)
             if len(self._stack) > MAX_ITEMS:
                 raise self._error(f"the pickle stacks more than {MAX_ITEMS} values")
+        raise self._error(
+            f"the pickle takes more than {MAX_OPERATIONS} steps; "
+            "save only the tensors: torch.save(model.state_dict(), …)"
+        )
 
     def _error(self, problem: str) -> CheckpointError:
         return CheckpointError(self._path, problem)
