@@ -192,6 +192,18 @@ def test_wide_beams_find_the_best(penalty):
         assert not parts[length:].any()
 
 
+@pytest.mark.filterwarnings("error")
+def test_candidates_that_are_ruled_out():
+    """Sampling comes up with them where there are not enough others."""
+    options = options_of(SimpleNamespace(vocab_size=4), num_beams=2, max_new_tokens=2)
+    search = BeamSearch(np.array([2]), options)
+    for score in (-1.0, -1.5):
+        scores = np.array([[score, -np.inf, -np.inf, -np.inf]], np.float32)
+        search.advance(scores, np.array([[0, 1, 1, 1]]), np.array([[3, 0, 1, 2]]))
+    tokens, _, scores, logprobs = search.result(None)
+    assert (tokens.tolist(), scores.tolist(), logprobs.tolist()) == ([[3, 3]], [-0.75], [[-1.0, -0.5]])
+
+
 def test_prompts_are_searched_independently():
     rng = np.random.default_rng(1)
     tables = np.log(rng.dirichlet(np.ones(6), 5))

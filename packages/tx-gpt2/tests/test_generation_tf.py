@@ -33,6 +33,7 @@ class TestGeneration(GenerationSuite):
             model.generate(ids[:, :width], max_new_tokens=new, **options)
             assert mine.experimental_get_tracing_count() == 1
         model.generate(ids, mask, max_new_tokens=5, **options)
+        model.generate(ids, max_new_tokens=5, **{**options, "eos_token_id": [3, 4]})
         if kind != "run":
             model.generate(ids, mask, max_new_tokens=5, do_sample=True, top_k=3, **options)
             model.generate(ids[:2], mask[:2], max_new_tokens=5, num_beams=2, **options)
@@ -107,6 +108,18 @@ class TestGeneration(GenerationSuite):
             np.asarray(model.generate(ids, **options).sequences)[:, 6], np.where(wanted == 149, 0, wanted + 1)
         )
 
+    def test_adapters_are_compiled_in(self) -> None:
+        model = self.fresh()
+        ids, _ = self.prompts()
+        options: dict[str, Any] = {"max_new_tokens": 4, "eos_token_id": (), "jit_compile": False}
+        plain = self.generate(ids, model=model, **options).sequences
+        layer = model.transformer.h[0].mlp.c_fc
+        layer.enable_lora(2)
+        layer.lora_kernel_b.assign(np.random.default_rng(0).normal(size=layer.lora_kernel_b.shape))
+        adapted = self.generate(ids, model=model, **options).sequences
+        np.testing.assert_array_equal(adapted[:, 6:], self.slowly_of(model, ids, 4))
+        assert (adapted != plain).any()
+
     def test_generator(self) -> None:
         """An explicit generator goes on where it is; tf.random.set_seed seeds the default."""
         ids, _ = self.prompts()
@@ -137,6 +150,12 @@ class TestGeneration(GenerationSuite):
         monkeypatch.setattr("keras.backend.backend", lambda: "jax")
         with pytest.raises(RuntimeError, match=r"backend is 'jax'.*KERAS_BACKEND=tensorflow"):
             model.generate([[1]], max_new_tokens=1)
+
+    def test_within_a_function_is_refused(self) -> None:
+        model = self.model()
+        function = tf.function(lambda ids: model.generate(ids, max_new_tokens=1).sequences)
+        with pytest.raises(RuntimeError, match=r"TFGPT2LMHeadModel.generate\(\) .* tf.function"):
+            function(tf.constant([[1]]))
 
 
 class TestMemory:

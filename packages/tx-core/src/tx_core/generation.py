@@ -390,7 +390,8 @@ class BeamSearch:
         histories = self._tokens[batch, beams]  # (B, K, T)
         histories[:, :, step] = tokens
         logprobs = self._logprobs[batch, beams]
-        logprobs[:, :, step] = scores - self.scores[batch, beams]
+        with np.errstate(invalid="ignore"):  # of what is ruled out altogether, -inf: it is never kept
+            logprobs[:, :, step] = scores - self.scores[batch, beams]
 
         self._keep(scores, ended, ended_by_eos, ended_by_string, histories, logprobs)
         running = scores + ended.astype(np.float32) * _RULED_OUT

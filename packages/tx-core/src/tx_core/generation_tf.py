@@ -552,7 +552,7 @@ class GenerationMixin:
 
         Raises:
             ValueError, TypeError: naming the argument, what it is and what it should be.
-            RuntimeError: if Keras does not run on TensorFlow.
+            RuntimeError: if Keras does not run on TensorFlow, or within a ``tf.function``.
         """
         if keras.backend.backend() != "tensorflow":
             raise RuntimeError(
@@ -561,6 +561,10 @@ class GenerationMixin:
             )
         import tensorflow as tf
 
+        if not tf.executing_eagerly():
+            raise RuntimeError(
+                f"{type(self).__name__}.generate() compiles what it needs itself and cannot be a part of a tf.function"
+            )
         for name in inputs:
             if name not in self.generation_inputs:
                 raise TypeError(f"{type(self).__name__}.generate() got an unexpected keyword argument {name!r}")
@@ -610,11 +614,13 @@ class _Compiled:
         read: reads prompts.
         step: (with XLA or without) reads one token a row.
         run: reads tokens and chooses the likeliest next ones, several times.
+        variables: what the model consisted of.
     """
 
     def __init__(self, model: Any) -> None:
         import tensorflow as tf
 
+        self.variables = model.variables
         last = model._max_positions() - 1
 
         def read(ids: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -652,7 +658,7 @@ class _Compiled:
             start: Tensor,
             count: Tensor,
             ended: Tensor,
-            eos: Tensor,
+            ends: Tensor,
             allowed: Tensor,
             padding: Tensor,
             memory: Any,
@@ -663,7 +669,7 @@ class _Compiled:
             def once(done: Tensor, tokens: Tensor, ended: Tensor, chosen: Tensor, held: Any) -> tuple[Tensor, ...]:
                 logits, written = proceed(tokens, start + done, allowed, padding, held)
                 tokens = ops.expand_dims(ops.cast(ops.argmax(logits, axis=-1), "int32"), 1)  # (R, 1)
-                ended = ops.logical_or(ended, ops.any(tokens == eos, axis=1))
+                ended = ops.logical_or(ended, ops.take(ends, tokens[:, 0]))
                 return done + 1, tokens, ended, ops.slice_update(chosen, (0, done), tokens), written
 
             held = tf.nest.map_structure(ops.convert_to_tensor, memory)
@@ -692,6 +698,7 @@ class KeyValueGenerationMixin(GenerationMixin):
 
     transformer: Any
     lm_head: Any
+    variables: Any
     _generation: _Compiled | None = None
 
     def _functions(self) -> _Compiled:
@@ -710,6 +717,9 @@ class KeyValueGenerationMixin(GenerationMixin):
     def _begin(self, prompt: IntArray, mask: Any, total: int, times: int, **inputs: Any) -> tuple[Tensor, Memory]:
         import tensorflow as tf
 
+        # Adapters and quantisation give a model other variables without a word.
+        if self._generation is not None and [*map(id, self._generation.variables)] != [*map(id, self.variables)]:
+            self._generation = None
         logits, presents = self._functions().read(tf.constant(prompt, tf.int32), tf.constant(mask))
         return logits, KeyValueMemory(presents, mask, total, times)
 
@@ -729,12 +739,15 @@ class KeyValueGenerationMixin(GenerationMixin):
             return super()._likeliest(tokens, memory, jit_compile, count, ended, eos)
         import tensorflow as tf
 
+        # Of the vocabulary's size however many ends there are: another shape would have to be compiled for.
+        ends = np.zeros(self.config.vocab_size, np.bool_)
+        ends[list(eos)] = True
         inputs = (
             tf.constant(tokens[:, None], tf.int32),
             tf.constant(memory.length),
             tf.constant(min(count, TOKENS_A_CALL)),
             tf.constant(ended),
-            tf.constant(eos, tf.int32),
+            tf.constant(ends),
             memory.allowed,
             memory.padding,
             memory.variables,
