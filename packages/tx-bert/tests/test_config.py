@@ -153,6 +153,9 @@ def test_a_file_of_another_architecture_is_refused() -> None:
 def test_cross_attention(is_decoder: bool, add_cross_attention: bool | None, wanted: bool) -> None:
     config = BertConfig(is_decoder=is_decoder, add_cross_attention=add_cross_attention)
     assert config.has_cross_attention is wanted
+    written = config.to_dict()["add_cross_attention"]
+    assert written is (wanted if is_decoder else add_cross_attention)  # an encoder may become a decoder yet
+    assert BertConfig.from_dict(config.to_dict()).has_cross_attention is wanted
 
 
 def test_the_published_names() -> None:

@@ -13,6 +13,10 @@ from tx_core.config import (
     check_probability,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 # Published name -> URL of its configuration.
 BERT_PRETRAINED_CONFIG_ARCHIVE_MAP: dict[str, str] = {
     name: f"https://huggingface.co/{name}/resolve/main/config.json"
@@ -87,6 +91,13 @@ class BertConfig(PretrainedConfig):
     def has_cross_attention(self) -> bool:
         """Whether the layers have cross-attention."""
         return self.is_decoder if self.add_cross_attention is None else self.add_cross_attention
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `PretrainedConfig.to_dict`. A decoder's cross-attention is stated: later readers take None for no."""
+        values = super().to_dict()
+        if self.is_decoder:
+            values["add_cross_attention"] = self.has_cross_attention
+        return values
 
     def validate(self) -> None:
         """Check every value (see `PretrainedConfig.validate`)."""

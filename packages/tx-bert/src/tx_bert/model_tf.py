@@ -190,9 +190,10 @@ class TFBertLayer(Module):
     def __init__(self, config: BertConfig, layer: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.attention = TFBertAttention(config, len(config.kept_heads(layer)), name="attention")
-        cross = config.is_decoder if config.add_cross_attention is None else config.add_cross_attention
         self.crossattention = (
-            TFBertAttention(config, config.num_attention_heads, name="crossattention") if cross else None
+            TFBertAttention(config, config.num_attention_heads, name="crossattention")
+            if config.has_cross_attention
+            else None
         )
         self.intermediate = TFBertIntermediate(config, name="intermediate")
         self.output_ = TFBertOutput(config, name="output")

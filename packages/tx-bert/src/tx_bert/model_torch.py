@@ -177,8 +177,7 @@ class BertLayer(nn.Module):
     def __init__(self, config: BertConfig, layer: int) -> None:
         super().__init__()
         self.attention = BertAttention(config, len(config.kept_heads(layer)))
-        cross = config.is_decoder if config.add_cross_attention is None else config.add_cross_attention
-        self.crossattention = BertAttention(config, config.num_attention_heads) if cross else None
+        self.crossattention = BertAttention(config, config.num_attention_heads) if config.has_cross_attention else None
         self.intermediate = BertIntermediate(config)
         self.output = BertOutput(config)
 
