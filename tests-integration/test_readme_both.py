@@ -1,0 +1,50 @@
+"""The Python code of the READMEs for TensorFlow: the tour, which ends in PyTorch, and blocks that name a TF class."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tx_tiny import MODELS
+
+ROOT = Path(__file__).resolve().parent.parent
+STAND_INS = {"bert-base-uncased": "bert", "bert-base-cased": "bert", "gpt2": "gpt2"}
+
+
+def blocks() -> dict[str, str]:
+    """The tour as it stands, and each block whose comment says what to write for TensorFlow, written so."""
+    found: dict[str, str] = {}
+    for readme in (ROOT / "README.md", *(ROOT / f"packages/tx-{name}/README.md" for name in ("bert", "gpt2", "tiny"))):
+        text = readme.read_text(encoding="utf-8")
+        for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)):
+            twin = re.search(r'# or TF(\w+), (?:with )?return_tensors="tf"', block)
+            if twin:
+                block = re.sub(rf"\b{twin[1]}\b", f"TF{twin[1]}", block.replace('"pt"', '"tf"'))
+            if twin or "tensorflow" in block:
+                found[f"{readme.parent.relative_to(ROOT)}-{number}"] = block
+    return found
+
+
+def test_the_blocks_are_found() -> None:
+    assert len(blocks()) == 5
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in blocks().items()])
+def test_the_code_runs(block: str, tmp_path: Path) -> None:
+    for name, model in STAND_INS.items():
+        shutil.copytree(MODELS / model, tmp_path / name)
+    result = subprocess.run(
+        [sys.executable, "-c", block],
+        cwd=tmp_path,
+        env={**os.environ, "TX_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
