@@ -406,12 +406,12 @@ def test_file_system_without_links(
     assert hub.count("GET") == 0
 
 
-@pytest.mark.parametrize("content", ["", "../../../evil", "main\n"])
-def test_damaged_ref_is_repaired(content: str, hub: HubServer, cache: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"../../../evil", b"main\n", b"\xff" * 40])
+def test_damaged_ref_is_repaired(content: bytes, hub: HubServer, cache: Path) -> None:
     commit = hub.add("org/name", {"config.json": CONFIG})
     path = locate("org/name", ["config.json"])
     ref = cache / "models--org--name/refs/main"
-    ref.write_text(content)
+    ref.write_bytes(content)
     with pytest.raises(OfflineError):
         locate("org/name", ["config.json"], Source(local_files_only=True))
     assert locate("org/name", ["config.json"]) == path
@@ -662,6 +662,22 @@ def test_url_of_a_folder(hub: HubServer) -> None:
     assert locate(hub.url + "/models/bert/", ["absent.json"], offline) == new
 
 
+def test_url_whose_ref_is_damaged(hub: HubServer, cache: Path) -> None:
+    path = locate(hub.put("/file.txt", b"one"), [])
+    (ref,) = cache.glob("tx-urls/*/ref")
+    ref.write_bytes(b"\xff" * 40)
+    assert locate(hub.url + "/file.txt", []) == path
+
+
+def test_url_of_a_folder_with_a_cache_that_cannot_be_written(hub: HubServer, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    source = Source(cache_dir=str(tmp_path / "file"))
+    hub.put("/models/bert/config.json", CONFIG)
+    assert locate(hub.url + "/models/bert/", ["absent.json"], source) is None
+    with pytest.raises(FilesError, match=r"cannot be written.*cache_dir="):
+        locate(hub.url + "/models/bert/", ["config.json"], source)
+
+
 def test_url_errors(hub: HubServer) -> None:
     with pytest.raises(EntryNotFoundError, match=r"no file at http://.*/none.bin.*404"):
         locate(hub.url + "/none.bin?key=secret", [])
@@ -747,6 +763,18 @@ def test_atomic_write_leaves_nothing_behind_after_an_error(error: BaseException,
         write()
     assert target.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["model.bin"]
+
+
+def test_atomic_write_names_the_file_that_has_no_room(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # POSIX alone
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"model\.bin"), atomic_write(tmp_path / "model.bin") as temporary:
+            temporary.write_bytes(bytes(2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert os.listdir(tmp_path) == []
 
 
 def test_atomic_write_whose_file_the_writer_removed(tmp_path: Path) -> None:

@@ -245,6 +245,26 @@ def test_linked_size_that_is_wrong(hub: HubServer) -> None:
         fetch()
 
 
+def test_linked_size_that_no_file_has(hub: HubServer) -> None:
+    hub.inject(Fault(method="HEAD", host="hub", headers={"X-Linked-Size": "9" * 5000}))
+    assert fetch() == WEIGHTS
+
+
+def test_full_disk_is_said_and_what_arrived_is_kept(hub: HubServer, blobs: Path) -> None:
+    resource = pytest.importorskip("resource")  # POSIX alone
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(FilesError, match=rf"{SHA256}\.incomplete' cannot be written.*free some space.*cache_dir="):
+            fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (blobs / f"{SHA256}.incomplete").stat().st_size > 0
+    hub.forget()
+    assert fetch() == WEIGHTS
+    assert ranges(hub, "cdn") != [None]
+
+
 def test_more_bytes_than_announced(hub: HubServer) -> None:
     hub.inject(
         Fault(
@@ -507,6 +527,14 @@ def test_impossible_token_is_refused_and_not_shown(token: str, hub: HubServer) -
     assert hub.requests == []
 
 
+def test_token_file_that_is_no_text(hub: HubServer, tmp_path: Path) -> None:
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf/token").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match="a token looks like 'hf_…'"):
+        fetch()
+    assert fetch(source=Source(token=False)) == WEIGHTS
+
+
 def test_token_of_the_user_wins_over_netrc(hub: HubServer, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
     (tmp_path / ".netrc").chmod(0o600)
@@ -542,6 +570,13 @@ def test_endless_redirects(hub: HubServer) -> None:
 def test_redirect_to_another_scheme(target: str, hub: HubServer) -> None:
     hub.inject(Fault(redirect=target, times=99))
     with pytest.raises(FilesError, match="no http"):
+        fetch()
+
+
+@pytest.mark.parametrize("target", ["http://[", "http://[::1", f"http://{'a' * 300}.invalid/", "http://\xff/"])
+def test_redirect_to_what_is_no_address(target: str, hub: HubServer) -> None:
+    hub.inject(Fault(redirect=target, times=99))
+    with pytest.raises(FilesError, match=r"/model.safetensors cannot be requested"):
         fetch()
 
 

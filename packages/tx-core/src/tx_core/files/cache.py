@@ -62,7 +62,7 @@ class HubCache:
         if is_commit(revision):
             return revision
         try:
-            commit = (self.folder / "refs" / revision).read_text(encoding="utf-8").strip()
+            commit = (self.folder / "refs" / revision).read_text(encoding="utf-8", errors="replace").strip()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             # A shortened commit hash has no ref, but perhaps a folder of its own.
             return revision if (self.folder / "snapshots" / revision).is_dir() else None
@@ -359,8 +359,11 @@ def from_url(url: str, source: Source) -> Path:
         try:
             path = _fetch_url(client, url, folder, name, cached, source)
         except EntryNotFoundError:
-            _make_folders(source.cache_root(), folder)
-            absent.touch()
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                absent.touch()
+            except OSError as error:
+                logger.warning("cannot note in the cache that there is no file at %s: %s", shown(url), error)
             raise
         except UnavailableError as error:
             if cached is None or source.force_download:
@@ -398,7 +401,7 @@ def _fetch_url(client: Client, url: str, folder: Path, name: str, cached: Path |
 
 def _cached_url(folder: Path, name: str) -> Path | None:
     try:
-        key = (folder / "ref").read_text(encoding="utf-8")
+        key = (folder / "ref").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return None
     path = folder / key / name

@@ -116,7 +116,7 @@ class Source:
         if not (token and token.strip()):
             path = Path(os.path.expandvars(os.environ.get("HF_TOKEN_PATH") or home_folder() / "token")).expanduser()
             try:
-                token = path.read_text(encoding="utf-8")
+                token = path.read_text(encoding="utf-8", errors="replace")
             except (FileNotFoundError, NotADirectoryError):
                 token = None
         if not (token and token.strip()):

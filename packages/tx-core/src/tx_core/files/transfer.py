@@ -66,17 +66,22 @@ class Reply:
 
         0 counts as not said, since some servers answer it to every HEAD.
         """
-        linked = self.hub_headers.get("X-Linked-Size", "")
-        if linked.isdecimal():
-            return int(linked) or None
+        linked = _number(self.hub_headers.get("X-Linked-Size", ""))
+        if linked is not None:
+            return linked or None
         return (self.body_size or None) if self.status == 200 else None
 
     @property
     def body_size(self) -> int | None:
         """Bytes that this response announces, as they will be read."""
-        length = self.response.headers.get("Content-Length", "")
+        length = _number(self.response.headers.get("Content-Length", ""))
         encoded = self.response.headers.get("Content-Encoding", "identity").lower() != "identity"
-        return int(length) if length.isdecimal() and not encoded else None
+        return None if encoded else length
+
+
+def _number(text: str) -> int | None:
+    """The value of a header that gives a number of bytes; None if it is none that a file could have."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ class Client:
                     "to use only what is cached",
                     url=shown(url),
                 )
-            except exceptions.RequestException as error:
+            except (exceptions.RequestException, ValueError) as error:  # ValueError: a redirect to what is no address
                 raise FilesError(f"{shown(url)} cannot be requested: {_reason(error)}", url=shown(url)) from error
             else:
                 if reply.status not in _TRANSIENT:
@@ -340,28 +345,37 @@ def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]
     expected = remote.size if remote.size is not None else announced
     bar.total = expected
     bar.n = bar.last_print_n = have
-    with open(partial, "r+b") as file:
-        file.truncate(have)
-        file.seek(have)
-        try:
-            for chunk in reply.response.iter_content(_CHUNK):
-                have += len(chunk)
-                if expected is not None and have > expected:
-                    raise IntegrityError(
-                        f"{remote.label}: {shown(remote.url)} sends more than the {expected} bytes it announced",
-                        url=shown(remote.url),
-                    )
-                file.write(chunk)
-                bar.update(len(chunk))
-                if have == expected:
-                    return True
-        except (exceptions.ChunkedEncodingError, exceptions.ConnectionError, exceptions.Timeout) as error:
-            logger.info("%s: broken off at byte %d: %s", remote.label, have, _reason(error))
-            return False
-        except exceptions.ContentDecodingError as error:
-            raise IntegrityError(
-                f"{remote.label}: {shown(remote.url)} sends a broken encoding", url=shown(remote.url)
-            ) from error
+    try:
+        with open(partial, "r+b") as file:
+            file.truncate(have)
+            file.seek(have)
+            try:
+                for chunk in reply.response.iter_content(_CHUNK):
+                    have += len(chunk)
+                    if expected is not None and have > expected:
+                        raise IntegrityError(
+                            f"{remote.label}: {shown(remote.url)} sends more than the {expected} bytes it announced",
+                            url=shown(remote.url),
+                        )
+                    file.write(chunk)
+                    bar.update(len(chunk))
+                    if have == expected:
+                        return True
+            except (exceptions.ChunkedEncodingError, exceptions.ConnectionError, exceptions.Timeout) as error:
+                logger.info("%s: broken off at byte %d: %s", remote.label, have, _reason(error))
+                return False
+            except exceptions.ContentDecodingError as error:
+                raise IntegrityError(
+                    f"{remote.label}: {shown(remote.url)} sends a broken encoding", url=shown(remote.url)
+                ) from error
+    except FilesError:
+        raise
+    except OSError as error:
+        raise FilesError(
+            f"{remote.label}: {str(partial)!r} cannot be written ({error.strerror or error}); what arrived is kept: "
+            "free some space, or pass cache_dir=… or set HF_HOME",
+            url=shown(remote.url),
+        ) from error
     return expected is None or have == expected
 
 
