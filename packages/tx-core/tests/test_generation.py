@@ -36,7 +36,8 @@ ARGUMENTS = {
     "tokenizer": None,
     "output_scores": False,
     "stream": False,
-    "seeded": False,
+    "generator": None,
+    "seed": None,
 }
 
 
@@ -95,6 +96,39 @@ def test_whole_numbers(value):
             options_of(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"num_beams": None}, TypeError, "num_beams must be a whole number, not None"),
+        ({"do_sample": True, "seed": 1.5}, TypeError, "seed must be a whole number, not 1.5"),
+        ({"do_sample": True, "seed": 1, "generator": object()}, ValueError, "not both"),
+        ({"generator": object()}, ValueError, "do_sample=True"),
+        ({"repetition_penalty": "1.2"}, TypeError, "repetition_penalty must be a number, not '1.2'"),
+        ({"do_sample": True, "temperature": float("inf")}, ValueError, "temperature must be a finite number"),
+        ({"num_beams": 2, "length_penalty": float("nan")}, ValueError, "length_penalty must be a finite number"),
+        ({"bad_words_ids": [5]}, TypeError, "list of lists"),
+        ({"pad_token_id": [1, 2]}, TypeError, r"pad_token_id .* not \[1, 2\]"),
+        ({"eos_token_id": [3, "x"]}, TypeError, "eos_token_id .* not 'x'"),
+        ({"min_length": 3}, ValueError, "min_length=3 has an effect on eos_token_id only"),
+        ({"stop_strings": 5, "tokenizer": SimpleNamespace(decode=str)}, ValueError, "not 5"),
+        ({"num_beams": 2, "early_stopping": 2}, ValueError, "early_stopping must be"),
+    ],
+)
+def test_wrong_arguments(arguments, error, match):
+    with pytest.raises(error, match=match):
+        options_of(**arguments)
+
+
+def test_one_is_true():
+    assert options_of(num_beams=2, early_stopping=1).early_stopping is True
+    assert options_of(num_beams=2, early_stopping="never").early_stopping == "never"
+
+
+def test_numbers_may_be_arrays_of_no_axes():
+    assert options_of(eos_token_id=np.array(7)).eos == (7,)
+    assert options_of(repetition_penalty=np.float32(1.5)).repetition_penalty == 1.5
+
+
 def test_one_stop_string_is_a_list_of_one():
     tokenizer = SimpleNamespace(decode=str)
     assert options_of(stop_strings="ab", tokenizer=tokenizer).stop_strings == ("ab",)
@@ -121,6 +155,28 @@ def test_padding_on_the_right_moves_to_the_left():
     np.testing.assert_array_equal(prompts.ids, [[0, 1, 2], [0, 3, 4], [5, 0, 6]])
     np.testing.assert_array_equal(prompts.mask, [[0, 1, 1], [0, 1, 1], [1, 0, 1]])
     assert prompts.lengths.tolist() == [2, 2, 3]
+
+
+def test_masks_have_the_form_of_the_prompts():
+    prompts = prompts_of([[1, 2, 3], [4, 5]], [[1, 1, 1], [1, 0]], pad_token_id=9)
+    np.testing.assert_array_equal(prompts.ids, [[1, 2, 3], [9, 5, 4]])
+    np.testing.assert_array_equal(prompts.mask, [[1, 1, 1], [0, 0, 1]])
+    assert prompts_of([1, 2], [0, 1]).lengths.tolist() == [1]
+    with pytest.raises(ValueError, match=r"\(2, 2\), not \(1, 2\)"):
+        prompts_of([[1, 2], [3, 4]], [[1, 1]])
+    with pytest.raises(ValueError, match=r"rows of 2, 1, not \(2, 2\)"):
+        prompts_of([[1, 2], [3]], [[1, 1], [1, 0]])
+
+
+@pytest.mark.parametrize("wrong", ["a text", 5, np.array(5), {"input_ids": [[5]]}])
+def test_what_is_no_prompt(wrong):
+    with pytest.raises(TypeError, match="input_ids must hold"):
+        prompts_of(wrong)
+
+
+def test_a_bos_that_does_not_exist():
+    with pytest.raises(ValueError, match="bos_token_id is 20, but"):
+        prompts_of(None, bos=20)
 
 
 def test_no_mask_where_all_is_attended_to():

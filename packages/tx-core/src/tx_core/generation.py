@@ -8,7 +8,8 @@ K candidates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -64,14 +65,13 @@ class Options:
 
 
 def _ids(name: str, value: Any, vocab_size: int) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    ids = tuple(value) if isinstance(value, Iterable) else (value,)
+    # A tensor of no axes is an Iterable that cannot be iterated over.
+    ids = tuple(value) if isinstance(value, Iterable) and getattr(value, "ndim", 1) else (value,)
     for each in ids:
         if isinstance(each, bool) or not hasattr(each, "__index__"):
-            raise TypeError(f"{name} must be a token's id or a list of them, not {value!r}")
+            raise TypeError(f"{name} must be given as token ids, whole numbers, not {each!r}")
         if not 0 <= each < vocab_size:
-            raise ValueError(f"{name} is {value!r}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
+            raise ValueError(f"{name} is {each}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
     return tuple(each.__index__() for each in ids)
 
 
@@ -82,13 +82,18 @@ def _configured(config: Any, name: str, vocab_size: int) -> tuple[int, ...]:
     return tuple(each for each in ids if 0 <= each < vocab_size)
 
 
-def _at_least(name: str, value: int | None, least: int) -> None:
-    if value is None:
-        return
+def _whole(name: str, value: Any, least: int | None = None) -> None:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be a whole number, not {value!r}")
-    if value < least:
+    if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}, not {value}")
+
+
+def _finite(name: str, value: Any) -> None:
+    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, not {value}")
 
 
 def check_options(
@@ -113,12 +118,10 @@ def check_options(
     tokenizer: Decodes | None,
     output_scores: bool,
     stream: bool,
-    seeded: bool,
+    generator: Any,
+    seed: int | None,
 ) -> Options:
     """Check the arguments of ``generate``, and take what is not given from the configuration.
-
-    Args:
-        seeded: whether a generator or a seed is given.
 
     Raises:
         TypeError, ValueError: naming the argument, its value, and what would be right. An argument that would have no
@@ -128,12 +131,18 @@ def check_options(
     if (max_length is None) == (max_new_tokens is None):
         both = "" if max_length is None else ", not both"
         raise ValueError(f"give either max_length (with the prompt) or max_new_tokens{both}")
-    _at_least("max_length", max_length, 1)
-    _at_least("max_new_tokens", max_new_tokens, 1)
-    _at_least("min_length", min_length, 0)
-    _at_least("num_beams", num_beams, 1)
-    _at_least("num_return_sequences", num_return_sequences, 1)
-    _at_least("top_k", top_k, 1)
+    _whole("min_length", min_length, 0)
+    _whole("num_beams", num_beams, 1)
+    _whole("num_return_sequences", num_return_sequences, 1)
+    for name, whole in (("max_length", max_length), ("max_new_tokens", max_new_tokens), ("top_k", top_k)):
+        if whole is not None:
+            _whole(name, whole, 1)
+    if seed is not None:
+        _whole("seed", seed)
+    _finite("repetition_penalty", repetition_penalty)
+    for name, number in (("temperature", temperature), ("top_p", top_p), ("length_penalty", length_penalty)):
+        if number is not None:
+            _finite(name, number)
     if max_length is not None and min_length > max_length:
         raise ValueError(f"min_length is {min_length}, but max_length is {max_length}")
     if not repetition_penalty > 0:
@@ -142,7 +151,9 @@ def check_options(
     for name, value in (("temperature", temperature), ("top_k", top_k), ("top_p", top_p)):
         if value is not None and not do_sample:
             raise ValueError(f"{name}={value} has an effect on sampling only: give do_sample=True")
-    if seeded and not do_sample:
+    if generator is not None and seed is not None:
+        raise ValueError("give either a generator or a seed, not both")
+    if (generator is not None or seed is not None) and not do_sample:
         raise ValueError("a generator or seed has an effect on sampling only: give do_sample=True")
     if temperature is not None and not temperature > 0:
         raise ValueError(f"temperature must be above 0, not {temperature}: leave out do_sample for the likeliest")
@@ -165,6 +176,8 @@ def check_options(
     if early_stopping not in (None, True, False, "never"):
         raise ValueError(f"early_stopping must be True, False or 'never', not {early_stopping!r}")
 
+    if not all(isinstance(word, Iterable) for word in bad_words_ids or ()):
+        raise TypeError(f"bad_words_ids must be a list of lists of ids, one for each word, not {bad_words_ids!r}")
     bad_words = tuple(_ids("bad_words_ids", word, vocab_size) for word in bad_words_ids or ())
     if () in bad_words:
         raise ValueError("bad_words_ids holds an empty word")
@@ -175,12 +188,15 @@ def check_options(
         eos = _ids("eos_token_id", eos_token_id, vocab_size)
     else:
         eos = _configured(config, "eos_token_id", vocab_size)
+    if min_length > 0 and not eos:
+        raise ValueError(f"min_length={min_length} has an effect on eos_token_id only: there is none")
     if pad_token_id is not None:
         pads = _ids("pad_token_id", (pad_token_id,), vocab_size)
     else:
         pads = _configured(config, "pad_token_id", vocab_size) or eos
 
-    strings: tuple[Any, ...] = (stop_strings,) if isinstance(stop_strings, str) else tuple(stop_strings or ())
+    several = isinstance(stop_strings, Iterable) and not isinstance(stop_strings, str)
+    strings: tuple[Any, ...] = () if stop_strings is None else tuple(stop_strings) if several else (stop_strings,)
     if not all(isinstance(each, str) and each for each in strings):
         raise ValueError(f"stop_strings must be texts that are not empty, not {stop_strings!r}")
     if strings and tokenizer is None:
@@ -199,7 +215,7 @@ def check_options(
         repetition_penalty=float(repetition_penalty),
         num_beams=num_beams,
         length_penalty=1.0 if length_penalty is None else float(length_penalty),
-        early_stopping=False if early_stopping is None else early_stopping,
+        early_stopping=early_stopping if isinstance(early_stopping, str) else bool(early_stopping),
         num_return_sequences=num_return_sequences,
         bad_words=bad_words,
         eos=eos,
@@ -233,6 +249,20 @@ class Prompts:
         return int(self.ids.shape[1] + self.limits.max())
 
 
+def _rows(name: str, values: Any) -> list[np.ndarray[Any, Any]]:
+    """An array for each prompt."""
+    if isinstance(values, Mapping):
+        raise TypeError(f"{name} must hold numbers, not {type(values).__name__}: unpack it, generate(**inputs, …)")
+    if isinstance(values, str) or not hasattr(values, "__len__") or getattr(values, "ndim", 1) == 0:
+        raise TypeError(f"{name} must hold the numbers of each prompt's tokens, not {values!r}")
+    return [np.asarray(row) for row in ([values] if len(values) and np.ndim(values[0]) == 0 else values)]
+
+
+def _shape(rows: list[np.ndarray[Any, Any]]) -> str:
+    alike = len({row.shape for row in rows}) == 1
+    return str((len(rows), *rows[0].shape)) if alike else f"rows of {', '.join(str(row.size) for row in rows[:9])}"
+
+
 def check_prompts(
     ids: Any, attention_mask: Any, options: Options, vocab_size: int, bos: int | None, max_positions: int | None
 ) -> Prompts:
@@ -240,7 +270,7 @@ def check_prompts(
 
     Args:
         ids: (B, S), or a list of lists of different lengths, or one list; None for the token that begins a text.
-        attention_mask: (B, S), 0 for padding on either side; None for no padding.
+        attention_mask: of the same form, 0 for padding on either side; None for no padding.
         bos: the token that begins a text, if there is one.
         max_positions: how many positions the model knows; None for no limit.
 
@@ -250,8 +280,8 @@ def check_prompts(
     if ids is None:
         if bos is None:
             raise ValueError("input_ids are not given, and there is no bos_token_id to begin with")
-        ids = [[bos]]
-    rows = [np.asarray(row) for row in ([ids] if len(ids) and np.ndim(ids[0]) == 0 else ids)]
+        ids = [_ids("bos_token_id", (bos,), vocab_size)]
+    rows = _rows("input_ids", ids)
     if not rows or any(row.ndim != 1 or row.size == 0 for row in rows):
         raise ValueError("input_ids must hold at least one prompt, (batch, sequence), each of at least one token")
     if not all(np.issubdtype(row.dtype, np.integer) for row in rows):
@@ -263,11 +293,9 @@ def check_prompts(
 
     masks = [np.ones(len(row), np.bool_) for row in rows]
     if attention_mask is not None:
-        given = np.asarray(attention_mask)
-        shape = (len(rows), len(rows[0]))
-        if given.shape != shape or len({len(row) for row in rows}) > 1:
-            raise ValueError(f"attention_mask must have the shape of input_ids, {shape}, not {given.shape}")
-        masks = list(given > 0)
+        masks = [row > 0 for row in _rows("attention_mask", attention_mask)]
+        if [mask.shape for mask in masks] != [row.shape for row in rows]:
+            raise ValueError(f"attention_mask must have the shape of input_ids, {_shape(rows)}, not {_shape(masks)}")
         if not all(mask.any() for mask in masks):
             raise ValueError(f"attention_mask leaves nothing of prompt {[bool(m.any()) for m in masks].index(False)}")
     width = max(len(row) for row in rows)

@@ -616,7 +616,7 @@ class GenerationMixin:
         Args:
             input_ids: (B, S), or a list of prompts of different lengths, or one prompt as a list; by default the token
                 that begins a text.
-            attention_mask: (B, S), 0 for padding, on either side; without it every token counts.
+            attention_mask: of the same form, 0 for padding, on either side; without it every token counts.
             max_length: the longest sequence, with its prompt (without padding); or instead
             max_new_tokens: the most tokens after a prompt.
             min_length: no sequence ends by an ``eos_token_id`` before this many tokens, with its prompt.
@@ -654,8 +654,6 @@ class GenerationMixin:
         for name in inputs:
             if name not in self.generation_inputs:
                 raise TypeError(f"{type(self).__name__}.generate() got an unexpected keyword argument {name!r}")
-        if generator is not None and seed is not None:
-            raise ValueError("give either a generator or a seed, not both")
         options = check_options(
             self.config,
             max_length=max_length,
@@ -677,7 +675,8 @@ class GenerationMixin:
             tokenizer=tokenizer,
             output_scores=output_scores,
             stream=stream,
-            seeded=generator is not None or seed is not None,
+            generator=generator,
+            seed=seed,
         )
         bos = getattr(self.config, "bos_token_id", None) if bos_token_id is None else bos_token_id
         ids, mask = (each.cpu().numpy() if isinstance(each, Tensor) else each for each in (input_ids, attention_mask))
