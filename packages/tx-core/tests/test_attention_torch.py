@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tx_core.attention_torch import allowed_to_bias, attend, attention_bias
-from tx_core.heads_torch import sequence_loss, token_loss
+from tx_core.attention_torch import allowed_to_bias, attend, attention_bias, first_token
+from tx_core.heads_torch import sequence_loss, summarize, token_loss
 
 MASK = torch.tensor([[1, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]])
 
@@ -38,6 +38,13 @@ def test_a_row_without_anything_to_attend_to(dtype, need_weights):
     context, _ = attend(query, -query, value, bias, need_weights=need_weights)
     assert context.isfinite().all()
     torch.testing.assert_close(context, attend(query, -query, value)[0])
+
+
+def test_one_mask_for_all_rows():
+    states, mask = normal(3, 5, 2), MASK[1:2]
+    assert torch.equal(first_token(states, mask), states[:, 2])
+    for kind, wanted in (("first", states[:, 2]), ("last", states[:, 4]), ("mean", states[:, 2:].mean(1))):
+        torch.testing.assert_close(summarize(states, kind, None, mask), wanted)
 
 
 def test_losses_are_computed_in_the_precision_of_the_logits():

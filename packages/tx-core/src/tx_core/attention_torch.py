@@ -131,7 +131,7 @@ def causal_bias(
 
 def left_padding(attention_mask: Tensor) -> Tensor:
     """How many positions at the start of each row are masked: (B, K) → (B, 1)."""
-    return (attention_mask.cumsum(-1) == 0).sum(-1, keepdim=True)
+    return ((attention_mask > 0).cumsum(-1) == 0).sum(-1, keepdim=True)
 
 
 def first_token(hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:
@@ -139,7 +139,8 @@ def first_token(hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:
     if attention_mask is None or attention_mask.dim() != 2:
         return hidden_states[:, 0]
     index = left_padding(attention_mask).clamp(max=hidden_states.shape[1] - 1)[:, :, None]  # (B, 1, 1)
-    return hidden_states.take_along_dim(index, 1)[:, 0]
+    # Not take_along_dim, for which torch.export and torch.compile fix batch size and length.
+    return hidden_states.gather(1, index.expand(hidden_states.shape[0], 1, hidden_states.shape[2]))[:, 0]
 
 
 def position_ids(attention_mask: Tensor | None, query_length: int, key_length: int, device: torch.device) -> Tensor:

@@ -92,7 +92,7 @@ def summarize(hidden_states: Tensor, kind: str, index: Tensor | None, attention_
     batch, length = hidden_states.shape[:2]
     if attention_mask is None or attention_mask.dim() != 2:
         attention_mask = torch.ones(batch, length, dtype=torch.long, device=hidden_states.device)
-    present = (attention_mask[:, -length:] > 0).long()  # with a past, the mask covers that too
+    present = (attention_mask[:, -length:] > 0).long().expand(batch, -1)  # with a past, the mask covers that too
     if kind == "mean":
         weights = present[:, :, None].to(hidden_states.dtype)
         return (hidden_states * weights).sum(1) / weights.sum(1).clamp(min=1)
@@ -102,4 +102,4 @@ def summarize(hidden_states: Tensor, kind: str, index: Tensor | None, attention_
         index = (present * (steps + 1 if kind != "first" else length - steps)).argmax(-1)
     elif index.shape != (batch,):
         raise ValueError(f"the index of the token to classify must have shape ({batch},), not {tuple(index.shape)}")
-    return hidden_states.gather(1, index[:, None, None].expand(-1, 1, hidden_states.shape[-1]))[:, 0]
+    return hidden_states.gather(1, index[:, None, None].expand(batch, 1, hidden_states.shape[2]))[:, 0]

@@ -99,6 +99,47 @@ class TorchModelSuite(ModelSuite):
         inputs = self.spec.inputs(task)
         return self.backend.tensors({**inputs, **self.spec.make_labels(task)} if labels else inputs)
 
+    # --- classes that users write
+
+    def test_a_users_own_head(self, tmp_path: Path) -> None:
+        """A class in the manner of 2019, whatever its head is called, takes the bare model's weights."""
+        base: Any = self.cls("base")
+        parent: Any = base.__mro__[1]
+        prefix = base.base_model_prefix
+
+        class Users(parent):
+            def __init__(self, config: Any) -> None:
+                super().__init__(config)
+                setattr(self, prefix, base(config))
+                self.classifier = nn.Linear(config.hidden_size, 2)
+                self.init_weights()
+
+            def forward(self, input_ids: Any) -> Any:
+                return self.classifier(getattr(self, prefix)(input_ids)[0])
+
+        bare = self.shared("base")
+        bare.save_pretrained(tmp_path / "bare")
+        model, report = Users.from_pretrained(tmp_path / "bare", output_loading_info=True)
+        assert report.newly_initialized == ["classifier.weight", "classifier.bias"]
+        for name, array in self.backend.arrays(bare).items():
+            np.testing.assert_array_equal(self.backend.arrays(model)[name], array, err_msg=name)
+        model.save_pretrained(tmp_path / "trained")
+        again, report = Users.from_pretrained(tmp_path / "trained", output_loading_info=True)
+        assert not any(report.values())
+        ids = self.tensors("base")["input_ids"]
+        assert_close(self.backend.numpy(again(ids)), self.backend.numpy(model(ids)), 1e-6)
+
+    def test_a_class_that_extends_one(self, task: str, tmp_path: Path) -> None:
+        cls: Any = self.cls(task)
+
+        class Users(cls):
+            pass
+
+        self.shared("base").save_pretrained(tmp_path)
+        _, wanted = cls.from_pretrained(tmp_path, output_loading_info=True)
+        _, report = Users.from_pretrained(tmp_path, output_loading_info=True)
+        assert report.newly_initialized == wanted.newly_initialized
+
     # --- modes
 
     def test_loaded_models_are_in_evaluation_mode(self, task: str) -> None:
@@ -279,6 +320,18 @@ class TorchModelSuite(ModelSuite):
             for flags in ({}, FLAGS):
                 wanted, found = model(**inputs, **flags), compiled(**inputs, **flags)
                 assert found._fields == wanted._fields
+                for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
+                    assert_close(one, two, SAME)
+        torch._dynamo.reset()
+
+    def test_compiled_once_for_all_sizes(self, task: str) -> None:
+        model = self.model(task)
+        torch._dynamo.reset()
+        compiled = torch.compile(model, fullgraph=True, dynamic=True, backend="eager")
+        inputs = self.tensors(task)
+        with torch.no_grad(), torch._dynamo.config.patch(error_on_recompile=True):
+            for batch in (inputs, {name: tensor[:2, ..., :5].contiguous() for name, tensor in inputs.items()}):
+                wanted, found = model(**batch), compiled(**batch)
                 for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
                     assert_close(one, two, SAME)
         torch._dynamo.reset()
