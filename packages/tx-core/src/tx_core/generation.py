@@ -66,7 +66,7 @@ class Options:
 
 def _ids(name: str, value: Any, vocab_size: int) -> tuple[int, ...]:
     # A tensor of no axes is an Iterable that cannot be iterated over.
-    ids = tuple(value) if isinstance(value, Iterable) and getattr(value, "ndim", 1) else (value,)
+    ids = tuple(value) if isinstance(value, Iterable) and getattr(value, "ndim", None) != 0 else (value,)
     for each in ids:
         if isinstance(each, bool) or not hasattr(each, "__index__"):
             raise TypeError(f"{name} must be given as token ids, whole numbers, not {each!r}")
@@ -253,7 +253,7 @@ def _rows(name: str, values: Any) -> list[np.ndarray[Any, Any]]:
     """An array for each prompt."""
     if isinstance(values, Mapping):
         raise TypeError(f"{name} must hold numbers, not {type(values).__name__}: unpack it, generate(**inputs, …)")
-    if isinstance(values, str) or not hasattr(values, "__len__") or getattr(values, "ndim", 1) == 0:
+    if isinstance(values, str) or not hasattr(values, "__len__") or getattr(values, "ndim", None) == 0:
         raise TypeError(f"{name} must hold the numbers of each prompt's tokens, not {values!r}")
     return [np.asarray(row) for row in ([values] if len(values) and np.ndim(values[0]) == 0 else values)]
 
