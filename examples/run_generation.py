@@ -139,17 +139,19 @@ def written(prompts: list[list[int]], tokenizer: Any, model: Any, options: argpa
 
 
 def stream(prompt: list[int], tokenizer: Any, model: Any, options: argparse.Namespace) -> None:
-    """Print a continuation while it is written."""
+    """Print a continuation while it is written: each word when the next one begins, since what follows may change it
+    (further letters, the rest of a character, the space before a comma)."""
     tokens: list[int] = []
-    printed = ""
+    text = ""
+    printed = 0
     for (token,) in model.generate([prompt], stream=True, **settings([prompt], tokenizer, model, options)):
         tokens.append(int(token))
-        text = shown(tokenizer.decode(tokens), options)
-        # A character may take several tokens, and a word its end: only what stays is printed.
-        if text.startswith(printed) and not text.endswith("\ufffd"):
-            print(text[len(printed) :], end="", flush=True)
-            printed = text
-    print()
+        text = shown(tokenizer.decode(tokens, clean_up_tokenization_spaces=True), options)
+        end = max(text.rfind(" "), text.rfind("\n"))
+        if end > printed:
+            print(text[printed:end], end="", flush=True)
+            printed = end
+    print(text[printed:])
 
 
 def main(arguments: list[str] | None = None) -> None:
