@@ -310,12 +310,13 @@ def test_values_that_are_no_json_are_refused(tmp_path: Path) -> None:
         (b"[1]", r"holds \[1\], expected a JSON object"),
         (b"null", "holds None, expected a JSON object"),
         (b'{"vocab_size": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b'{"n_embd": 8, "n_embd": 16}', "is not JSON: 'n_embd' is given twice, as 8 and as 16"),
         (b'{"x": "' + b"y" * MAX_FILE_BYTES + b'"}', f"is larger than {MAX_FILE_BYTES} bytes"),
     ):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=f"config.json {message}"):
             ToyConfig.from_json_file(path)
-    path.write_bytes(b"\xef\xbb\xbf" + b'{"n_embd": 16}')
+    path.write_bytes(b"\xef\xbb\xbf" + b'{"n_embd": 16, "n_embd": 16}')
     assert ToyConfig.from_json_file(path).n_embd == 16
 
 

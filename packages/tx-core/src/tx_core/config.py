@@ -547,7 +547,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is larger than 8 MiB, not JSON, or no object; names the file.
+        ValueError: it is larger than 8 MiB, not JSON, no object, or gives a key two values; names the file.
     """
     import json
 
@@ -556,11 +556,19 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"{os.fspath(path)} is larger than {MAX_FILE_BYTES} bytes: this is no configuration")
     try:
-        values = json.loads(content.decode("utf-8-sig"))
+        values = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_one_value_each)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{os.fspath(path)} is not JSON: {error}") from None
     if not isinstance(values, dict):
         raise ValueError(f"{os.fspath(path)} holds {_short(values)}, expected a JSON object")
+    return values
+
+
+def _one_value_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    for key, value in pairs if len(values) < len(pairs) else ():
+        if value != values[key]:
+            raise ValueError(f"{_short(key)} is given twice, as {_short(value)} and as {_short(values[key])}")
     return values
 
 
