@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self, overload
 
 import keras
 import numpy as np
@@ -302,6 +302,23 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
 
     # -- loading ----------------------------------------
 
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike[str],
+        *model_args: Any,
+        config: PretrainedConfig | str | os.PathLike[str] | None = None,
+        from_pt: bool = False,
+        output_loading_info: Literal[False] = False,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> Self: ...
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | os.PathLike[str], *model_args: Any, output_loading_info: Literal[True], **kwargs: Any
+    ) -> tuple[Self, LoadReport]: ...
     @classmethod
     def from_pretrained(
         cls,
@@ -312,7 +329,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         output_loading_info: bool = False,
         dtype: Any = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Self | tuple[Self, LoadReport]:
         """Load a model, strictly: what the file has and what the model wants must be the same, a new head apart.
 
         Args:

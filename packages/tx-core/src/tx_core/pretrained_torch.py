@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 import torch
@@ -173,6 +173,25 @@ class PreTrainedModel(nn.Module):
 
     # -- loading ----------------------------------------
 
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike[str],
+        *model_args: Any,
+        config: PretrainedConfig | str | os.PathLike[str] | None = None,
+        state_dict: Mapping[str, Tensor] | None = None,
+        from_tf: bool = False,
+        output_loading_info: Literal[False] = False,
+        dtype: torch.dtype | str | None = None,
+        device: torch.device | str | None = None,
+        **kwargs: Any,
+    ) -> Self: ...
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | os.PathLike[str], *model_args: Any, output_loading_info: Literal[True], **kwargs: Any
+    ) -> tuple[Self, LoadReport]: ...
     @classmethod
     def from_pretrained(
         cls,
@@ -185,7 +204,7 @@ class PreTrainedModel(nn.Module):
         dtype: torch.dtype | str | None = None,
         device: torch.device | str | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Self | tuple[Self, LoadReport]:
         """Load a model, strictly: what the file has and what the model wants must be the same, a new head apart.
 
         Args:

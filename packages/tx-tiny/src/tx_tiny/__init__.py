@@ -9,12 +9,14 @@ from pathlib import Path
 
 MODELS = Path(__file__).with_name("models")
 
-__version__: str
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    __version__: str
+else:
 
+    def __getattr__(name):
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import version
 
-def __getattr__(name: str) -> str:
-    if name != "__version__":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import version
-
-    return version("tx-tiny")
+        return version("tx-tiny")

@@ -22,5 +22,7 @@ if TYPE_CHECKING:
     from .wordpiece import WordPieceTokenizer as WordPieceTokenizer
     from .wordpiece import WordpieceTokenizer as WordpieceTokenizer
     from .wordpiece import load_vocab as load_vocab
+
+    __version__: str
 else:
     __getattr__, __dir__ = attach(__name__, EXPORTS)

@@ -785,6 +785,23 @@ class PreTrainedTokenizer:
             **kwargs,
         )
 
+    if TYPE_CHECKING:
+
+        @overload
+        def encode(
+            self,
+            text: Text,
+            text_pair: Text | None = None,
+            add_special_tokens: bool = True,
+            max_length: int | None = None,
+            stride: int = 0,
+            truncation_strategy: str = "longest_first",
+            return_tensors: None = None,
+            **kwargs: Any,
+        ) -> list[int]: ...
+        @overload
+        def encode(self, text: Text, text_pair: Text | None = None, *, return_tensors: str, **kwargs: Any) -> Any: ...
+
     def encode(
         self,
         text: Text,
