@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 # What to do to get a field that an output lacks.
 _CURES = {
     "attentions": "set output_attentions=True in the config",
-    "cross_attentions": "set output_attentions=True in the config and pass encoder_hidden_states to a decoder",
     "hidden_states": "set output_hidden_states=True in the config",
     "loss": "pass labels",
     "mc_loss": "pass mc_labels",
