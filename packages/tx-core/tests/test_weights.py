@@ -73,12 +73,13 @@ WANTED = {name: array.shape for name, array in FULL.items()}
 def load(
     arrays: Mapping[str, object],
     wanted: Mapping[str, tuple[int, ...]] = WANTED,
-    heads: tuple[tuple[str, ...], ...] | None = HEADS,
+    heads: tuple[tuple[str, ...], ...] = HEADS,
     tied: Mapping[str, str] | None = None,
     form: str = "safetensors",
+    users_base: str | None = None,
 ) -> tuple[LoadReport, dict[str, str], Weights]:
     weights = Weights(Arrays(arrays, form), TABLE, {name: name for name in wanted if TABLE.row(name) is None}, "x.bin")
-    report, origin = compare(weights, wanted, TABLE, heads, tied or {})
+    report, origin = compare(weights, wanted, TABLE, heads, tied or {}, users_base)
     return report, origin, weights
 
 
@@ -182,13 +183,24 @@ def test_tied_names() -> None:
 
 
 def test_a_users_own_head() -> None:
-    wanted = {**WANTED, "my.weight": (1,)}
-    report, _, _ = load(FULL, wanted, heads=None)
-    assert report.newly_initialized == ["my.weight"]
-    report, _, _ = load({**FULL, "my.weight": floats(1)}, wanted, heads=None)
-    assert report.newly_initialized == []
-    with pytest.raises(WeightsError, match=r"classifier\.weight"):
-        load(without("classifier.weight"), wanted, heads=None)
+    """Whatever its modules are called; those of the bare model are as strict as ever."""
+    wanted = {**WANTED, "my.weight": (1,), "lm.bias": (5,), "lm.scale": (1,), "toy.layer.0.extra": (1,)}
+    new = ["my.weight", "lm.bias", "lm.scale", "toy.layer.0.extra"]
+    report, _, _ = load(FULL, wanted, (), users_base="toy")
+    assert report.newly_initialized == new
+    report, _, _ = load({**FULL, "my.weight": floats(1)}, wanted, (), users_base="toy")
+    assert report.newly_initialized == new[1:]
+    report, _, _ = load(without("classifier.weight"), wanted, (), users_base="toy")
+    assert report.newly_initialized == ["classifier.weight", *new]
+    with pytest.raises(WeightsError, match=r"missing from the file \(1\):\n  toy\.pooler\.weight"):
+        load(without("toy.pooler.weight"), wanted, (), users_base="toy")
+    with pytest.raises(WeightsError, match=r"missing from the file \(1\):\n  lm\.bias"):
+        load({**FULL, "lm.scale": floats(1)}, wanted, (), users_base="toy")
+    # A class that extends one of the architecture's keeps to the rules of that one.
+    report, _, _ = load(without("toy.pooler.weight", "classifier.weight"), WANTED, users_base="toy")
+    assert report.newly_initialized == ["toy.pooler.weight", "classifier.weight"]
+    with pytest.raises(WeightsError, match=r"toy\.pooler\.weight"):
+        load(without("toy.pooler.weight"), WANTED, users_base="toy")
 
 
 def test_originals_both_ways() -> None:

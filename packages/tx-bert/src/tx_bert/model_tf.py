@@ -396,6 +396,7 @@ class TFBertPreTrainedModel(TFPreTrainedModel):
     config_class = BertConfig
     base_model_prefix = "bert"
     weight_table: ClassVar[WeightTable] = WEIGHTS
+    new_heads: ClassVar[tuple[tuple[str, ...], ...]] = (("bert.pooler",), ("bert.encoder.layer.{i}.crossattention",))
     pretrained_model_archive_map = TF_BERT_PRETRAINED_MODEL_ARCHIVE_MAP
 
 
@@ -407,7 +408,7 @@ class TFBertModel(TFBertPreTrainedModel):
     cross-attention.
     """
 
-    new_heads = (("bert.pooler",), ("bert.encoder.layer.{i}.crossattention",))
+    new_heads = TFBertPreTrainedModel.new_heads
 
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)

@@ -307,6 +307,7 @@ class BertPreTrainedModel(PreTrainedModel):
     config_class = BertConfig
     base_model_prefix = "bert"
     weight_table: ClassVar[WeightTable] = WEIGHTS
+    new_heads: ClassVar[tuple[tuple[str, ...], ...]] = (("bert.pooler",), ("bert.encoder.layer.{i}.crossattention",))
     pretrained_model_archive_map = BERT_PRETRAINED_MODEL_ARCHIVE_MAP
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -329,7 +330,7 @@ class BertModel(BertPreTrainedModel):
     cross-attention.
     """
 
-    new_heads = (("bert.pooler",), ("bert.encoder.layer.{i}.crossattention",))
+    new_heads = BertPreTrainedModel.new_heads
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)

@@ -63,9 +63,8 @@ class _NamedInputs:
     """Calls with all the inputs that models of 2019 took: a tensor, a list or a dictionary of them, or keywords."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # Keras takes neither lists of numbers nor mappings that are no dictionary; and with all inputs under their
-        # names a call looks the same to it however it was written.
-        return super().__call__(**self._named(args, kwargs))  # type: ignore[misc]
+        args, kwargs = self._arguments(args, kwargs)
+        return super().__call__(*args, **kwargs)  # type: ignore[misc]
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         token = _symbolic.set(True)
@@ -77,9 +76,17 @@ class _NamedInputs:
     def stateless_call(self, trainable: Any, non_trainable: Any, *args: Any, **kwargs: Any) -> Any:
         """As ``keras.Model.stateless_call``, with the inputs that a call takes."""
         options = {name: kwargs.pop(name) for name in ("return_losses",) if name in kwargs}
-        return super().stateless_call(  # type: ignore[misc]
-            trainable, non_trainable, **options, **self._named(args, kwargs)
-        )
+        args, kwargs = self._arguments(args, kwargs)
+        return super().stateless_call(trainable, non_trainable, *args, **options, **kwargs)  # type: ignore[misc]
+
+    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What Keras is called with."""
+        if "input_ids" in _input_names(type(self)):  # type: ignore[arg-type]  # classes are hashable
+            # Keras takes neither lists of numbers nor mappings that are no dictionary; and with all inputs under their
+            # names a call looks the same to it however it was written.
+            return (), self._named(args, kwargs)
+        # A class of a user, call(self, inputs, **kwargs), which hands all on.
+        return tuple(dict(each) if isinstance(each, Mapping) else each for each in args), kwargs
 
     def _named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         title = type(self).__name__
@@ -162,7 +169,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     A concrete model states, as class attributes, its ``config_class``, ``base_model_prefix``, ``weight_table`` and, if
     it has parameters that a file of the bare model lacks, ``new_heads``: chains of groups of parameter names in the
     order of the forward pass (see :func:`tx_core.weights.compare`). A subclass that users write needs none of this; the
-    parameters it adds are newly initialised when a file does not have them.
+    modules it adds are newly initialised when a file does not have them.
 
     Args:
         config: the architecture's configuration.
@@ -359,6 +366,9 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.
         with skip_initialization():
             model = cls(resolved, *model_args, **kwargs)
+            if "new_heads" not in vars(cls) and not all(layer.built for layer in descendants(model)):
+                # The layers that users add may know their sizes only from what they are called on.
+                model(model.dummy_inputs, training=False)
         order = weight_files(cls.weight_table, "safe", *(("torch", "tf") if from_pt else ("tf", "torch")))
         with open_weights(name_or_path, cls.weight_table, source, order, model._own_names()) as weights:
             report = model._fill(weights, undefined=True)
@@ -388,8 +398,8 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     def _fill(self, weights: Weights, undefined: bool = False) -> LoadReport:
         own = self._stored()
         shapes = {name: parameter.shape for name, parameter in own.items()}
-        chains = self.new_heads if "new_heads" in vars(type(self)) else None
-        report, origin = compare(weights, shapes, self.weight_table, chains, self._tied())
+        users_base = None if "new_heads" in vars(type(self)) else self.base_model_prefix
+        report, origin = compare(weights, shapes, self.weight_table, self.new_heads, self._tied(), users_base)
         sizes = {name: math.prod(own[name].shape) * keras_dtype(own[name].variable).itemsize for name in report.loaded}
         for name in loading_bar(sizes, f"Loading {type(self).__name__}"):
             own[name].assign(weights.read(origin[name]))
@@ -622,7 +632,8 @@ def input_shape(
         if attention_mask is not None and attention_mask.shape[-1] not in (tokens, None):
             raise ValueError(f"attention_mask has shape {tuple(attention_mask.shape)}, but there are {tokens} tokens")
     if input_ids is not None and _readable(input_ids) and 0 not in input_ids.shape:
-        low, high = int(ops.min(input_ids)), int(ops.max(input_ids))
+        values = input_ids.numpy()  # not an operation, whose result would be symbolic inside a tf.function
+        low, high = int(values.min()), int(values.max())
         if low < 0 or high >= vocab_size:
             wrong = low if low < 0 else high
             raise ValueError(f"input_ids holds {wrong}, but the vocabulary has only the ids 0 to {vocab_size - 1}")

@@ -47,7 +47,7 @@ class PreTrainedModel(nn.Module):
     A concrete model states, as class attributes, its ``config_class``, ``base_model_prefix``, ``weight_table`` and, if
     it has parameters that a file of the bare model lacks, ``new_heads``: chains of groups of parameter names in the
     order of the forward pass (see :func:`tx_core.weights.compare`). A subclass that users write needs none of this; the
-    parameters it adds are newly initialised when a file does not have them.
+    modules it adds are newly initialised when a file does not have them.
     """
 
     config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
@@ -265,8 +265,8 @@ class PreTrainedModel(nn.Module):
         own = self._stored()
         names = {self._published(name): name for name in own}
         shapes = {full: tuple(own[name].shape) for full, name in names.items()}
-        chains = self.new_heads if "new_heads" in vars(type(self)) else None
-        report, origin = compare(weights, shapes, self.weight_table, chains, self._tied())
+        users_base = None if "new_heads" in vars(type(self)) else self.base_model_prefix
+        report, origin = compare(weights, shapes, self.weight_table, self.new_heads, self._tied(), users_base)
         with torch.no_grad():
             sizes = {full: own[names[full]].nbytes for full in report.loaded}
             for full in loading_bar(sizes, f"Loading {type(self).__name__}"):

@@ -424,8 +424,9 @@ def compare(
     weights: Weights,
     wanted: Mapping[str, Shape],
     table: WeightTable,
-    new_heads: Sequence[Sequence[str]] | None,
+    new_heads: Sequence[Sequence[str]],
     tied: Mapping[str, str],
+    users_base: str | None = None,
 ) -> tuple[LoadReport, dict[str, str]]:
     """Match a checkpoint against a model's parameters; nothing is assigned here.
 
@@ -435,9 +436,11 @@ def compare(
         table: the architecture's.
         new_heads: chains of name prefixes (``{i}`` stands for any number) in the order of the forward pass. A group
             may be missing from the file only as a whole, and only if the later groups of its chain are missing too (a
-            trained classifier without the pooler it was trained on is a broken file). None: a class that a user wrote;
-            what it adds to the architecture's table may be missing.
+            trained classifier without the pooler it was trained on is a broken file).
         tied: alias → parameter, as tied in this model.
+        users_base: for a class that a user wrote, the prefix of the bare model it holds. What it adds to the
+            architecture's table may be missing too, and each module beside the bare model and ``new_heads``, whatever
+            it is called, as a whole.
 
     Returns:
         The report, and for every loaded parameter the name in ``weights`` it is read from.
@@ -478,7 +481,7 @@ def compare(
             # Another head's parameters: the table knows them, this class has no use for them.
             report.dropped.append(name)
     report.error_msgs.extend(weights.differing_twins())
-    report.newly_initialized.extend(_new(report.missing_keys, list(wanted), table, new_heads))
+    report.newly_initialized.extend(_new(report.missing_keys, list(wanted), table, new_heads, users_base))
     if not origin:
         report.error_msgs.append("the file has none of the model's parameters")
     if problems := report.problems():
@@ -487,12 +490,19 @@ def compare(
 
 
 def _new(
-    missing: Sequence[str], wanted: Sequence[str], table: WeightTable, chains: Sequence[Sequence[str]] | None
+    missing: Sequence[str],
+    wanted: Sequence[str],
+    table: WeightTable,
+    chains: Sequence[Sequence[str]],
+    users_base: str | None,
 ) -> list[str]:
-    if chains is None:
-        return [name for name in missing if table.row(name) is None]
     absent = set(missing)
     allowed: set[str] = set()
+    if users_base is not None:
+        allowed.update(name for name in missing if table.row(name) is None)
+        known = {users_base, *(group.partition(".")[0] for chain in chains for group in chain)}
+        modules = dict.fromkeys(name.partition(".")[0] for name in wanted)
+        chains = [*chains, *([module] for module in modules if module not in known)]
     for chain in chains:
         later_are_missing = True
         for group in reversed(chain):

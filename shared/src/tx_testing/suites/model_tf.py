@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -196,6 +197,55 @@ class TFModelSuite(ModelSuite):
         again = pickle.loads(pickle.dumps(type(output)._make(arrays.values())))  # noqa: S301 - our own output
         assert again._fields == output._fields
 
+    # --- classes that users write
+
+    def test_a_users_own_head(self, tmp_path: Path) -> None:
+        """A class in the manner of 2019, whatever its head is called, takes the bare model's weights."""
+        base: Any = self.cls("base")
+        parent: Any = base.__mro__[1]
+        prefix = base.base_model_prefix
+        layer: Any = type(self.shared("base").base_model)
+
+        class Users(parent):
+            def __init__(self, config: Any) -> None:
+                super().__init__(config)
+                setattr(self, prefix, layer(config, name=prefix))
+                self.classifier = keras.layers.Dense(2, name="classifier")
+                self.init_weights()
+
+            def call(self, inputs: Any, **kwargs: Any) -> Any:
+                return self.classifier(getattr(self, prefix)(inputs, **kwargs)[0])
+
+        bare = self.shared("base")
+        bare.save_pretrained(tmp_path / "bare")
+        model, report = Users.from_pretrained(tmp_path / "bare", output_loading_info=True)
+        assert report.newly_initialized == ["classifier.weight", "classifier.bias"]
+        for name, array in self.backend.arrays(bare).items():
+            np.testing.assert_array_equal(self.backend.arrays(model)[name], array, err_msg=name)
+        model.save_pretrained(tmp_path / "trained")
+        again, report = Users.from_pretrained(tmp_path / "trained", output_loading_info=True)
+        assert not any(report.values())
+        inputs = self.tensors("base")
+        names = ("input_ids", "attention_mask")
+        wanted = self.backend.numpy(model({name: inputs[name] for name in names}))
+        assert_close(
+            self.backend.numpy(again(inputs["input_ids"], attention_mask=inputs["attention_mask"])), wanted, 1e-6
+        )
+        positions = {name: i for i, name in enumerate(inspect.signature(layer.call).parameters)}
+        listed = [inputs.get(name) if name in names else None for name in positions][1 : positions[names[1]] + 1]
+        assert_close(self.backend.numpy(again(listed)), wanted, 1e-6)
+
+    def test_a_class_that_extends_one(self, task: str, tmp_path: Path) -> None:
+        cls: Any = self.cls(task)
+
+        class Users(cls):
+            pass
+
+        self.shared("base").save_pretrained(tmp_path)
+        _, wanted = cls.from_pretrained(tmp_path, output_loading_info=True)
+        _, report = Users.from_pretrained(tmp_path, output_loading_info=True)
+        assert report.newly_initialized == wanted.newly_initialized
+
     # --- compilation
 
     def test_tf_function(self, task: str) -> None:
@@ -236,6 +286,15 @@ class TFModelSuite(ModelSuite):
         result = functional(arrays)
         assert result.shape == (*arrays["input_ids"].shape, 3)
         assert len(functional.trainable_variables) == len(base.trainable_variables) + 2
+
+    def test_tf_function_around_inputs(self) -> None:
+        """Inputs that a compiled function finds outside of itself are checked as any."""
+        model, inputs = self.shared("base"), self.tensors("base")
+        compiled = tf.function(lambda: model(inputs)[0])
+        assert_close(self.backend.numpy(compiled()), self.backend.numpy(model(inputs)[0]), 1e-5)
+        wrong = {**inputs, "input_ids": inputs["input_ids"] + self.spec.vocab_size()}
+        with pytest.raises(ValueError, match="the vocabulary has only"):
+            tf.function(lambda: model(wrong)[0])()
 
     # --- training with Keras
 
