@@ -107,7 +107,7 @@ class TorchModelSuite(ModelSuite):
         parent: Any = base.__mro__[1]
         prefix = base.base_model_prefix
 
-        class Users(parent):
+        class Users(parent):  # type: ignore[misc]
             def __init__(self, config: Any) -> None:
                 super().__init__(config)
                 setattr(self, prefix, base(config))
@@ -132,7 +132,7 @@ class TorchModelSuite(ModelSuite):
     def test_a_class_that_extends_one(self, task: str, tmp_path: Path) -> None:
         cls: Any = self.cls(task)
 
-        class Users(cls):
+        class Users(cls):  # type: ignore[misc]
             pass
 
         self.shared("base").save_pretrained(tmp_path)
