@@ -206,6 +206,37 @@ result = [is_torch_available(), is_tf_available()]
     assert run(packages, code) == [False, False]
 
 
+@pytest.mark.parametrize(
+    "module, version, name, message",
+    [
+        ("torch", "2.3.1+cpu", "ToyModel", "ToyModel needs torch 2.4 or newer, and 2.3.1+cpu is installed"),
+        ("keras", "3.6.0", "TFToyModel", "TFToyModel needs keras 3.7 or newer, and 3.6.0 is installed"),
+        ("keras", "2.15.0", "TFToyModel", "TFToyModel needs keras 3.7 or newer, and 2.15.0 is installed"),
+        ("tensorflow", "2.15.1", "TFToyModel", "TFToyModel needs tensorflow 2.16 or newer, and 2.15.1 is installed"),
+    ],
+)
+def test_a_framework_that_is_too_old_is_refused(
+    packages: Path, module: str, version: str, name: str, message: str
+) -> None:
+    releases(packages, torch="2.4.0", keras="3.7.0", tensorflow="2.16.0")
+    assert run(packages, "from toy_package import ToyModel, TFToyModel\nresult = True")
+    releases(packages, **{module: version})
+    least = message.split()[3]
+    found = run(packages, ERROR.format(name=name, error="ImportError"))
+    assert found == ["ImportError", f"{message}: pip install '{module}>={least}'", module]
+
+
+def releases(packages: Path, **versions: str) -> None:
+    """Notes the versions of frameworks, and what tx-core asks for, as an installation would."""
+    asked = ["torch (>=2.4) ; extra == 'torch'", "keras (>=3.7) ; extra == 'tf'", "tensorflow>=2.16; extra == 'tf'"]
+    for name, version in {"tx_core": "0.1.0", **versions}.items():
+        information = packages / f"{name}-0.dist-info"
+        information.mkdir(exist_ok=True)
+        lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+        lines += [f"Requires-Dist: {each}" for each in asked if name == "tx_core"]
+        (information / "METADATA").write_text("\n".join(lines) + "\n")
+
+
 def test_require_asks_nothing_for_modules_without_a_framework() -> None:
     require("toy_package.config", "ToyConfig")
 

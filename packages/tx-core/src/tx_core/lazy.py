@@ -56,17 +56,48 @@ def _suffix(module: str) -> str | None:
 
 
 def require(module: str, name: str) -> None:
-    """Check that the framework which the module `module` (a full name) needs is installed.
+    """Check that the framework which the module `module` (a full name) needs is installed, and no older than it may be.
 
     Raises:
         ImportError: it is not; the message names `name`, which is wanted, and the command that installs the framework.
     """
     suffix = _suffix(module)
-    if suffix is not None and not _installed(suffix):
-        framework, modules, extra = _FRAMEWORKS[suffix]
+    if suffix is None:
+        return
+    framework, modules, extra = _FRAMEWORKS[suffix]
+    if not _installed(suffix):
         distribution = module.partition(".")[0].replace("_", "-")
         missing = next(each for each in modules if not _findable(each))
         raise ImportError(f"{name} needs {framework}: pip install '{distribution}[{extra}]'", name=missing)
+    for each in modules:
+        found, least = _versions(each)
+        if _release(found) < _release(least):
+            message = f"{name} needs {each} {least} or newer, and {found} is installed: pip install '{each}>={least}'"
+            raise ImportError(message, name=each)
+
+
+def _versions(module: str) -> tuple[str, str]:
+    """The installed version of a framework and the least that tx-core's own metadata asks for; empty if unknown (a
+    build whose distribution has another name, such as a nightly one)."""
+    import re
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    try:
+        found, requirements = version(module), "\n".join(requires("tx-core") or ())
+    except PackageNotFoundError:
+        return "", ""
+    least = re.search(rf"^{module} ?\(?>=([\d.]+)", requirements, flags=re.MULTILINE)
+    return found, least[1] if least else ""
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The numbers that a version begins with: (2, 4, 1) of "2.4.1+cpu", (3, 7, 0) of "3.7.0.dev1"."""
+    numbers: list[int] = []
+    for part in version.partition("+")[0].split("."):
+        if not part.isdecimal():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
 
 
 def attach(
