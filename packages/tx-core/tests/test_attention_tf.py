@@ -26,7 +26,7 @@ from tx_core.attention_tf import (
     split_heads,
 )
 from tx_core.config import ACTIVATIONS as NAMES
-from tx_core.heads_tf import causal_loss, sequence_loss, span_loss, token_loss
+from tx_core.heads_tf import causal_loss, sequence_loss, span_loss, summarize, token_loss
 
 RNG = np.random.default_rng(0)
 MASK = np.array([[1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]])
@@ -148,6 +148,31 @@ def test_sizes_may_be_unknown_before_the_run() -> None:
         context, positions = run(tf.ones((batch, length)), normal(batch, length, 6))
         assert context.shape == (batch, length, 6)
         assert positions.shape == (batch, length)
+
+
+def test_a_mask_of_another_length_fails_in_a_graph_too() -> None:
+    """TensorFlow's product on CPUs, with the bias added to it, does not see it."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None)), tf.TensorSpec((None, 2, None, 8))])
+    def run(mask: Any, x: Any) -> Any:
+        length = ops.shape(x)[2]
+        return attend(x, x, x, attention_bias(mask, False, length, length, "float32"))[0]
+
+    x = normal(2, 2, 6, 8)
+    assert run(tf.ones((2, 6)), x).shape == x.shape
+    for length in (4, 12):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
+            run(tf.ones((2, length)), x)
+
+
+def test_summaries_leave_padding_out() -> None:
+    """Whatever numbers a mask has; one mask may serve all rows."""
+    states = normal(3, 4, 2)
+    wanted = {"first": states[:, 1], "last": states[:, 2], "mean": tf.reduce_mean(states[:, 1:3], 1)}
+    for kind, vectors in wanted.items():
+        for mask in ([[0, 1, 1, 0]], [[0.0, 0.5, 0.5, 0.0]], [[False, True, True, False]], [[-1, 1, 1, -1]]):
+            found = summarize(states, kind, None, tf.constant(mask))
+            np.testing.assert_allclose(found, vectors, rtol=1e-6)
 
 
 def test_head_masks() -> None:

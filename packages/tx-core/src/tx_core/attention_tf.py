@@ -103,7 +103,8 @@ def allowed_to_bias(allowed: Tensor, dtype: str) -> Tensor:
     return ops.where(allowed, ops.zeros((), dtype), ops.full((), LOWEST[dtype], dtype))
 
 
-def _is_set(attention_mask: Tensor) -> Tensor:
+def is_set(attention_mask: Tensor) -> Tensor:
+    """An attention mask as booleans, true where it attends."""
     # TensorFlow does not compare booleans with numbers.
     return attention_mask if keras.backend.standardize_dtype(attention_mask.dtype) == "bool" else attention_mask > 0
 
@@ -112,9 +113,9 @@ def allowed_by_mask(attention_mask: Tensor) -> Tensor:
     """An attention mask (1 attend, 0 ignore) of shape (B, K) or (B, Q, K) → boolean (B, 1, 1 or Q, K)."""
     rank = len(attention_mask.shape)
     if rank == 2:
-        return ops.expand_dims(_is_set(attention_mask), (1, 2))
+        return ops.expand_dims(is_set(attention_mask), (1, 2))
     if rank == 3:
-        return ops.expand_dims(_is_set(attention_mask), 1)
+        return ops.expand_dims(is_set(attention_mask), 1)
     raise ValueError(
         f"attention_mask must have shape (batch, keys) or (batch, queries, keys), not {tuple(attention_mask.shape)}"
     )
@@ -139,12 +140,16 @@ def attention_bias(
     if is_causal:
         earlier = causal(query_length, key_length)
         allowed = earlier if allowed is None else ops.logical_and(allowed, earlier)
+    elif allowed is not None and not isinstance(key_length, int):
+        # A mask of another length has to fail: where sizes are found out while it runs, TensorFlow's product on CPUs
+        # adds the bias without a look at its length.
+        allowed = ops.logical_and(allowed, ops.ones((1, 1, 1, key_length), "bool"))
     return None if allowed is None else allowed_to_bias(allowed, dtype)
 
 
 def left_padding(attention_mask: Tensor) -> Tensor:
     """How many positions at the start of each row are masked: (B, K) → (B, 1)."""
-    before = ops.cumsum(ops.cast(_is_set(attention_mask), "int32"), axis=-1) == 0
+    before = ops.cumsum(ops.cast(is_set(attention_mask), "int32"), axis=-1) == 0
     return ops.sum(ops.cast(before, "int32"), axis=-1, keepdims=True)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from .attention_tf import is_set
 from .config import PretrainedConfig
 
 Tensor = Any
@@ -103,7 +104,8 @@ def summarize(hidden_states: Tensor, kind: str, index: Tensor | None, attention_
         present = ops.ones((batch, length), dtype="int32")
     else:
         # With a past, the mask covers that too.
-        present = ops.cast(ops.cast(attention_mask, "int32")[:, -length:] > 0, "int32")
+        present = ops.cast(is_set(attention_mask[:, -length:]), "int32")
+        present = ops.broadcast_to(present, (batch, length))
     if kind == "mean":
         weights = ops.expand_dims(ops.cast(present, hidden_states.dtype), -1)
         return ops.sum(hidden_states * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1)
