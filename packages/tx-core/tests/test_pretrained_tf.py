@@ -185,6 +185,7 @@ def test_weights_exist_without_a_call() -> None:
     assert model.num_parameters() == 11 * 6 + 2 * (36 + 6) + 12 + 11
     model.tiny.layer[0].trainable = False
     assert model.num_parameters(only_trainable=True) == model.num_parameters() - 42
+    assert TFTinyLM(TinyConfig(), trainable=False).num_parameters(only_trainable=True) == 0
     assert model.tiny.layer[1].kernel.path == f"{model.name}/tiny/layer/1/kernel"
 
 
@@ -296,6 +297,9 @@ def test_wrong_calls() -> None:
             model(np.array([[1, wrong]]))
     with pytest.raises(ValueError, match="input_ids must be integers, not <dtype: 'float32'>"):
         model(IDS.astype("float32"))
+    for wrong in (tf.ragged.constant([[1, 2], [3]]), tf.sparse.from_dense(IDS), "a text"):
+        with pytest.raises(TypeError, match=f"must be a tensor.*not a {type(wrong).__name__}: pad rows"):
+            model(wrong)
     with pytest.raises(ValueError, match=r"inputs_embeds must have shape \(batch, sequence, hidden\)"):
         input_shape(None, tf.ones((2, 3)), 10)
     with pytest.raises(ValueError, match="not both"):
@@ -479,6 +483,37 @@ def test_other_input_embeddings() -> None:
         model.set_input_embeddings("words")
 
 
+def test_a_changed_model_has_its_variables_in_the_order_of_a_new_one() -> None:
+    """Also if it is frozen meanwhile, and with embeddings that Keras, not this library, initialises."""
+    model = TFTinyLM(TinyConfig())
+    model.set_input_embeddings(keras.layers.Embedding(11, 6))
+    model.tiny.trainable = False
+    model.resize_token_embeddings(14)
+    prune_linear(model.tiny.layer[0], np.arange(6)[::-1])
+    assert [v.path for v in model.trainable_variables] == [model.lm.bias.path]
+    rows = model.get_input_embeddings().embeddings.numpy()
+    assert np.abs(rows[11:]).min() > 0
+    assert np.abs(rows[11:] - rows[:3]).min() > 0
+    model.tiny.trainable = True
+    new = TFTinyLM(model.config)
+    new.set_weights(model.get_weights())
+    assert len(new.trainable_variables) == len(model.trainable_variables)
+    np.testing.assert_array_equal(new(IDS)[0], model(IDS)[0])
+
+
+def test_a_model_with_low_rank_changes_is_not_resized_or_pruned(tmp_path: Path) -> None:
+    model = TFTinyModel(TinyConfig())
+    model.tiny.layer[1].enable_lora(2)
+    model.tiny.layer[1].lora_kernel_b.assign(np.ones((2, 6)))
+    for change in (lambda: model.resize_token_embeddings(14), lambda: model.prune_heads({0: [1]})):
+        with pytest.raises(ValueError, match=r"tiny/layer/1 has LoRA weights.*save_pretrained"):
+            change()
+    model.save_pretrained(tmp_path)
+    merged = TFTinyModel.from_pretrained(tmp_path)
+    np.testing.assert_allclose(merged(IDS)[0], model(IDS)[0], atol=1e-6)
+    merged.resize_token_embeddings(14)
+
+
 def test_output_embeddings_score_by_the_input_embeddings() -> None:
     model = TFTinyLM(TinyConfig())
     states = tf.random.normal((2, 3, 6))
@@ -511,6 +546,8 @@ def test_list_of_layers() -> None:
     for index in (3, -4):
         with pytest.raises(IndexError, match=f"no layer {index}: there are 3"):
             layers[index]
+    # PyTorch, as Keras's backend, does not list attributes that are numbers; Keras saves those that are listed.
+    assert {"0", "1", "2", "call"} <= set(dir(layers))
 
 
 # --- training
@@ -546,9 +583,19 @@ def test_sample_weights_and_labels_in_the_inputs() -> None:
     wanted = keras.losses.sparse_categorical_crossentropy(np.array([0, 1]), logits, from_logits=True).numpy()
     loss, _ = model.evaluate(IDS, np.array([0, 1]), sample_weight=np.array([0.0, 2.0]), verbose=0)
     np.testing.assert_allclose(loss, wanted[1], rtol=1e-5)
-    # The loss that the model gives with labels among its inputs is no prediction.
+    # The losses that the model gives with labels among its inputs are no predictions.
     loss, _ = model.evaluate({"input_ids": IDS, "labels": np.array([0, 1])}, np.array([0, 1]), verbose=0)
     np.testing.assert_allclose(loss, wanted.mean(), rtol=1e-5)
+
+    class TFTwoLosses(TFTinyClassifier):
+        def call(self, input_ids: Any = None, labels: Any = None, training: Any = None) -> Any:
+            loss, logits, _ = super().call(input_ids, labels=labels)
+            return output("TwoLossesOutput", loss=loss, mc_loss=loss, logits=logits)
+
+    model = compiled(TFTwoLosses(TinyConfig()))
+    wanted = keras.losses.sparse_categorical_crossentropy(np.array([0, 1]), model(IDS, [0, 1])[2], from_logits=True)
+    loss, _ = model.evaluate({"input_ids": IDS, "labels": np.array([0, 1])}, np.array([0, 1]), verbose=0)
+    np.testing.assert_allclose(loss, wanted.numpy().mean(), rtol=1e-5)
 
 
 def test_labels_by_output() -> None:

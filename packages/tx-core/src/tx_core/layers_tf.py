@@ -101,6 +101,10 @@ class ModuleList(Module):
     def __iter__(self) -> Iterator[Any]:
         return (getattr(self, str(index)) for index in range(self._length))
 
+    def __dir__(self) -> list[str]:
+        # On Keras's PyTorch backend a layer does not list attributes that are numbers, and Keras saves what is listed.
+        return sorted({*super().__dir__(), *map(str, range(self._length))})
+
 
 class Linear(keras.layers.Dense):
     """x·W + b, (…, in_features) → (…, out_features)."""
@@ -379,6 +383,8 @@ def named_parameters(layer: Any, prefix: str = "") -> Iterator[Parameter]:
 def replace_variable(layer: Any, attribute: str, value: Array) -> None:
     """Give a layer another variable, of any shape, in the place of one it has."""
     old = getattr(layer, attribute)
+    variables = layer._trainable_variables
+    position = next(i for i, variable in enumerate(variables) if variable is old)
     # Keras locks a layer's variables once it is built, and has no public way to change their shapes.
     layer._untrack_variable(old)
     layer._tracker.unlock()
@@ -386,11 +392,14 @@ def replace_variable(layer: Any, attribute: str, value: Array) -> None:
         shape=value.shape,
         initializer="zeros",
         dtype=old.dtype,
-        trainable=old.trainable,
         autocast=old._autocast,
         name=old.name,
     )
     new._path = old.path
+    # Not in add_weight, after which a frozen layer could never be trained again.
+    new.trainable = old.trainable
+    # An optimizer's state is saved in the order of the variables, which is that of a new model.
+    variables.insert(position, variables.pop())
     setattr(layer, attribute, new)
     layer._tracker.lock()
     new.assign(value)
@@ -398,9 +407,12 @@ def replace_variable(layer: Any, attribute: str, value: Array) -> None:
 
 def replace_layer(owner: Any, attribute: str, layer: Any) -> None:
     """Give a layer another layer in the place of one it has."""
+    layers, old = owner._layers, getattr(owner, attribute)
+    position = next(i for i, each in enumerate(layers) if each is old)
     owner._tracker.unlock()
-    owner._tracker.untrack(getattr(owner, attribute))
+    owner._tracker.untrack(old)
     setattr(owner, attribute, layer)
+    layers.insert(position, layers.pop())
     owner._tracker.lock()
 
 
@@ -429,7 +441,8 @@ def resize(layer: Any, rows: int) -> None:
         return
     old = numpy(getattr(layer, attribute))
     # Another seed, or the new rows would be those that the old ones began with.
-    fresh = Normal(getattr(layer, initializer).stddev)
+    kind = getattr(layer, initializer)
+    fresh = kind.from_config({name: None if name == "seed" else value for name, value in kind.get_config().items()})
     value = numpy(fresh((rows, old.shape[1]), "float32")).astype(old.dtype)
     kept = min(rows, len(old))
     value[:kept] = old[:kept]

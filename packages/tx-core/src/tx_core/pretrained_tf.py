@@ -57,6 +57,8 @@ Size = Any  # an int, or a scalar tensor where the size is not known before the 
 
 # Whether Keras is only finding out the shapes of a model's outputs (a call on keras.Input).
 _symbolic: ContextVar[bool] = ContextVar("tx_symbolic_call", default=False)
+# Whether Keras is only building what a compiled model measures, on inputs that may have lost their types.
+_building: ContextVar[bool] = ContextVar("tx_symbolic_build", default=False)
 
 
 class _NamedInputs:
@@ -231,8 +233,9 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
 
     def num_parameters(self, only_trainable: bool = False) -> int:
         """Number of parameters, tied ones counted once."""
+        trained = {id(variable) for variable in self.trainable_variables}
         parameters = self._stored().values()
-        return sum(math.prod(p.shape) for p in parameters if p.variable.trainable or not only_trainable)
+        return sum(math.prod(p.shape) for p in parameters if id(p.variable) in trained or not only_trainable)
 
     def get_input_embeddings(self) -> Any:
         """The layer that turns token ids into vectors."""
@@ -479,12 +482,16 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
 
         Returns:
             The input embeddings.
+
+        Raises:
+            ValueError: if the number is not positive, or a layer has LoRA weights.
         """
         embedding = self.get_input_embeddings()
         if new_num_tokens is None or new_num_tokens == embedding.input_dim:
             return embedding
         if new_num_tokens < 1:
             raise ValueError(f"new_num_tokens must be at least 1, not {new_num_tokens}")
+        self._check_no_lora()
         decoder = self.get_output_embeddings()
         for owner, name in filter(None, (self._output_bias(),)):
             resize_vector(owner, name, new_num_tokens)
@@ -505,11 +512,21 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
                 Heads that are gone already may be named again.
 
         Raises:
-            ValueError: if a layer or head does not exist, or no head of a layer would be left.
+            ValueError: if a layer or head does not exist, no head of a layer would be left, or a layer has LoRA
+                weights.
         """
+        self._check_no_lora()
         for layer, kept in heads_left(self.config, heads_to_prune):
             self.base_model._prune_layer(layer, np.array(kept))
         self._changed()
+
+    def _check_no_lora(self) -> None:
+        for layer in descendants(self):
+            if getattr(layer, "lora_enabled", False):
+                raise ValueError(
+                    f"{layer.path} has LoRA weights, which would no longer fit: change the model before enable_lora, "
+                    "or save_pretrained and load it, which merges them"
+                )
 
     def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
         """Keep the heads at the given positions of a layer. Given by the architecture."""
@@ -530,6 +547,14 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """The compiled metrics of the outputs that the labels are for."""
         return super().compute_metrics(x, y, _labelled(y, y_pred), sample_weight)
+
+    def _symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        # With several replicas Keras calls the model on the mean of their batches, where ids are no integers.
+        token = _building.set(True)
+        try:
+            super()._symbolic_build(*args, **kwargs)
+        finally:
+            _building.reset(token)
 
     def make_train_function(self, force: bool = False) -> Any:
         """As ``keras.Model.make_train_function``."""
@@ -566,7 +591,9 @@ def _labelled(y: Any, outputs: Any) -> Any:
         if unknown := [name for name in y if name not in fields]:
             raise ValueError(f"labels are given for {', '.join(unknown)}, but the outputs are {', '.join(fields)}")
         return {name: outputs[fields.index(name)] for name in y}
-    plain = tuple(outputs)[1:] if fields[:1] == ("loss",) else tuple(outputs)
+    # Labels may be among the inputs too: what the model made of those comes first.
+    names = fields or ("",) * len(outputs)
+    plain = tuple(value for name, value in zip(names, outputs, strict=True) if not name.endswith("loss"))
     if isinstance(y, list | tuple):
         if len(y) > len(plain):
             raise ValueError(f"there are {len(y)} labels, but only {len(plain)} outputs: {', '.join(fields)}")
@@ -610,16 +637,21 @@ def input_shape(
         past_length: number of tokens seen before.
 
     Raises:
-        ValueError: naming the argument, what it is and what it should be.
+        ValueError, TypeError: naming the argument, what it is and what it should be.
     """
     if (input_ids is None) == (inputs_embeds is None):
         raise ValueError("give either input_ids or inputs_embeds" + ("" if input_ids is None else ", not both"))
     given: Any = inputs_embeds if input_ids is None else input_ids
     name, rank = ("inputs_embeds", 3) if input_ids is None else ("input_ids", 2)
+    wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
+    if not _is_dense(given):
+        raise TypeError(
+            f"{name} must be a tensor of shape {wanted}, not a {type(given).__name__}: "
+            "pad rows of different lengths, and pass an attention_mask"
+        )
     if len(given.shape) != rank:
-        wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
         raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
-    if input_ids is not None and "int" not in keras.backend.standardize_dtype(given.dtype):
+    if input_ids is not None and "int" not in keras.backend.standardize_dtype(given.dtype) and not _building.get():
         raise ValueError(f"input_ids must be integers, not {given.dtype}: a keras.Input for them needs dtype='int32'")
     batch, length = ops.shape(given)[:2]
     tokens = past_length + length
@@ -640,6 +672,15 @@ def input_shape(
     return batch, length
 
 
+def _is_dense(x: Any) -> bool:
+    """Whether something is an ordinary tensor, neither ragged nor sparse."""
+    if keras.backend.backend() != "tensorflow":
+        return bool(ops.is_tensor(x)) or isinstance(x, keras.Variable)
+    import tensorflow as tf
+
+    return isinstance(x, tf.Tensor | tf.Variable | keras.Variable)
+
+
 def _readable(x: Tensor) -> bool:
     """Whether the values of a tensor are known, and at hand: reading an accelerator would wait for all queued work."""
     if keras.backend.backend() != "tensorflow":
@@ -647,6 +688,25 @@ def _readable(x: Tensor) -> bool:
     import tensorflow as tf
 
     return tf.is_tensor(x) and not tf.is_symbolic_tensor(x) and "GPU" not in x.device
+
+
+def as_rows(input_ids: Tensor | None, *others: Tensor | None) -> tuple[tuple[Size, ...] | None, list[Tensor | None]]:
+    """Token ids of any rank, (…, S), as (B, S), and so what comes with them.
+
+    Returns:
+        The axes before S, which :func:`from_rows` gives back to the outputs, None if there is nothing to be done; and
+        the inputs.
+    """
+    inputs = [input_ids, *others]
+    if input_ids is None or not _is_dense(input_ids) or len(input_ids.shape) in (0, 2):
+        return None, inputs
+    rows = [None if x is None else ops.reshape(x, (-1, ops.shape(x)[-1])) for x in inputs]
+    return ops.shape(input_ids)[:-1], rows
+
+
+def from_rows(x: Tensor, axes: tuple[Size, ...] | None) -> Tensor:
+    """(B, …) → (axes, …), see :func:`as_rows`."""
+    return x if axes is None else ops.reshape(x, (*axes, *ops.shape(x)[1:]))
 
 
 def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Size:
