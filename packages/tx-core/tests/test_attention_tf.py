@@ -239,6 +239,11 @@ def test_token_loss(dtype: str) -> None:
     assert not np.any(gradient[0, 1])
 
 
+def test_numbers_are_no_classes() -> None:
+    with pytest.raises(ValueError, match="labels must be integers, the indices of classes, not float32"):
+        token_loss(normal(2, 3), tf.constant([0.5, 1.0]))
+
+
 def test_losses_are_computed_in_the_precision_of_the_logits() -> None:
     exact, labels = tf.cast(normal(2, 3), "float64"), tf.constant([2, 0])
     for config in (

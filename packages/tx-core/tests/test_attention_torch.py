@@ -47,6 +47,18 @@ def test_one_mask_for_all_rows():
         torch.testing.assert_close(summarize(states, kind, None, mask), wanted)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
+def test_integers_of_any_size(dtype):
+    logits, labels = normal(2, 3), torch.tensor([2, 0])
+    assert token_loss(logits, labels.to(dtype)) == token_loss(logits, labels)
+    assert torch.equal(summarize(normal(2, 3, 4), "cls_index", labels.to(dtype), None), normal(2, 3, 4)[[0, 1], [2, 0]])
+
+
+def test_numbers_are_no_classes():
+    with pytest.raises(ValueError, match=r"labels must be integers, the indices of classes, not torch\.float32"):
+        token_loss(normal(2, 3), torch.tensor([0.5, 1.0]))
+
+
 def test_losses_are_computed_in_the_precision_of_the_logits():
     logits, labels = normal(2, 3), torch.tensor([2, 0])
     for kind in (None, "multi_label_classification", "regression"):

@@ -34,8 +34,14 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         logits: (..., classes). labels: (...), class indices; -100 and -1 are ignored.
+
+    Raises:
+        ValueError: if the labels have another shape, or are no integers.
     """
     _check(logits, labels)
+    dtype = keras.backend.standardize_dtype(labels.dtype)
+    if "float" in dtype:
+        raise ValueError(f"labels must be integers, the indices of classes, not {dtype}")
     labels = ops.cast(labels, "int32")
     ignored = ops.logical_or(labels == -1, labels == -100)
     targets = ops.where(ignored, 0, labels)

@@ -22,11 +22,17 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         logits: (..., classes). labels: (...), class indices; -100 and -1 are ignored.
+
+    Raises:
+        ValueError: if the labels have another shape, or are no integers.
     """
     if logits.shape[:-1] != labels.shape:
         raise ValueError(
             f"labels must have shape {tuple(logits.shape[:-1])} to fit the logits, not {tuple(labels.shape)}"
         )
+    if labels.is_floating_point():
+        raise ValueError(f"labels must be integers, the indices of classes, not {labels.dtype}")
+    labels = labels.long()
     ignored = (labels == -1) | (labels == -100)
     targets = labels.masked_fill(ignored, -100).reshape(-1)
     total = F.cross_entropy(_precise(logits.reshape(-1, logits.shape[-1])), targets, ignore_index=-100, reduction="sum")
@@ -102,4 +108,4 @@ def summarize(hidden_states: Tensor, kind: str, index: Tensor | None, attention_
         index = (present * (steps + 1 if kind != "first" else length - steps)).argmax(-1)
     elif index.shape != (batch,):
         raise ValueError(f"the index of the token to classify must have shape ({batch},), not {tuple(index.shape)}")
-    return hidden_states.gather(1, index[:, None, None].expand(batch, 1, hidden_states.shape[2]))[:, 0]
+    return hidden_states.gather(1, index.long()[:, None, None].expand(batch, 1, hidden_states.shape[2]))[:, 0]
