@@ -1,0 +1,76 @@
+"""What importing each package costs and loads, in processes of their own, and what a type checker sees of it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = sorted(path.parent.name.replace("-", "_") for path in ROOT.glob("packages/*/pyproject.toml"))
+LAZY = [name for name in NAMES if hasattr(importlib.import_module(name), "EXPORTS")]
+ARCHITECTURES = [name for name in LAZY if "tokenizer" in importlib.import_module(name).EXPORTS]
+BUDGET = 0.050  # seconds beyond the start of the interpreter
+ROUNDS = 15
+HEAVY = {"torch", "tensorflow", "keras", "numpy", "requests", "h5py", "safetensors", "tqdm", "importlib.metadata"}
+
+
+def imports(package: str) -> str:
+    """Code that imports the package with its configuration and its tokenizer."""
+    exports = importlib.import_module(package).EXPORTS
+    names = [name for module in ("config", "tokenizer") for name in exports[module]]
+    return f"import {package}; {'; '.join(f'{package}.{name}' for name in names)}"
+
+
+def seconds(code: str, cache: Path) -> float:
+    """Processor time of a process that runs `code`: unlike the time of day it hardly depends on what else runs.
+
+    Byte code is kept in the folder `cache`, as an installed package has it beside its modules.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", code], environment)
+    _, status, usage = os.wait4(pid, 0)
+    assert status == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+@pytest.mark.parametrize("package", ARCHITECTURES)
+def test_config_and_tokenizer_are_imported_within_the_budget(package: str, tmp_path: Path) -> None:
+    wanted = imports(package)
+    seconds(wanted, tmp_path)  # writes the byte code
+    # The least of several: what else the machine does only adds to a time. Alternating, so that both meet the same.
+    bare, full = zip(*((seconds("pass", tmp_path), seconds(wanted, tmp_path)) for _ in range(ROUNDS)), strict=True)
+    assert min(full) - min(bare) < BUDGET
+
+
+@pytest.mark.parametrize("package", ARCHITECTURES)
+def test_config_and_tokenizer_load_nothing_heavy(package: str) -> None:
+    code = f"import sys; {imports(package)}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not HEAVY & {*loaded}
+    assert {f"{package}.config", f"{package}.tokenizer"} <= {*loaded}
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_the_type_checker_sees_every_export(package: str) -> None:
+    module = importlib.import_module(package)
+    source = inspect.getsource(module)
+    for name, exported in module.EXPORTS.items():
+        for each in exported:
+            assert f"    from .{name} import {each} as {each}\n" in source
+    assert "    __version__: str\n" in source
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_every_export_that_needs_no_framework_exists(package: str) -> None:
+    module = importlib.import_module(package)
+    for name, exported in module.EXPORTS.items():
+        if not name.endswith(("_torch", "_tf")):
+            for each in exported:
+                assert getattr(module, each) is getattr(importlib.import_module(f"{package}.{name}"), each)
