@@ -13,6 +13,7 @@ SPEC = ModelSpec(
         "n_positions": 40,
     },
     zero_token_types=False,
+    any_axes=True,
     batch_axes={"past": 1},
     labels={"lm": {"labels": "tokens"}},
     reference_options={"use_cache": False},  # it keeps keys and values in an object of its own

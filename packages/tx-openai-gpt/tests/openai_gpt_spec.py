@@ -12,6 +12,7 @@ SPEC = ModelSpec(
         "n_positions": 40,
     },
     zero_token_types=False,
+    any_axes=True,
     labels={"lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
     # The reference scores the last position, padding or not.
     reference_inputs={"double-heads": {"mc_token_ids": [6, 4, 1]}},

@@ -547,6 +547,24 @@ def input_shape(
     return batch, length, given.device
 
 
+def as_rows(input_ids: Tensor | None, *others: Tensor | None) -> tuple[torch.Size | None, list[Tensor | None]]:
+    """Token ids of any rank, (…, S), as (B, S), and so what comes with them.
+
+    Returns:
+        The axes before S, which :func:`from_rows` gives back to the outputs, None if there is nothing to be done; and
+        the inputs.
+    """
+    inputs = [input_ids, *others]
+    if input_ids is None or input_ids.dim() in (0, 2):
+        return None, inputs
+    return input_ids.shape[:-1], [None if x is None else x.reshape(-1, x.shape[-1]) for x in inputs]
+
+
+def from_rows(x: Tensor, axes: torch.Size | None) -> Tensor:
+    """(B, …) → (axes, …), see :func:`as_rows`."""
+    return x if axes is None else x.reshape(*axes, *x.shape[1:])
+
+
 def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> int:
     """The number of choices C of multiple-choice inputs, (B, C, S) or (B, C, S, H)."""
     given, rank = (input_ids, 3) if input_ids is not None else (inputs_embeds, 4)

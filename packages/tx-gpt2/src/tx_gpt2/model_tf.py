@@ -34,8 +34,10 @@ from tx_core.outputs import output
 from tx_core.pretrained_tf import (
     TFMainLayer,
     TFPreTrainedModel,
+    as_rows,
     chosen,
     flatten_choices,
+    from_rows,
     input_shape,
     one_of,
 )
@@ -201,6 +203,9 @@ class TFGPT2MainLayer(TFMainLayer):
     ) -> tuple[Tensor, ...]:
         """As :meth:`TFGPT2Model.call`."""
         config = self.config
+        axes, (input_ids, attention_mask, token_type_ids, position_ids) = as_rows(
+            input_ids, attention_mask, token_type_ids, position_ids
+        )
         before = past_length(past, config.n_layer)
         _, length = input_shape(input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask, before)
         if position_ids is None:
@@ -226,10 +231,10 @@ class TFGPT2MainLayer(TFMainLayer):
         hidden_states = all_hidden_states[-1] = self.ln_f(hidden_states)
         return output(
             "GPT2ModelOutput",
-            last_hidden_state=hidden_states,
+            last_hidden_state=from_rows(hidden_states, axes),
             past=extend_past(past, presents) if chosen(use_cache, config.use_cache) else None,
-            hidden_states=tuple(all_hidden_states) if need_states else None,
-            attentions=tuple(all_attentions) if need_weights else None,
+            hidden_states=tuple(from_rows(x, axes) for x in all_hidden_states) if need_states else None,
+            attentions=tuple(from_rows(x, axes) for x in all_attentions) if need_weights else None,
         )
 
     def _decode(
@@ -291,7 +296,8 @@ class TFGPT2Model(TFGPT2PreTrainedModel):
         (None where there is none).
 
         Args:
-            input_ids: (B, S), or instead inputs_embeds: (B, S, H).
+            input_ids: (B, S), or instead inputs_embeds: (B, S, H). Ids may have any axes before S, as (S,) and
+                (B, C, S) have; outputs then have the same, but for ``past``, which is that of all rows.
             past: what an earlier call returned under this name, for the tokens before these: per layer the keys and
                 values, (2, B, N, P, D).
             attention_mask: (B, K) or (B, S, K), 1 for tokens to attend to, 0 for padding; it covers the past too.

@@ -32,9 +32,11 @@ from tx_core.generation_torch import (
 from tx_core.heads_torch import causal_loss, summarize, token_loss
 from tx_core.pretrained_torch import (
     PreTrainedModel,
+    as_rows,
     checkpointed,
     chosen,
     flatten_choices,
+    from_rows,
     input_shape,
     one_of,
 )
@@ -278,7 +280,8 @@ class GPT2Model(GPT2PreTrainedModel):
         """Read a batch, or its continuation.
 
         Args:
-            input_ids: (B, S), or instead inputs_embeds: (B, S, H).
+            input_ids: (B, S), or instead inputs_embeds: (B, S, H). Ids may have any axes before S, as (S,) and
+                (B, C, S) have; outputs then have the same, but for ``past``, which is that of all rows.
             past: what an earlier call returned under this name, for the tokens before these: per layer the keys and
                 values, (2, B, N, P, D).
             attention_mask: (B, K) or (B, S, K), 1 for tokens to attend to, 0 for padding; it covers the past too.
@@ -293,6 +296,9 @@ class GPT2Model(GPT2PreTrainedModel):
                 than ``n_positions``, or a shape does not fit.
         """
         config = self.config
+        axes, (input_ids, attention_mask, token_type_ids, position_ids) = as_rows(
+            input_ids, attention_mask, token_type_ids, position_ids
+        )
         before = past_length(past, config.n_layer)
         _, length, device = input_shape(
             input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask, before
@@ -320,10 +326,10 @@ class GPT2Model(GPT2PreTrainedModel):
         hidden_states = all_hidden_states[-1] = self.ln_f(hidden_states)
         return self._output(
             "GPT2ModelOutput",
-            last_hidden_state=hidden_states,
+            last_hidden_state=from_rows(hidden_states, axes),
             past=stack_past(presents) if chosen(use_cache, config.use_cache) else None,
-            hidden_states=tuple(all_hidden_states) if need_states else None,
-            attentions=tuple(all_attentions) if need_weights else None,
+            hidden_states=tuple(from_rows(x, axes) for x in all_hidden_states) if need_states else None,
+            attentions=tuple(from_rows(x, axes) for x in all_attentions) if need_weights else None,
         )
 
     def _decode(self, input_ids: Tensor, memory: KeyValueMemory) -> Tensor:

@@ -34,8 +34,10 @@ from tx_core.outputs import output
 from tx_core.pretrained_tf import (
     TFMainLayer,
     TFPreTrainedModel,
+    as_rows,
     chosen,
     flatten_choices,
+    from_rows,
     input_shape,
     one_of,
 )
@@ -179,6 +181,9 @@ class TFOpenAIGPTMainLayer(TFMainLayer):
     ) -> tuple[Tensor, ...]:
         """As :meth:`TFOpenAIGPTModel.call`."""
         config = self.config
+        axes, (input_ids, attention_mask, token_type_ids, position_ids) = as_rows(
+            input_ids, attention_mask, token_type_ids, position_ids
+        )
         _, length = input_shape(input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask)
         if position_ids is None:
             position_ids = positions_from_mask(attention_mask, length, length)
@@ -199,9 +204,9 @@ class TFOpenAIGPTMainLayer(TFMainLayer):
             all_attentions.append(weights)
         return output(
             "OpenAIGPTModelOutput",
-            last_hidden_state=hidden_states,
-            hidden_states=tuple(all_hidden_states) if need_states else None,
-            attentions=tuple(all_attentions) if need_weights else None,
+            last_hidden_state=from_rows(hidden_states, axes),
+            hidden_states=tuple(from_rows(x, axes) for x in all_hidden_states) if need_states else None,
+            attentions=tuple(from_rows(x, axes) for x in all_attentions) if need_weights else None,
         )
 
     def _decode(
@@ -261,7 +266,8 @@ class TFOpenAIGPTModel(TFOpenAIGPTPreTrainedModel):
         (None where there is none).
 
         Args:
-            input_ids: (B, S), or instead inputs_embeds: (B, S, H).
+            input_ids: (B, S), or instead inputs_embeds: (B, S, H). Ids may have any axes before S, as (S,) and
+                (B, C, S) have; outputs then have the same.
             attention_mask: (B, S) or (B, S, K), 1 for tokens to attend to, 0 for padding.
             token_type_ids: (B, S), tokens whose embeddings are added, such as a speaker's.
             position_ids: (B, S); by default counted from each row's first token that is not padding.

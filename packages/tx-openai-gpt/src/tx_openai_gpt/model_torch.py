@@ -27,9 +27,11 @@ from tx_core.generation_torch import (
 from tx_core.heads_torch import causal_loss, summarize, token_loss
 from tx_core.pretrained_torch import (
     PreTrainedModel,
+    as_rows,
     checkpointed,
     chosen,
     flatten_choices,
+    from_rows,
     input_shape,
     one_of,
 )
@@ -252,7 +254,8 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
         """Read a batch.
 
         Args:
-            input_ids: (B, S), or instead inputs_embeds: (B, S, H).
+            input_ids: (B, S), or instead inputs_embeds: (B, S, H). Ids may have any axes before S, as (S,) and
+                (B, C, S) have; outputs then have the same.
             attention_mask: (B, S) or (B, S, K), 1 for tokens to attend to, 0 for padding.
             token_type_ids: (B, S), tokens whose embeddings are added, such as a speaker's.
             position_ids: (B, S); by default counted from each row's first token that is not padding.
@@ -264,6 +267,9 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
                 ``n_positions``, or a shape does not fit.
         """
         config = self.config
+        axes, (input_ids, attention_mask, token_type_ids, position_ids) = as_rows(
+            input_ids, attention_mask, token_type_ids, position_ids
+        )
         _, length, device = input_shape(input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask)
         if position_ids is None:
             position_ids = positions_from_mask(attention_mask, length, length, device)
@@ -284,9 +290,9 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
             all_attentions.append(weights)
         return self._output(
             "OpenAIGPTModelOutput",
-            last_hidden_state=hidden_states,
-            hidden_states=tuple(all_hidden_states) if need_states else None,
-            attentions=tuple(all_attentions) if need_weights else None,
+            last_hidden_state=from_rows(hidden_states, axes),
+            hidden_states=tuple(from_rows(x, axes) for x in all_hidden_states) if need_states else None,
+            attentions=tuple(from_rows(x, axes) for x in all_attentions) if need_weights else None,
         )
 
     def _decode(self, input_ids: Tensor, memory: KeyValueMemory) -> Tensor:

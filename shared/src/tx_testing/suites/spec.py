@@ -49,6 +49,7 @@ class ModelSpec:
         absent_in_reference: task → prefixes of parameters that the reference's class lacks.
         token_type_ids: whether the models take ``token_type_ids``.
         zero_token_types: whether token types of 0 are the same as none.
+        any_axes: whether token ids may have any axes before the sequence, (S,) or (B, C, S) say.
         batch_axes: output field → the axis of its arrays that counts sentences, where that is not the first.
         new_heads: task → prefixes of the parameters that a checkpoint of the base model does not have and that are
             newly initialised, ``{"sequence-classification": ("classifier",)}``.
@@ -76,6 +77,7 @@ class ModelSpec:
     absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     token_type_ids: bool = True
     zero_token_types: bool = True
+    any_axes: bool = False
     batch_axes: Mapping[str, int] = field(default_factory=dict)
     new_heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     output_heads: tuple[str, ...] = ("lm", "pretraining")
