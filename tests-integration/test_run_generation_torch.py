@@ -70,9 +70,9 @@ def test_streamed_text_goes_on_after_a_word_that_changed(capsys: pytest.CaptureF
     words = ["the", "cats", "'", "food", ",", "they", "do", "n't", "say", "."]
 
     class Tokenizer:
-        def decode(self, tokens: list[int], clean_up_tokenization_spaces: bool) -> str:
+        def decode(self, tokens: list[int]) -> str:
             text = " ".join(words[token] for token in tokens)
-            return PreTrainedTokenizer.clean_up_tokenization(text) if clean_up_tokenization_spaces else text
+            return PreTrainedTokenizer.clean_up_tokenization(text)
 
     class Model:
         config = None
@@ -98,6 +98,25 @@ def test_prompts_of_a_file_are_continued_each_as_alone(folder: Path, tmp_path: P
     assert run(folder, "--prompt_file", str(file), *rest) == "".join(alone)
 
 
+@pytest.mark.parametrize("length", ["50", "-1"])
+def test_a_long_prompt_takes_no_tokens_from_others(folder: Path, tmp_path: Path, length: str) -> None:
+    prompts = ("The weather " * 4, "A")
+    file = tmp_path / "prompts.txt"
+    file.write_bytes(("\ufeff" + "\r\n".join(prompts)).encode())
+    rest = ("--length", length, "--temperature", "0")
+    alone = [run(folder, "--prompt", prompt, *rest) for prompt in prompts]
+    assert run(folder, "--prompt_file", str(file), *rest) == "".join(alone)
+
+
+def test_files_without_prompts(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    assert "no file" in run(folder, "--prompt_file", str(file), status=2)
+    file.write_text("\n \n", encoding="utf-8")
+    assert "holds no prompt" in run(folder, "--prompt_file", str(file), status=1)
+    file.write_bytes(b"\xff\xfe")
+    assert "not a text in UTF-8" in run(folder, "--prompt_file", str(file), status=1)
+
+
 def test_prompts_of_the_input(folder: Path) -> None:
     text = run(folder, "--length", "6", "--temperature", "0", stdin="The weather\n\nA\n")
     assert text.count("Model prompt >>> ") == 4
@@ -113,3 +132,24 @@ def test_length_is_bounded_by_the_model(folder: Path) -> None:
 def test_options_that_do_not_go_together(folder: Path) -> None:
     assert "--stream" in run(folder, "--prompt", "A", "--stream", "--num_samples", "2", status=2)
     assert "--temperature 0" in run(folder, "--prompt", "A", "--num_beams", "2", status=2)
+    assert "xlnet" in run(folder, "--prompt", "A", "--padding_text", "x", status=2)
+    assert "--xlm_lang" in run(folder, "--prompt", "A", "--xlm_lang", "en", status=2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--length", "0"), ("--num_samples", "0"), ("--temperature", "-1"), ("--top_p", "1.5"), ("--num_beams", "0")],
+)
+def test_impossible_numbers(folder: Path, arguments: tuple[str, str]) -> None:
+    assert f"{arguments[0]} cannot be {arguments[1]}" in run(folder, "--prompt", "A", *arguments, status=2)
+
+
+def test_what_cannot_be_loaded(folder: Path) -> None:
+    for arguments, wanted in (
+        (("--model_type", "t5"), "no architecture 't5'"),
+        (("--model_type", "bert"), "does not continue"),
+        (("--model_name_or_path", str(folder / "nothing")), "nothing"),
+    ):
+        error = run(folder, "--prompt", "A", *arguments, status=1)
+        assert wanted in error
+        assert "Traceback" not in error
