@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,9 +17,31 @@ from .base import Suite
 from .model_common import FILES, FLAGS, Backend, read_safetensors
 from .model_tf import TFBackend
 from .model_torch import TorchBackend
-from .spec import assert_close
+from .spec import assert_close, leaves
 
 TOLERANCE = 1e-5  # of the largest output, in float32
+
+# Keras has one backend a process.
+KERAS_ON_PYTORCH = """
+import importlib, json, sys
+import keras
+import numpy as np
+
+flags = json.loads(sys.argv[1])
+for module, name, folder in json.loads(sys.argv[2]):
+    def run(model, **keywords):
+        outputs = keras.tree.flatten(model({**inputs, **labels}, **keywords))
+        return [keras.ops.convert_to_numpy(output) for output in outputs]
+
+    model = getattr(importlib.import_module(module), name).from_pretrained(f"{folder}/model")
+    inputs, labels = (dict(np.load(f"{folder}/{kind}.npz")) for kind in ("inputs", "labels"))
+    np.savez(f"{folder}/outputs.npz", *run(model, **flags))
+    model.compile("adam", "mse")
+    model.fit(inputs, np.zeros(model(inputs)[0].shape, "float32"), verbose=0)
+    model.save(f"{folder}/model.keras")
+    for one, two in zip(run(model), run(keras.models.load_model(f"{folder}/model.keras")), strict=True):
+        np.testing.assert_array_equal(one, two)
+"""
 
 
 class BothSuite(Suite):
@@ -150,6 +176,25 @@ class BothSuite(Suite):
             np.testing.assert_array_equal(saved[1][name], array, err_msg=name)
         texts = [re.sub(r'"TF', '"', (tmp_path / n / "config.json").read_text()) for n in ("torch", "tf")]
         assert texts[0] == texts[1]
+
+    def test_pytorch_as_the_backend_of_keras(self, tmp_path: Path) -> None:
+        """The Keras models are pure Keras: with another backend they give the same, train, and are saved by Keras."""
+        jobs = []
+        for task in self.spec.class_names():
+            folder, model = tmp_path / task, self.pair(task)[1]
+            model.save_pretrained(folder / "model")
+            np.savez(folder / "inputs.npz", **self.spec.inputs(task))
+            np.savez(folder / "labels.npz", **self.spec.make_labels(task))
+            jobs.append((type(model).__module__, type(model).__name__, str(folder)))
+        command = [sys.executable, "-c", KERAS_ON_PYTORCH, json.dumps(FLAGS), json.dumps(jobs)]
+        done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "torch"}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        for task in self.spec.class_names():
+            inputs = {**self.spec.inputs(task), **self.spec.make_labels(task)}
+            wanted = leaves(self.tf.run(self.pair(task)[1], inputs, **FLAGS))
+            with np.load(tmp_path / task / "outputs.npz") as found:
+                for (name, value), key in zip(wanted.items(), found.files, strict=True):
+                    assert_close(found[key], value, TOLERANCE, f"{task} {name}")
 
     def test_same_refusals(self) -> None:
         """A wrong input is refused in the same words (Keras adds its own)."""

@@ -264,6 +264,20 @@ class TFModelSuite(ModelSuite):
             self._same(run(self.backend.tensors(narrow)), self.run(model, narrow, **FLAGS))
         assert len(traces) == 1
 
+    def test_mask_of_another_length_is_refused_in_a_graph(self) -> None:
+        """Where the sizes are found out only while it runs; sums of products do not always look at them."""
+        model, ids = self.shared("base"), self.tensors("base")["input_ids"]
+        spec = tf.TensorSpec((None, None), ids.dtype)
+
+        @tf.function(input_signature=[spec, spec])  # type: ignore[untyped-decorator]
+        def run(ids: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+            return model(ids, attention_mask=mask)[0]
+
+        assert run(ids, tf.ones_like(ids)).shape[:2] == ids.shape
+        for wrong in (ids[:, 1:], tf.concat((ids, ids), 1)):
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                run(ids, tf.ones_like(wrong))
+
     def test_xla(self) -> None:
         model, inputs = self.shared("base"), self.tensors("base")
         compiled = tf.function(lambda inputs: model(inputs), jit_compile=True)
@@ -395,6 +409,18 @@ class TFModelSuite(ModelSuite):
         loaded, report = self.cls(task).from_pretrained(str(tmp_path), output_loading_info=True)
         assert not any(report.values())
         np.testing.assert_array_equal(self.backend.embedding(loaded.get_output_embeddings()), two)
+
+    def test_changed_model_has_the_variables_of_a_new_one(self, task: str) -> None:
+        """In the same order, though it was frozen when it changed: so optimizers and Keras's files fit both."""
+        model = self.model(task)
+        model.base_model.trainable = False
+        model.resize_token_embeddings(self.spec.vocab_size() + 7)
+        model.prune_heads({0: [1], -1: [0, 2]})
+        model.base_model.trainable = True
+        fresh = self.cls(task)(model.config)
+        assert len(fresh.trainable_variables) == len(model.trainable_variables)
+        fresh.set_weights(model.get_weights())
+        self._same(fresh(self.tensors(task)), self.run(model, self.spec.inputs(task)))
 
     def test_resized_model_trains(self) -> None:
         task = self.classes_task()
