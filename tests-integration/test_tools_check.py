@@ -174,6 +174,11 @@ def other_files_in_the_wheel(root: Path) -> None:
         archive.writestr("tests/test_model.py", b"")
 
 
+def notes_in_the_wheel(root: Path) -> None:
+    (root / "packages/tx-bert/src/tx_bert/notes.txt").touch()
+    assert tool("build", root, "tx-bert").returncode == 0
+
+
 def changelog_left_out_of_the_source_archive(root: Path) -> None:
     replace(root / "packages/tx-bert/pyproject.toml", "CHANGELOG.md", "CHANGES.md")
     assert tool("build", root, "tx-bert").returncode == 0
@@ -222,6 +227,7 @@ def released_content_changed(root: Path) -> None:
         (licence_left_out_of_the_wheel, "no LICENSE in it"),
         (types_marker_left_out_of_the_wheel, "no tx_bert/py.typed in it"),
         (other_files_in_the_wheel, "tests/test_model.py does not belong in it"),
+        (notes_in_the_wheel, "tx_bert/notes.txt does not belong in it"),
         (changelog_left_out_of_the_source_archive, "tx_bert-0.1.0.tar.gz: no CHANGELOG.md in it"),
         (foreign_implementation, "imports transformers, which no package of tx may need"),
         (architecture_in_the_core, "imports tx_bert.config, but tx-core does not depend on tx-bert"),

@@ -54,6 +54,10 @@ class Package:
         for group in self.project.get("entry-points", {}).values():
             yield from group.values()
 
+    def brings_models(self) -> bool:
+        """Whether the package is one of those that from_pretrained finds models in."""
+        return "tx.models" in self.project.get("entry-points", {})
+
     def wheel(self, dist: Path) -> Path:
         return dist / f"{self.module}-{self.version}-py3-none-any.whl"
 
