@@ -57,7 +57,7 @@ class BertConfig(PretrainedConfig):
         type_vocab_size: number of segments (token types).
         initializer_range: standard deviation of new weights.
         layer_norm_eps: added to variances in layer normalisation.
-        pad_token_id: the token whose embedding gets no gradient; None for none.
+        pad_token_id: the token whose embedding gets no gradient in PyTorch; None for none.
         classifier_dropout: dropout before a classification head; None for `hidden_dropout_prob`.
         position_embedding_type: "absolute", the only one supported.
         add_cross_attention: whether layers attend to an encoder's output; None for the rule of 2019, if `is_decoder`.

@@ -138,7 +138,7 @@ class BertAttention(nn.Module):
         """Keep only the given heads, numbered as they are now."""
         attention = self.self
         width = attention.query.out_features // attention.num_attention_heads  # D
-        index = (kept[:, None] * width + torch.arange(width)).flatten()
+        index = (kept[:, None] * width + torch.arange(width, device=kept.device)).flatten()
         attention.query = prune_linear(attention.query, index)
         attention.key = prune_linear(attention.key, index)
         attention.value = prune_linear(attention.value, index)

@@ -181,6 +181,12 @@ class TorchModelSuite(ModelSuite):
     def test_state_dict_argument(self) -> None:
         values = {name: torch.zeros_like(value) for name, value in self.shared("base").state_dict().items()}
         model = self.cls("base").from_pretrained(str(self.folder("base")), state_dict=values)
+        alone = self.cls("base").from_pretrained(
+            pretrained_model_name_or_path=None, config=model.config, state_dict=values
+        )
+        assert not any(parameter.any() for parameter in alone.parameters())
+        with pytest.raises(ValueError, match="both config and state_dict"):
+            self.cls("base").from_pretrained(None, state_dict=values)
         assert not any(parameter.any() for parameter in model.parameters())
         del values[next(reversed([n for n in values if f".{self.spec.layers() - 1}." in n]))]
         with pytest.raises(ValueError, match="state_dict"):
@@ -193,6 +199,20 @@ class TorchModelSuite(ModelSuite):
             output = self.shared("base")(*[inputs[n] for n in ("input_ids", "attention_mask", *list(inputs)[2:])])
         for name, value in self.backend.named(output).items():
             assert_close(value, wanted[name], 1e-7, name)
+
+    # --- devices
+
+    def test_on_another_device(self, task: str) -> None:
+        """Nothing that is made on the way is left on the CPU. The meta device, which every machine has, tells."""
+        model = self.model(task).to("meta")
+        inputs = {name: tensor.to("meta") for name, tensor in self.tensors(task, labels=True).items()}
+        head_mask = torch.ones(self.spec.layers(), self.spec.heads(), device="meta")
+        for extra in ({}, {**FLAGS, "head_mask": head_mask}):
+            output = model(**inputs, **extra)
+            assert all(value.is_meta for value in leaves(output._asdict()).values())
+        model.prune_heads({0: [1]})
+        assert model.resize_token_embeddings(self.spec.vocab_size() + 2).weight.is_meta
+        assert model(**inputs)[0].is_meta
 
     # --- copies
 
