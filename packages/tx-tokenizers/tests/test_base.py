@@ -125,6 +125,15 @@ def test_conversions(tokenizer, vocab):
             tokenizer.convert_ids_to_tokens([index])
 
 
+def test_added_tokens_take_no_id_of_a_vocabulary_with_gaps():
+    tokenizer = WordPieceTokenizer(vocab={"[UNK]": 0, "a": 1, "b": 4})
+    assert (tokenizer.vocab_size, len(tokenizer)) == (3, 5)
+    assert tokenizer.add_tokens(["x", "y", "z"]) == 3
+    assert tokenizer.added_tokens_encoder == {"x": 3, "y": 5, "z": 6}
+    assert len(tokenizer) == 7  # rows that the embeddings need
+    assert tokenizer.decode(tokenizer.encode("x b y z", add_special_tokens=False)) == "x b y z"
+
+
 def test_text_tokens_and_ids_encode_alike(tokenizer):
     text = "the unaffable fox"
     tokens = tokenizer.tokenize(text)
@@ -135,6 +144,11 @@ def test_text_tokens_and_ids_encode_alike(tokenizer):
     assert tokenizer.encode([]) == [2, 3]
     with pytest.raises(ValueError, match="list of tokens or a list of ids"):
         tokenizer.encode(["the", 3])
+    for value in (b"the", None, 3, [["the"]]):
+        with pytest.raises(ValueError, match="list of tokens or a list of ids, not"):
+            tokenizer.encode(value)
+        with pytest.raises(ValueError, match=r"a text \(str\) is wanted, not"):
+            tokenizer.tokenize(value)
     with pytest.raises(TypeError, match="add_prefix_space"):
         tokenizer.tokenize("a", add_prefix_space=True)
     with pytest.raises(TypeError, match="nonsense"):
@@ -148,6 +162,11 @@ def test_decode(tokenizer):
     assert tokenizer.batch_decode([row, [5]], skip_special_tokens=True) == ["the fox, dog!", "the"]
     assert tokenizer.decode(5) == "the"
     assert tokenizer.decode([]) == ""
+    with pytest.raises(ValueError, match=r"one row of ids is wanted, not rows of them \(\[\[5, 6\]\]\): batch_decode"):
+        tokenizer.decode([[5, 6]])
+    for value in ("the", None, [1.5], ["the"]):
+        with pytest.raises(ValueError, match="ids are whole numbers, not"):
+            tokenizer.decode(value)
     tokenizer.clean_up_tokenization_spaces = False
     assert tokenizer.decode(row, skip_special_tokens=True) == "the fox , dog !"
     assert tokenizer.clean_up_tokenization("i ' m do n't they 're it 's") == "i'm don't they're it's"
@@ -495,6 +514,8 @@ def test_numpy_arrays(tokenizer):
     assert batch["offset_mapping"].shape == (2, 4, 2)
     assert tokenizer.encode("the", return_tensors="np").tolist() == [[2, 5, 3]]
     assert tokenizer.decode(batch["input_ids"][0], skip_special_tokens=True) == "the"
+    assert tokenizer.decode(np.int64(5)) == tokenizer.convert_ids_to_tokens(np.array(5)) == "the"
+    assert tokenizer.encode(np.array([5])) == tokenizer.encode([np.int64(5)]) == [2, 5, 3]
     assert tokenizer.batch_decode(batch["input_ids"], skip_special_tokens=True) == ["the", "the fox"]
     assert tokenizer.pad({"input_ids": np.array([[2, 3]])}, return_tensors="np")["attention_mask"].tolist() == [[1, 1]]
     with pytest.raises(ValueError, match=r"input_ids: rows of 3 to 4 tokens.*padding=True"):

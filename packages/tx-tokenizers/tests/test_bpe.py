@@ -117,6 +117,21 @@ def test_save_load_and_pickle(tokenizer, tmp_path):
     assert again.errors == "strict"
 
 
+def test_half_a_surrogate_pair_survives_saving(tmp_path):
+    tokenizer = ByteLevelBPETokenizer(vocab={"\ud83d": 0}, merges=[])
+    tokenizer.add_tokens(["x\ud800"])
+    tokenizer.save_pretrained(tmp_path)
+    assert ByteLevelBPETokenizer.from_pretrained(tmp_path).get_vocab() == {"\ud83d": 0, "x\ud800": 1}
+
+
+@pytest.mark.parametrize("pair", [("a ", "b"), ("a", "\n"), ("a", "b\u3000"), ("a", "b\r")])
+def test_merges_that_are_no_lines_are_not_saved_as_such(tmp_path, pair):
+    tokenizer = BPETokenizer(vocab={"a": 0}, merges=[pair])
+    with pytest.raises(ValueError, match=r"merges\.txt: the merge .* cannot be a line"):
+        tokenizer.save_vocabulary(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_with_tokenizer_json_alone(tokenizer, tmp_path):
     data = {
         "model": {"type": "BPE", "vocab": tokenizer.encoder, "merges": [" ".join(pair) for pair in MERGES]},

@@ -25,6 +25,10 @@ def test_batches(tokenizer):
     assert {name: tensor.shape for name, tensor in batch.items()} == dict.fromkeys(batch, (2, 4))
     assert tokenizer.batch_decode(batch["input_ids"], skip_special_tokens=True) == ["the", "the fox"]
     assert tokenizer.decode(batch["input_ids"][1]) == "[CLS] the fox [SEP]"
+    assert tokenizer.decode(list(batch["input_ids"][1])) == "[CLS] the fox [SEP]"
+    assert tokenizer.decode(batch["input_ids"][1, 1]) == "the"
+    with pytest.raises(ValueError, match="batch_decode"):
+        tokenizer.decode(batch["input_ids"])
     again = tokenizer.pad({"input_ids": batch["input_ids"]}, return_tensors="pt", padding="max_length", max_length=6)
     assert again["input_ids"].shape == again["attention_mask"].shape == (2, 6)
     with pytest.raises(ValueError, match="padding=True"):

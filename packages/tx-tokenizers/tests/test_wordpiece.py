@@ -45,6 +45,7 @@ def test_character_classes():
         ({"tokenize_chinese_chars": False}, "ah\u535a\u63a8zz", ["ah\u535a\u63a8zz"]),
         ({}, "かな カナ 한국", ["かな", "カナ", "한국"]),  # hangul is taken apart into letters, and none is a mark
         ({}, "a\x00b\ufffdc\u200bd\x0be\x1cf\x85g", ["abcdefg"]),  # removed, and dividing nothing
+        ({}, "a\ufae7b\ufa6ec", ["abc"]),  # code points without a character among the ideographs
         ({}, "a\u2028b\u2029c\u3000d", ["a", "b", "c", "d"]),
         ({}, "İ I ı ẞ ß", ["i", "i", "ı", "ß", "ß"]),
         ({}, "ΣΑΣ", ["σασ"]),
@@ -191,6 +192,14 @@ def test_equal_lines_and_their_ids_survive_saving(tmp_path):
     assert tokenizer.vocab == {"[UNK]": 0, "a": 3, "b": 2, "c": 4}
     (saved,) = tokenizer.save_vocabulary(tmp_path)
     assert load_vocab(saved) == tokenizer.vocab
+
+
+@pytest.mark.parametrize("token", ["\n", "a\nb", "a\r", "\ufeffa", "a\ud800"])
+def test_a_token_that_is_no_line_is_not_saved_as_one(tmp_path, token):
+    tokenizer = WordPieceTokenizer(vocab={token: 0, "[UNK]": 1})
+    with pytest.raises(ValueError, match=r"vocab\.txt: the token .* cannot be a line"):
+        tokenizer.save_vocabulary(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("options", [{}, {"vocab_file": "x", "vocab": {}}])

@@ -143,7 +143,7 @@ class PreTrainedTokenizer:
     #: Keywords of ``tokenize`` and of the calls that reach ``prepare_for_tokenization``.
     tokenize_options: ClassVar[frozenset[str]] = frozenset()
     #: Attributes that ``_forget`` makes anew and that pickles leave out.
-    _remembered: ClassVar[tuple[str, ...]] = ("_splitter", "_special_ids", "_added_counts")
+    _remembered: ClassVar[tuple[str, ...]] = ("_splitter", "_special_ids", "_added_counts", "_vocabulary_rows")
     #: What stands between an added token and its neighbours in decoded text.
     added_token_space: ClassVar[str] = " "
 
@@ -246,11 +246,15 @@ class PreTrainedTokenizer:
         self._splitter: AddedTokenSplitter | None = None
         self._special_ids: dict[str, int | None] = {}
         self._added_counts: dict[bool, int] = {}
+        self._vocabulary_rows: int | None = None
 
     # Sizes ----------------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return self.vocab_size + len(self.added_tokens_encoder)
+        """Number of tokens, or one more than the largest id where ids have gaps: rows that the embeddings need."""
+        if self._vocabulary_rows is None:
+            self._vocabulary_rows = max(self.get_vocab().values(), default=-1) + 1
+        return max(self.vocab_size + len(self.added_tokens_encoder), self._vocabulary_rows)
 
     def __bool__(self) -> bool:
         return True
@@ -423,6 +427,8 @@ class PreTrainedTokenizer:
         if known is None:
             if index is None:
                 index = max(self.vocab_size, self._top_id + 1)
+                while self._id_to_token(index) is not None:  # ids with gaps go beyond their number
+                    index += 1
             elif (holder := self.added_tokens_decoder.get(index, self._id_to_token(index))) is not None:
                 raise ValueError(f"added token {content!r} has the id {index}, which is that of {holder!r}")
             self.added_tokens_encoder[content] = index
@@ -489,10 +495,11 @@ class PreTrainedTokenizer:
 
         Raises ValueError for an id that no token has.
         """
+        ids = _as_plain(ids)
         if isinstance(ids, int):
             return self._known_token(ids)
         skipped = self._skipped_ids() if skip_special_tokens else ()
-        return [self._known_token(index) for index in _as_list(ids) if index not in skipped]
+        return [self._known_token(index) for index in _as_ids(ids) if index not in skipped]
 
     def _known_token(self, index: int) -> str:
         token = self.added_tokens_decoder.get(index)
@@ -518,6 +525,8 @@ class PreTrainedTokenizer:
     def tokenize(self, text: str, **options: Any) -> list[str]:
         """Splits text into tokens; special and added tokens inside it stay whole."""
         self._options(options)
+        if not isinstance(text, str):
+            raise ValueError(f"a text (str) is wanted, not {_shown(text)}")
         pieces = self._get_splitter().split(text)
         if pieces is None:
             return self._tokenize(self._prepared(text, options)) if text else []
@@ -580,12 +589,12 @@ class PreTrainedTokenizer:
             return row
         if spans:
             raise ValueError("return_offsets_mapping=True needs text: tokens and ids have no place in one")
-        items = list(text)
-        if all(isinstance(item, str) for item in items):
-            return _Sequence([self._known_id(str(item)) for item in items])
-        ids = [item for item in items if isinstance(item, int)]
-        if len(ids) == len(items):
-            return _Sequence(ids)
+        if hasattr(text, "__iter__") and not isinstance(text, bytes | bytearray):
+            items = [_as_plain(item) for item in _as_plain(text)]
+            if all(isinstance(item, str) for item in items):
+                return _Sequence([self._known_id(item) for item in items])
+            if all(isinstance(item, int) for item in items):
+                return _Sequence(items)
         raise ValueError(f"an input is a text, a list of tokens or a list of ids, not {_shown(text)}")
 
     def _word_options(self, number: int, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -1210,13 +1219,15 @@ class PreTrainedTokenizer:
         skip_special_tokens: bool = False,
         clean_up_tokenization_spaces: bool | None = None,
     ) -> str:
-        """Text of ids (a list, or a tensor of one dimension).
+        """Text of ids (a list or a tensor of one dimension, or a single number).
 
         ``clean_up_tokenization_spaces`` removes the spaces before punctuation and English contractions; None takes the
         tokenizer's own setting, which is True unless it was made otherwise. Raises ValueError for an id no token has.
         """
-        ids = [token_ids] if isinstance(token_ids, int) else token_ids
-        tokens = self.convert_ids_to_tokens(ids, skip_special_tokens=skip_special_tokens)
+        ids = _as_plain(token_ids)
+        tokens = self.convert_ids_to_tokens(
+            [ids] if isinstance(ids, int) else ids, skip_special_tokens=skip_special_tokens
+        )
         parts: list[str] = []
         run: list[str] = []
         for token in tokens:
@@ -1468,11 +1479,29 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _as_list(value: Any) -> list[Any]:
-    """A list of a list, tuple, array or tensor."""
+def _as_plain(value: Any) -> Any:
+    """A number or (nested) list of what an array or tensor holds; anything else as it is."""
     if hasattr(value, "numpy") and not hasattr(value, "tolist"):
         value = value.numpy()
-    return list(value.tolist() if hasattr(value, "tolist") else value)
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _as_list(value: Any) -> list[Any]:
+    """A list of a list, tuple, array or tensor."""
+    return list(_as_plain(value))
+
+
+def _as_ids(value: Any) -> list[int]:
+    """A row of ids. ValueError if it is none."""
+    ids = [_as_plain(item) for item in value] if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+    for index in ids:
+        if isinstance(index, list | tuple):
+            raise ValueError(
+                f"one row of ids is wanted, not rows of them ({_shown(value)}): batch_decode takes several"
+            )
+        if not isinstance(index, int):
+            raise ValueError(f"ids are whole numbers, not {_shown(index)}")
+    return ids
 
 
 def _as_items(value: Any) -> Any:

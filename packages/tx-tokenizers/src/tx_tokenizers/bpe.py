@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from .base import PreTrainedTokenizer
 from .memo import WordMemo
-from .tokenizer_files import checked_vocabulary, json_bytes, read_json_object, read_text, write_bytes
+from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, json_bytes, read_json_object, read_text, write_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,12 +190,21 @@ class MergesTokenizer(PreTrainedTokenizer):
         return {**self.encoder, **self.added_tokens_encoder}
 
     def save_vocabulary(self, save_directory: str | os.PathLike[str]) -> tuple[str, ...]:
-        """Writes ``vocab.json`` and ``merges.txt`` into a folder; returns their paths."""
+        """Writes ``vocab.json`` and ``merges.txt`` into a folder; returns their paths.
+
+        Raises ValueError for a merge whose symbols hold white space, which parts them in the file.
+        """
         from pathlib import Path
 
         vocab_path, merges_path = (Path(save_directory) / name for name in self.vocab_files_names.values())
-        write_bytes(vocab_path, json_bytes(self.encoder, compact=True))
         pairs = sorted(self.bpe_ranks, key=self.bpe_ranks.__getitem__)
+        for pair in pairs:
+            if tuple(" ".join(pair).split()) != pair:
+                raise ValueError(
+                    f"{merges_path}: the merge {pair!r} cannot be a line, since white space parts the symbols there; "
+                    f"keep the {TOKENIZER_JSON} that it is from"
+                )
+        write_bytes(vocab_path, json_bytes(self.encoder, compact=True))
         write_bytes(merges_path, ("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in pairs)).encode("utf-8"))
         return str(vocab_path), str(merges_path)
 

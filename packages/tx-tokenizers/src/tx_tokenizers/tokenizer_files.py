@@ -39,7 +39,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     text = read_text(path, "JSON file")
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a JSON file: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path}: a JSON object is wanted, not {type(value).__name__}")
@@ -59,7 +59,11 @@ def checked_vocabulary(value: object, path: object) -> dict[str, int]:
 def json_bytes(value: object, compact: bool = False) -> bytes:
     import json
 
-    return (json.dumps(value, indent=None if compact else 2, ensure_ascii=False) + "\n").encode("utf-8")
+    indent = None if compact else 2
+    try:
+        return (json.dumps(value, indent=indent, ensure_ascii=False) + "\n").encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape and UTF-8 cannot hold
+        return (json.dumps(value, indent=indent) + "\n").encode("ascii")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

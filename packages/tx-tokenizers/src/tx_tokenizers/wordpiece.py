@@ -12,7 +12,7 @@ from functools import cache
 
 from .base import PreTrainedTokenizer
 from .memo import WordMemo
-from .tokenizer_files import checked_vocabulary, read_text, write_bytes
+from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, read_text, write_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ _CJK_BLOCKS = (
 )
 _ASCII_PART = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z]")
 _RUN = re.compile(r"\S+")
-# str.split() divides at these, which the original removes as control characters without dividing.
-_DIVIDING_CONTROLS = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
+# What is removed as a control character without dividing, where str.split() would divide, and where the blocks of
+# ideographs have code points without a character.
+_DIVIDING_CONTROLS = re.compile("[\x0b\x0c\x1c-\x1f\x85\ufa6e\ufa6f\ufada-\ufaff]")
 # Text without these is divided by str.split(): no such control, and nothing from the first ideograph on.
 _UNUSUAL = re.compile("[\x0b\x0c\x1c-\x1f\x85\u3400-\U0010ffff]")
 
@@ -77,6 +78,11 @@ def _cjk_or_run() -> re.Pattern[str]:
     """One ideograph, or a run of what is neither that nor white space; made when needed, as that takes milliseconds."""
     blocks = "".join(f"{first}-{last}" for first, last in _CJK_BLOCKS)
     return re.compile(f"[{blocks}]|[^\\s{blocks}]+")
+
+
+def _lone(token: str) -> bool:
+    """Whether a token holds half of a surrogate pair, which UTF-8 cannot."""
+    return not token.isascii() and any("\ud800" <= char <= "\udfff" for char in token)
 
 
 def load_vocab(vocab_file: str | os.PathLike[str]) -> dict[str, int]:
@@ -371,7 +377,10 @@ class WordPieceTokenizer(PreTrainedTokenizer):
         return {**self.vocab, **self.added_tokens_encoder}
 
     def save_vocabulary(self, save_directory: str | os.PathLike[str]) -> tuple[str, ...]:
-        """Writes ``vocab.txt`` into a folder, or the file itself if the path is no folder; returns its path."""
+        """Writes ``vocab.txt`` into a folder, or the file itself if the path is no folder; returns its path.
+
+        Raises ValueError for a token that would not be read back as a line of its own.
+        """
         from pathlib import Path
 
         path = Path(save_directory)
@@ -379,6 +388,11 @@ class WordPieceTokenizer(PreTrainedTokenizer):
             path = path / self.vocab_files_names["vocab_file"]
         lines: list[str] = []
         for index, token in sorted(self.ids_to_tokens.items()):
+            if "\n" in token or token.endswith("\r") or (not lines and token.startswith("\ufeff")) or _lone(token):
+                raise ValueError(
+                    f"{path}: the token {token!r} cannot be a line of a vocabulary; drop it, or keep the "
+                    f"{TOKENIZER_JSON} that it is from"
+                )
             # The last of equal lines counts, so that repeating a token fills ids that no token has.
             lines += [token] * (index + 1 - len(lines))
         write_bytes(path, "".join(f"{token}\n" for token in lines).encode("utf-8"))
