@@ -129,6 +129,14 @@ def test_the_model_gets_what_was_given_and_the_file_that_was_found(saved: Path) 
     assert type(TFAutoModel.from_pretrained(saved)) is TFToyModel
 
 
+def test_the_name_of_the_first_argument(saved: Path) -> None:
+    """That of 2019, which is today's too."""
+    named = {"pretrained_model_name_or_path": str(saved)}
+    assert AutoConfig.from_pretrained(**named) == ToyConfig.from_pretrained(**named) == ToyConfig(7)
+    assert AutoTokenizer.from_pretrained(**named).how[1] == (str(saved),)
+    assert AutoModel.from_pretrained(**named).how[1] == TFAutoModel.from_pretrained(**named).how[1] == (str(saved),)
+
+
 def test_a_configuration_tells_the_model(tmp_path: Path, saved: Path) -> None:
     config = ToyConfig()
     model = AutoModel.from_pretrained("some.ckpt.index", from_tf=True, config=config)

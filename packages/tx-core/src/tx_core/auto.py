@@ -73,7 +73,9 @@ def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) ->
 
 
 def _no_instances(cls: type[object]) -> Never:
-    raise TypeError(f"{cls.__name__} has no instances: use {cls.__name__}.from_pretrained(name_or_path)")
+    raise TypeError(
+        f"{cls.__name__} has no instances: use {cls.__name__}.from_pretrained(pretrained_model_name_or_path)"
+    )
 
 
 class AutoConfig:
@@ -83,15 +85,15 @@ class AutoConfig:
         _no_instances(type(self))
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike[str], **kwargs: Any) -> Any:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any) -> Any:
         """The configuration of a folder, a file, a URL or a name of the hub, in its architecture's class.
 
         Arguments and errors are those of `PretrainedConfig.from_pretrained`. Raises ImportError as well if the
         architecture's package is not installed.
         """
-        architecture, path = _resolve(name_or_path, kwargs)
+        architecture, path = _resolve(pretrained_model_name_or_path, kwargs)
         if path is None:
-            return _config_class(architecture).from_pretrained(name_or_path, **kwargs)
+            return _config_class(architecture).from_pretrained(pretrained_model_name_or_path, **kwargs)
         # The file is here: it is not asked for again.
         from .files import Source
 
@@ -106,20 +108,20 @@ class AutoTokenizer:
         _no_instances(type(self))
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike[str], *inputs: Any, **kwargs: Any) -> Any:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], *inputs: Any, **kwargs: Any) -> Any:
         """The tokenizer of a folder, a file, a URL or a name of the hub, in its architecture's class.
 
         Args:
-            name_or_path: what the tokenizer class's own `from_pretrained` takes.
+            pretrained_model_name_or_path: what the tokenizer class's own `from_pretrained` takes.
             inputs, kwargs: passed on to it. `config=`, a configuration, tells the architecture instead of the files.
 
         Raises:
             OSError, ValueError, ImportError: as `AutoConfig.from_pretrained`, and what the tokenizer raises.
         """
         config = kwargs.pop("config", None)
-        architecture = _resolve(name_or_path, kwargs)[0] if config is None else find(config.model_type)
+        architecture = _resolve(pretrained_model_name_or_path, kwargs)[0] if config is None else find(config.model_type)
         tokenizer: Any = load(architecture.tokenizer)
-        return tokenizer.from_pretrained(name_or_path, *inputs, **kwargs)
+        return tokenizer.from_pretrained(pretrained_model_name_or_path, *inputs, **kwargs)
 
 
 def _model_class(architecture: Architecture, framework: str, task: str, asked_by: str) -> Any:
@@ -144,18 +146,20 @@ class _AutoModel:
         return _model_class(find(config.model_type), cls._framework, cls._task, cls.__name__)(config, **kwargs)
 
     @classmethod
-    def _from_pretrained(cls, name_or_path: str | os.PathLike[str], *model_args: Any, **kwargs: Any) -> Any:
+    def _from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], *model_args: Any, **kwargs: Any
+    ) -> Any:
         from .config import PretrainedConfig
 
         config = kwargs.get("config")
         if isinstance(config, PretrainedConfig):
             architecture = find(config.model_type)
         else:
-            architecture, path = _resolve(name_or_path if config is None else config, kwargs)
+            architecture, path = _resolve(pretrained_model_name_or_path if config is None else config, kwargs)
             if path is not None:
                 kwargs["config"] = path  # the file is here: the model need not ask for it again
         model = _model_class(architecture, cls._framework, cls._task, cls.__name__)
-        return model.from_pretrained(name_or_path, *model_args, **kwargs)
+        return model.from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
 
 
 class _TorchAutoModel(_AutoModel):
@@ -168,7 +172,9 @@ class _TorchAutoModel(_AutoModel):
         return model
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike[str], *model_args: Any, **kwargs: Any) -> Any:
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], *model_args: Any, **kwargs: Any
+    ) -> Any:
         """The model of a folder, a file, a URL or a name of the hub, in its architecture's class.
 
         Arguments and results are those of `PreTrainedModel.from_pretrained`; with `config=`, a configuration, that
@@ -179,7 +185,7 @@ class _TorchAutoModel(_AutoModel):
             ValueError: neither the file nor the name tells the architecture, or it has no class for the task.
             ImportError: the package of the architecture, or PyTorch, is not installed; says what to install.
         """
-        return cls._from_pretrained(name_or_path, *model_args, **kwargs)
+        return cls._from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
 
 
 class _TFAutoModel(_AutoModel):
@@ -192,7 +198,9 @@ class _TFAutoModel(_AutoModel):
         return model
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike[str], *model_args: Any, **kwargs: Any) -> Any:
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], *model_args: Any, **kwargs: Any
+    ) -> Any:
         """The model of a folder, a file, a URL or a name of the hub, in its architecture's class.
 
         Arguments and results are those of `TFPreTrainedModel.from_pretrained`; with `config=`, a configuration, that
@@ -203,7 +211,7 @@ class _TFAutoModel(_AutoModel):
             ValueError: neither the file nor the name tells the architecture, or it has no class for the task.
             ImportError: the package of the architecture, or TensorFlow, is not installed; says what to install.
         """
-        return cls._from_pretrained(name_or_path, *model_args, **kwargs)
+        return cls._from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
 
 
 class AutoModel(_TorchAutoModel):

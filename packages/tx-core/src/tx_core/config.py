@@ -395,24 +395,27 @@ class PretrainedConfig:
     @overload
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str], return_unused_kwargs: Literal[False] = False, **kwargs: Any
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str],
+        return_unused_kwargs: Literal[False] = False,
+        **kwargs: Any,
     ) -> Self: ...
 
     @overload
     @classmethod
     def from_pretrained(  # noqa: F811
-        cls, name_or_path: str | os.PathLike[str], return_unused_kwargs: Literal[True], **kwargs: Any
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], return_unused_kwargs: Literal[True], **kwargs: Any
     ) -> tuple[Self, dict[str, Any]]: ...
 
     @classmethod
     def from_pretrained(  # noqa: F811
-        cls, name_or_path: str | os.PathLike[str], return_unused_kwargs: bool = False, **kwargs: Any
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], return_unused_kwargs: bool = False, **kwargs: Any
     ) -> Self | tuple[Self, dict[str, Any]]:
         """The configuration of a folder, a file, a URL or a name of the hub.
 
         Args:
-            name_or_path: a folder with `config.json` (or another of `file_names`), the path or URL of such a file, or
-                a name such as "bert-base-uncased" or "organisation/name".
+            pretrained_model_name_or_path: a folder with `config.json` (or another of `file_names`), the path or URL of
+                such a file, or a name such as "bert-base-uncased" or "organisation/name".
             return_unused_kwargs: also return the keywords that are neither fields nor download options.
             kwargs: values that replace those of the file, and download options (see `tx_core.files.Source`).
 
@@ -423,7 +426,7 @@ class PretrainedConfig:
         """
         from .files import Source
 
-        path = cls.find(name_or_path, Source.take(kwargs))
+        path = cls.find(pretrained_model_name_or_path, Source.take(kwargs))
         config, unused = cls._load(path, kwargs)
         if return_unused_kwargs:
             return config, unused

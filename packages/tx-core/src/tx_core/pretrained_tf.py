@@ -316,7 +316,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     @classmethod
     def from_pretrained(
         cls,
-        name_or_path: str | os.PathLike[str],
+        pretrained_model_name_or_path: str | os.PathLike[str],
         *model_args: Any,
         config: PretrainedConfig | str | os.PathLike[str] | None = None,
         from_pt: bool = False,
@@ -327,12 +327,16 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     @overload
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str], *model_args: Any, output_loading_info: Literal[True], **kwargs: Any
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str],
+        *model_args: Any,
+        output_loading_info: Literal[True],
+        **kwargs: Any,
     ) -> tuple[Self, LoadReport]: ...
     @classmethod
     def from_pretrained(
         cls,
-        name_or_path: str | os.PathLike[str],
+        pretrained_model_name_or_path: str | os.PathLike[str],
         *model_args: Any,
         config: PretrainedConfig | str | os.PathLike[str] | None = None,
         from_pt: bool = False,
@@ -343,7 +347,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         """Load a model, strictly: what the file has and what the model wants must be the same, a new head apart.
 
         Args:
-            name_or_path: a folder, a weights file (with ``config``), a name on the hub, or a URL.
+            pretrained_model_name_or_path: a folder, a weights file (with ``config``), a name on the hub, or a URL.
             model_args: further arguments of the constructor.
             config: a configuration, or where to find it; by default beside the weights.
             from_pt: take PyTorch's files (``pytorch_model.bin``) before TensorFlow's. ``model.safetensors``, which
@@ -363,7 +367,9 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
             FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
         """
         source = Source.take(kwargs)
-        resolved, kwargs, source = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
+        resolved, kwargs, source = resolve_config(
+            cls.config_class, pretrained_model_name_or_path, config, source, kwargs
+        )
         if dtype is not None:
             kwargs["dtype"] = dtype
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.
@@ -373,7 +379,9 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
                 # The layers that users add may know their sizes only from what they are called on.
                 model(model.dummy_inputs, training=False)
         order = weight_files(cls.weight_table, "safe", *(("torch", "tf") if from_pt else ("tf", "torch")))
-        with open_weights(name_or_path, cls.weight_table, source, order, model._own_names()) as weights:
+        with open_weights(
+            pretrained_model_name_or_path, cls.weight_table, source, order, model._own_names()
+        ) as weights:
             report = model._fill(weights, undefined=True)
         if report.newly_initialized:
             logger.warning(

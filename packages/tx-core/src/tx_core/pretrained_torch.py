@@ -177,7 +177,7 @@ class PreTrainedModel(nn.Module):
     @classmethod
     def from_pretrained(
         cls,
-        name_or_path: str | os.PathLike[str],
+        pretrained_model_name_or_path: str | os.PathLike[str] | None,
         *model_args: Any,
         config: PretrainedConfig | str | os.PathLike[str] | None = None,
         state_dict: Mapping[str, Tensor] | None = None,
@@ -190,12 +190,16 @@ class PreTrainedModel(nn.Module):
     @overload
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str], *model_args: Any, output_loading_info: Literal[True], **kwargs: Any
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str] | None,
+        *model_args: Any,
+        output_loading_info: Literal[True],
+        **kwargs: Any,
     ) -> tuple[Self, LoadReport]: ...
     @classmethod
     def from_pretrained(
         cls,
-        name_or_path: str | os.PathLike[str],
+        pretrained_model_name_or_path: str | os.PathLike[str] | None,
         *model_args: Any,
         config: PretrainedConfig | str | os.PathLike[str] | None = None,
         state_dict: Mapping[str, Tensor] | None = None,
@@ -208,7 +212,8 @@ class PreTrainedModel(nn.Module):
         """Load a model, strictly: what the file has and what the model wants must be the same, a new head apart.
 
         Args:
-            name_or_path: a folder, a weights file (with ``config``), a name on the hub, or a URL.
+            pretrained_model_name_or_path: a folder, a weights file (with ``config``), a name on the hub, or a URL; None
+                where both ``config`` and ``state_dict`` are given.
             model_args: further arguments of the constructor.
             config: a configuration, or where to find it; by default beside the weights.
             state_dict: weights to use instead of the file's.
@@ -227,6 +232,9 @@ class PreTrainedModel(nn.Module):
             CheckpointError: if the file is damaged or dishonest.
             FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
         """
+        if pretrained_model_name_or_path is None and (config is None or state_dict is None):
+            raise ValueError("pretrained_model_name_or_path is None: then both config and state_dict are needed")
+        name_or_path = pretrained_model_name_or_path or ""
         source = Source.take(kwargs)
         resolved, kwargs, source = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
         # A class that names its new heads takes all else from the file: no memory is filled that is overwritten next.
@@ -262,11 +270,13 @@ class PreTrainedModel(nn.Module):
         return {name: full for name, full in published.items() if self.weight_table.row(full) is None}
 
     def _fill(self, weights: Weights, dtype: torch.dtype, device: torch.device) -> LoadReport:
-        own = self._stored()
+        tied = self._tied()
+        # What torchscript clones is made from what it is cloned of.
+        own = {name: tensor for name, tensor in self._stored().items() if self._published(name) not in tied}
         names = {self._published(name): name for name in own}
         shapes = {full: tuple(own[name].shape) for full, name in names.items()}
         users_base = None if "new_heads" in vars(type(self)) else self.base_model_prefix
-        report, origin = compare(weights, shapes, self.weight_table, self.new_heads, self._tied(), users_base)
+        report, origin = compare(weights, shapes, self.weight_table, self.new_heads, tied, users_base)
         with torch.no_grad():
             sizes = {full: own[names[full]].nbytes for full in report.loaded}
             for full in loading_bar(sizes, f"Loading {type(self).__name__}"):

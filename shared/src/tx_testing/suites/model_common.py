@@ -678,7 +678,8 @@ class ModelSuite(Suite):
             self.model("base", output_attention_s=True)
         given = self.spec.make_config(output_hidden_states=True)
         assert self.model("base", config=given).config.output_hidden_states is True
-        by_path = self.model("base", config=str(self.folder("base")))
+        folder = str(self.folder("base"))
+        by_path = self.cls("base").from_pretrained(pretrained_model_name_or_path=folder, config=folder)
         assert by_path.config.to_dict() == self.shared("base").config.to_dict()
 
     def test_missing_folder_is_named(self, tmp_path: Path) -> None:

@@ -321,6 +321,17 @@ class TorchModelSuite(ModelSuite):
                 for one, two in zip(found, wanted, strict=True):
                     assert_close(self.backend._numpy(one), self.backend._numpy(two), SAME)
 
+    def test_a_new_head_with_torchscript(self, task: str) -> None:
+        """A file of the bare model loads as it does without: cloned ties are no weights of their own."""
+        _, wanted = self.cls(task).from_pretrained(str(self.folder("base")), output_loading_info=True)
+        model, report = self.cls(task).from_pretrained(
+            str(self.folder("base")), output_loading_info=True, torchscript=True
+        )
+        assert dict(report) == dict(wanted)
+        assert not any(parameter.is_meta for parameter in model.parameters())
+        if task in self.spec.output_heads:
+            assert torch.equal(model.get_input_embeddings().weight, model.get_output_embeddings().weight)
+
     @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
     def test_traced_model_can_be_saved(self, tmp_path: Path) -> None:
         model = self.model("base", torchscript=True)
