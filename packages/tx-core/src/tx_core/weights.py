@@ -455,8 +455,6 @@ def compare(
         names_of.setdefault(name, []).append(alias)
     for name, shape in wanted.items():
         present = [n for n in (name, *names_of.get(name, ())) if n in weights]
-        if not present and name in table.aliases() and table.aliases()[name] in weights and name in tied:
-            present = [table.aliases()[name]]  # cloned rather than shared (torchscript): the same values
         if not present:
             report.missing_keys.append(name)
             continue
