@@ -93,6 +93,8 @@ def main() -> None:
     sentences = arguments.sentences or SENTENCES
     if len(sentences) < 2:
         parser.error("one sentence has nothing to be compared with: give two or more")
+    if arguments.batch_size < 1:
+        parser.error(f"--batch-size must be at least 1, not {arguments.batch_size}")
     encode = {"torch": torch_encoder, "tf": tf_encoder}[arguments.framework](arguments.model)
     vectors = sentence_vectors(sentences, encode, arguments.batch_size)
     show(sentences, vectors @ vectors.T, arguments.nearest)

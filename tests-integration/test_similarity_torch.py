@@ -16,11 +16,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(*arguments: str) -> str:
+def run(*arguments: str, status: int = 0) -> str:
     command = [sys.executable, str(EXAMPLE), "--framework", "torch", "--model", os.environ["TX_MINILM"], *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    assert result.returncode == status, result.stderr
+    return result.stderr if status else result.stdout
 
 
 def test_the_published_similarities_are_printed() -> None:
@@ -34,3 +34,8 @@ def test_the_published_similarities_are_printed() -> None:
 
 def test_the_size_of_the_batch_changes_nothing() -> None:
     assert run("--batch-size", "1") == run("--batch-size", "2")
+
+
+def test_what_cannot_be_done_is_said() -> None:
+    assert "give two or more" in run("One sentence.", status=2)
+    assert "--batch-size must be at least 1, not 0" in run("--batch-size", "0", status=2)
