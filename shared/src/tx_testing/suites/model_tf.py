@@ -269,7 +269,7 @@ class TFModelSuite(ModelSuite):
         model, ids = self.shared("base"), self.tensors("base")["input_ids"]
         spec = tf.TensorSpec((None, None), ids.dtype)
 
-        @tf.function(input_signature=[spec, spec])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[spec, spec])
         def run(ids: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
             return model(ids, attention_mask=mask)[0]
 
