@@ -440,6 +440,54 @@ def test_a_users_layer_without_a_size_is_named(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
 
 
+class TFExtended(TFTinyClassifier):
+    """A class in the manner of users: more layers on a finished model, whose sizes Keras learns from a call."""
+
+    def __init__(self, config: Any, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.probe = keras.layers.Dense(3)
+
+    def call(self, input_ids: Any = None, training: Any = None) -> Any:
+        states = self.tiny(input_ids)[0]
+        return self.classifier(states[:, 0]), self.probe(states)
+
+
+def test_a_model_can_be_extended(tmp_path: Path) -> None:
+    TFTinyClassifier(TinyConfig()).save_pretrained(tmp_path)
+    model, report = TFExtended.from_pretrained(tmp_path, output_loading_info=True)
+    assert report.newly_initialized == ["probe.weight", "probe.bias"]
+    model.save_pretrained(tmp_path)
+    np.testing.assert_array_equal(TFExtended.from_pretrained(tmp_path)(IDS)[1], model(IDS)[1])
+
+
+def test_an_extended_model_trains_without_a_call_before() -> None:
+    model = TFExtended(TinyConfig())
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=[loss, loss])
+    model.fit(IDS, (np.array([0, 1]), IDS % 3), verbose=0)
+    assert len(model.trainable_variables) == 11
+    assert int(model.optimizer.iterations) == 1
+
+
+def test_keras_saves_an_extended_model(tmp_path: Path) -> None:
+    model = TFExtended(TinyConfig())
+    wanted = model(IDS)[1]
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(IDS)[1], wanted)
+    model.save_weights(tmp_path / "model.weights.h5")
+    for name in ("model.weights.h5", "model.keras"):
+        fresh = TFExtended(TinyConfig())
+        fresh.load_weights(tmp_path / name)
+        np.testing.assert_array_equal(fresh(IDS)[1], wanted)
+
+
+def test_arguments_that_only_keras_formats_have(tmp_path: Path) -> None:
+    model = TFTinyModel(TinyConfig())
+    model.save_pretrained(tmp_path)
+    with pytest.raises(TypeError, match=r"skip_mismatch.* only for Keras 3's own formats, not for .*safetensors"):
+        model.load_weights(tmp_path / "model.safetensors", skip_mismatch=True)
+
+
 # --- changes
 
 

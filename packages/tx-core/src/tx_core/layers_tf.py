@@ -380,6 +380,11 @@ def named_parameters(layer: Any, prefix: str = "") -> Iterator[Parameter]:
         yield from named_parameters(child, f"{prefix}{name}.")
 
 
+def allow_additions(layer: Any) -> None:
+    """Let a layer be given more layers though it is built, as the constructors of classes that extend its class do."""
+    layer._tracker.unlock()
+
+
 def replace_variable(layer: Any, attribute: str, value: Array) -> None:
     """Give a layer another variable, of any shape, in the place of one it has."""
     old = getattr(layer, attribute)

@@ -21,6 +21,7 @@ from .files import Source
 from .layers_tf import (
     Module,
     Parameter,
+    allow_additions,
     build_children,
     descendants,
     keras_dtype,
@@ -216,7 +217,9 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         """A model with the configuration that :meth:`get_config` gave."""
         config = dict(config)
         policy = keras.dtype_policies.deserialize(config.pop("dtype"))
-        return cls(cls.config_class.from_dict(config.pop("config")), dtype=policy, **config)
+        model = cls(cls.config_class.from_dict(config.pop("config")), dtype=policy, **config)
+        model._build_rest()
+        return model
 
     # -- shape of the model ----------------------------------------
 
@@ -277,6 +280,15 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
                 layer.dtype_policy = self.dtype_policy
         self.tie_weights()
         self.build()
+        allow_additions(self)
+
+    def _build_rest(self) -> None:
+        """Create the variables of layers that users add, which may learn their sizes only from what they are called on.
+
+        Keras would take the model for built, and leave those out when it loads weights.
+        """
+        if not all(layer.built for layer in descendants(self)):
+            self(self.dummy_inputs, training=False)
 
     def tie_weights(self) -> None:
         """Make the output embeddings the input embeddings."""
@@ -375,9 +387,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.
         with skip_initialization():
             model = cls(resolved, *model_args, **kwargs)
-            if "new_heads" not in vars(cls) and not all(layer.built for layer in descendants(model)):
-                # The layers that users add may know their sizes only from what they are called on.
-                model(model.dummy_inputs, training=False)
+            model._build_rest()
         order = weight_files(cls.weight_table, "safe", *(("torch", "tf") if from_pt else ("tf", "torch")))
         with open_weights(
             pretrained_model_name_or_path, cls.weight_table, source, order, model._own_names()
@@ -392,13 +402,18 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     def load_weights(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
         """Fill this model from a weights file of any known format, strictly. Parameters keep their type.
 
-        A ``.weights.h5`` file, Keras 3's own format, is left to ``keras.Model.load_weights``.
+        A file of Keras 3's own formats (``.weights.h5``, ``.weights.json``, ``.keras``) is left to
+        ``keras.Model.load_weights``, with all further arguments.
 
         Raises:
             WeightsError, CheckpointError: as :meth:`from_pretrained`.
+            TypeError: if there are further arguments, but the file is of another format.
         """
-        if os.fspath(filepath).endswith(".weights.h5"):
+        self._build_rest()
+        if os.fspath(filepath).endswith((".weights.h5", ".weights.json", ".keras")):
             return super().load_weights(filepath, *args, **kwargs)
+        if args or kwargs:
+            raise TypeError(f"load_weights takes {args or kwargs} only for Keras 3's own formats, not for {filepath}")
         order, source = weight_files(self.weight_table, "safe", "tf", "torch"), Source(local_files_only=True)
         with open_weights(filepath, self.weight_table, source, order, self._own_names()) as weights:
             return self._fill(weights)
@@ -567,7 +582,8 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     def make_train_function(self, force: bool = False) -> Any:
         """As ``keras.Model.make_train_function``."""
         # Keras traces the training step a second time if the first one creates the optimizer's variables.
-        if self.optimizer is not None and not self.optimizer.built:
+        known = all(layer.built for layer in descendants(self))
+        if known and self.optimizer is not None and not self.optimizer.built:
             if keras.backend.backend() == "tensorflow":
                 with self.distribute_strategy.scope():
                     self.optimizer.build(self.trainable_variables)

@@ -183,8 +183,8 @@ class BothSuite(Suite):
         for task in self.spec.class_names():
             folder, model = tmp_path / task, self.pair(task)[1]
             model.save_pretrained(folder / "model")
-            np.savez(folder / "inputs.npz", **self.spec.inputs(task))
-            np.savez(folder / "labels.npz", **self.spec.make_labels(task))
+            for name, arrays in (("inputs", self.spec.inputs(task)), ("labels", self.spec.make_labels(task))):
+                np.savez(folder / f"{name}.npz", allow_pickle=False, **arrays)
             jobs.append((type(model).__module__, type(model).__name__, str(folder)))
         command = [sys.executable, "-c", KERAS_ON_PYTORCH, json.dumps(FLAGS), json.dumps(jobs)]
         done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "torch"}, capture_output=True, text=True)
