@@ -105,6 +105,7 @@ def test_what_is_plain():
     assert not is_plain(model, kinds)
     plain = nn.Linear(2, 2)
     assert not is_plain(plain, kinds)  # in training
+    assert not is_plain(nn.Sigmoid().eval(), kinds)  # without parameters, as quantised layers are
 
 
 class Counting(GenerationMixin, nn.Module):

@@ -214,12 +214,13 @@ def is_plain(model: nn.Module, kinds: Sequence[type[nn.Module]]) -> bool:
     """
     hooks = ("_forward_hooks", "_forward_pre_hooks")
     return not (
-        torch.is_autocast_enabled(next(model.parameters()).device.type)
-        or any(getattr(nn.modules.module, f"_global{name}") for name in hooks)
+        any(getattr(nn.modules.module, f"_global{name}") for name in hooks)
         or any(
             module.training or type(module) not in kinds or any(getattr(module, name) for name in hooks)
             for module in model.modules()
         )
+        # Last: a quantised layer has no parameters.
+        or torch.is_autocast_enabled(next(model.parameters()).device.type)
     )
 
 
