@@ -314,7 +314,13 @@ class PreTrainedModel(nn.Module):
             ValueError: if the format is none of these.
             NotADirectoryError: if ``save_directory`` is a file.
         """
-        tied = self._tied()
+        stored = {self._published(name): tensor for name, tensor in self._stored().items()}
+        # A clone (torchscript) that was trained by itself is no longer what it is a clone of.
+        tied = {
+            alias: name
+            for alias, name in self._tied().items()
+            if alias not in stored or name not in stored or torch.equal(stored[alias], stored[name])
+        }
         own = {name: tensor for name, tensor in self._stored().items() if self._published(name) not in tied}
         base = {self._published(name): name for name in own}
         aliases = {name: base[tied[name]] for name in self.state_dict() if name in tied and tied[name] in base}

@@ -14,6 +14,8 @@ import pytest
 import torch
 from torch import nn
 
+from tx_core.weights import WeightsError
+
 from .model_common import FILES, FLAGS, SAME, Backend, ModelSuite, edited, read_safetensors, write_safetensors
 from .spec import Array, ModelSpec, assert_close, leaves, load
 
@@ -320,6 +322,22 @@ class TorchModelSuite(ModelSuite):
                 assert len(found) == len(wanted)
                 for one, two in zip(found, wanted, strict=True):
                     assert_close(self.backend._numpy(one), self.backend._numpy(two), SAME)
+
+    @pytest.mark.parametrize("file_format", FILES)
+    def test_clones_that_were_trained_apart_are_both_saved(self, file_format: str, tmp_path: Path) -> None:
+        for task in self.spec.output_heads:
+            if task not in self.tasks():
+                continue
+            model = self.model(task, torchscript=True)
+            with torch.no_grad():
+                model.get_output_embeddings().weight.add_(torch.randn(model.config.hidden_size))
+            folder = tmp_path / task
+            model.save_pretrained(folder, format=file_format)
+            with pytest.raises(WeightsError, match="tie_word_embeddings=False"):
+                self.cls(task).from_pretrained(folder)
+            again = self.cls(task).from_pretrained(folder, tie_word_embeddings=False)
+            for name, parameter in model.named_parameters():
+                assert torch.equal(again.get_parameter(name), parameter), name
 
     def test_a_new_head_with_torchscript(self, task: str) -> None:
         """A file of the bare model loads as it does without: cloned ties are no weights of their own."""
