@@ -117,6 +117,12 @@ def test_save_load_and_pickle(tokenizer, tmp_path):
     assert again.errors == "strict"
 
 
+@pytest.mark.parametrize("errors", ["ignor", 3, None])
+def test_ways_to_treat_errors_are_known(errors):
+    with pytest.raises(ValueError, match=f"errors={errors!r} is no way"):
+        ByteLevelBPETokenizer(vocab={"a": 0}, merges=[], errors=errors)
+
+
 def test_half_a_surrogate_pair_survives_saving(tmp_path):
     tokenizer = ByteLevelBPETokenizer(vocab={"\ud83d": 0}, merges=[])
     tokenizer.add_tokens(["x\ud800"])

@@ -159,14 +159,30 @@ def test_the_vocabulary_of_a_folder_that_has_only_tokenizer_json(tmp_path, vocab
         ("tokenizer_config.json", {"added_tokens_decoder": {"99": {"text": "x"}}}, "content"),
         ("tokenizer_config.json", {"added_tokens_decoder": []}, "added_tokens_decoder must be an object"),
         ("tokenizer_config.json", {"model_max_length": "long"}, "max_len='long'"),
+        ("tokenizer_config.json", {"do_lower_case": "false"}, "do_lower_case must be true or false, not 'false'"),
+        ("tokenizer_config.json", {"never_split": "[X]"}, r"never_split='\[X\]' must be a list"),
+        ("tokenizer_config.json", {"never_split": True}, "never_split=True must be a list"),
+        ("tokenizer_config.json", {"never_split": [["a"]]}, "never_split=.* must be a list"),
+        ("tokenizer_config.json", {"model_input_names": 3}, "model_input_names=3 must be a list"),
+        ("tokenizer_config.json", {"padding_side": ["left"]}, "padding_side="),
+        ("tokenizer_config.json", {"additional_special_tokens": {"content": "x"}}, "must be a list of tokens"),
+        ("special_tokens_map.json", {"mask_token": 5}, "string or an object with 'content', not 5"),
+        ("tokenizer.json", {"added_tokens": 5}, r"tokenizer\.json: added_tokens must be a list, not 5"),
+        ("tokenizer.json", {"added_tokens": [{"id": {}, "content": "x"}]}, "which is not a number"),
         ("added_tokens.json", {"x": "y"}, "added_tokens.json.*'x'"),
         ("added_tokens.json", {"x": 1 << 40}, "added_tokens.json.*'x'"),
     ],
 )
 def test_files_that_contradict_or_are_malformed_are_refused(folder, name, value, message):
     write(folder, name, value)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         WordPieceTokenizer.from_pretrained(folder)
+    assert str(caught.value).startswith(str(folder))
+
+
+def test_a_configuration_cannot_bring_a_vocabulary(folder, vocab):
+    write(folder, "tokenizer_config.json", {"vocab": {"a": 0}, "merges": [["a", "b"]], "strip_accents": None})
+    assert WordPieceTokenizer.from_pretrained(folder).vocab == vocab
 
 
 def test_broken_json_is_refused_by_name(folder):

@@ -181,7 +181,7 @@ class PreTrainedTokenizer:
         self.padding_side = _checked_side("padding_side", options.pop("padding_side", self.padding_side))
         self.truncation_side = _checked_side("truncation_side", options.pop("truncation_side", self.truncation_side))
         self.clean_up_tokenization_spaces = bool(options.pop("clean_up_tokenization_spaces", True))
-        self.model_input_names = tuple(options.pop("model_input_names", self.model_input_names))
+        self.model_input_names = _checked_names(options.pop("model_input_names", self.model_input_names))
         self.added_tokens_encoder: dict[str, int] = {}
         self.added_tokens_decoder: dict[int, str] = {}
         self._added: dict[str, AddedToken] = {}  # flags of every token that is never split, special ones aside
@@ -318,7 +318,7 @@ class PreTrainedTokenizer:
 
     @additional_special_tokens.setter
     def additional_special_tokens(self, value: Iterable[str | AddedToken]) -> None:
-        if isinstance(value, str):
+        if isinstance(value, str | AddedToken | dict) or not hasattr(value, "__iter__"):
             raise ValueError(f"additional_special_tokens must be a list of tokens, not {value!r}")
         tokens = [AddedToken.from_json(token, special=True) for token in value]
         self._additional = [token.content for token in tokens]
@@ -1277,6 +1277,20 @@ class PreTrainedTokenizer:
         return names - {"settings"}
 
     @classmethod
+    def _flags(cls) -> set[str]:
+        """Names of the constructor's arguments that are True or False."""
+        names = {"clean_up_tokenization_spaces", "do_lower_case"}
+        for base in cls.__mro__:
+            init = base.__dict__.get("__init__")
+            code = getattr(init, "__code__", None)
+            if init is not None and code is not None:
+                values = init.__defaults__ or ()
+                ordered = code.co_varnames[code.co_argcount - len(values) : code.co_argcount]
+                defaults = {**dict(zip(ordered, values, strict=True)), **(init.__kwdefaults__ or {})}
+                names.update(name for name, value in defaults.items() if isinstance(value, bool))
+        return names
+
+    @classmethod
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], *init_inputs: Any, **kwargs: Any
     ) -> Self:
@@ -1337,7 +1351,10 @@ class PreTrainedTokenizer:
                 )
             arguments.update(cls._arguments_from_tokenizer_json(data, tokenizer_json))
             files = {}
-        chosen, kept = cls._arguments_from_config({**special, **config} if config else special)
+        try:
+            chosen, kept = cls._arguments_from_config({**special, **config} if config else special)
+        except ValueError as error:
+            raise _naming(name, error) from None
         if "max_len" in chosen and "max_len" in arguments:
             chosen["max_len"] = min(chosen["max_len"], arguments["max_len"])
         arguments.update(chosen)
@@ -1345,16 +1362,20 @@ class PreTrainedTokenizer:
             kwargs.setdefault("max_len", kwargs.pop("model_max_length"))
         arguments.update({argument: str(path) for argument, path in files.items()})
         arguments.update(kwargs)
-        tokenizer = cls(*init_inputs, **arguments)
+        try:
+            tokenizer = cls(*init_inputs, **arguments)
+            tokenizer._register_from_files(config, added, data, name)
+        except ValueError as error:
+            raise _naming(name, error) from None
         tokenizer.init_inputs = init_inputs
         tokenizer._kept_settings = kept
-        tokenizer._register_from_files(config, added, data, name)
         return tokenizer
 
     @classmethod
     def _arguments_from_config(cls, config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Splits what ``tokenizer_config.json`` holds into the constructor's arguments and the rest, which is kept."""
-        parameters = cls._parameters() - set(cls.vocab_files_names)
+        parameters = cls._parameters() - set(cls.vocab_files_names) - {"vocab", "merges"}
+        flags = cls._flags()
         arguments: dict[str, Any] = {}
         kept: dict[str, Any] = {}
         for key, value in config.items():
@@ -1366,6 +1387,8 @@ class PreTrainedTokenizer:
                     arguments[key] = [AddedToken.from_json(token, special=True) for token in value]
                 elif value is not None:
                     arguments[key] = value if isinstance(value, str) else AddedToken.from_json(value, special=True)
+            elif key in flags and not isinstance(value, bool | None):
+                raise ValueError(f"{TOKENIZER_CONFIG}: {key} must be true or false, not {_shown(value)}")
             elif key in parameters:
                 arguments[key] = value
             elif key not in _FILE_BOOKKEEPING:
@@ -1385,7 +1408,9 @@ class PreTrainedTokenizer:
         listed = config.get("added_tokens_decoder")
         if listed is None:
             tokens = data.get("added_tokens") or []
-            listed = {token.get("id"): token for token in tokens if isinstance(token, dict)}
+            if not isinstance(tokens, list):
+                raise ValueError(f"{name}/{TOKENIZER_JSON}: added_tokens must be a list, not {_shown(tokens)}")
+            listed = {str(token.get("id")): token for token in tokens if isinstance(token, dict)}
         if not isinstance(listed, dict):
             raise ValueError(f"{name}/{TOKENIZER_CONFIG}: added_tokens_decoder must be an object, not {listed!r}")
         for key, value in listed.items():
@@ -1459,6 +1484,17 @@ def _checked_limit(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
         raise ValueError(f"max_len={value!r} must be a number of tokens, or None for no limit")
     return UNLIMITED if value >= UNLIMITED else int(value)
+
+
+def _checked_names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"model_input_names={value!r} must be a list of names")
+    return tuple(value)
+
+
+def _naming(name: str, error: ValueError) -> ValueError:
+    """The error with the folder or repository that it is about in front of it."""
+    return error if name in str(error) else ValueError(f"{name}: {error}")
 
 
 def _checked_side(name: str, value: object) -> str:

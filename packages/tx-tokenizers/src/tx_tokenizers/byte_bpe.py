@@ -6,6 +6,7 @@ Radford et al. 2019 (GPT-2) and the original code's ``encoder.py``, whose ids th
 from __future__ import annotations
 
 import re
+from codecs import lookup_error
 from functools import cache
 
 from .bpe import MergesTokenizer, merge
@@ -120,6 +121,10 @@ class ByteLevelBPETokenizer(MergesTokenizer):
         settings: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
+        try:
+            lookup_error(errors)
+        except (LookupError, TypeError):
+            raise ValueError(f"errors={errors!r} is no way to treat bytes that are no UTF-8, as 'replace' is") from None
         self.errors = errors
         self.add_prefix_space = add_prefix_space
         self.byte_encoder = bytes_to_unicode()

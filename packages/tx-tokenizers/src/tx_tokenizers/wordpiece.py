@@ -311,6 +311,9 @@ class WordPieceTokenizer(PreTrainedTokenizer):
             self.vocab = load_vocab(vocab_file)
         else:
             self.vocab = checked_vocabulary(dict(vocab or {}), "vocab")
+        words: Any = [] if never_split is None else never_split
+        if isinstance(words, str) or not hasattr(words, "__iter__") or not all(isinstance(w, str) for w in words):
+            raise ValueError(f"never_split={never_split!r} must be a list of words")
         self.ids_to_tokens = {index: token for token, index in self.vocab.items()}
         self.do_lower_case = do_lower_case
         self.do_basic_tokenize = do_basic_tokenize
@@ -357,6 +360,8 @@ class WordPieceTokenizer(PreTrainedTokenizer):
                 ("strip_accents", "strip_accents"),
                 ("handle_chinese_chars", "tokenize_chinese_chars"),
             ):
+                if not isinstance(normalizer.get(key), bool | None):
+                    raise ValueError(f"{path}: {key} must be true or false, not {normalizer[key]!r}")
                 if key in normalizer:
                     arguments[argument] = normalizer[key]
         return arguments
@@ -386,6 +391,9 @@ class WordPieceTokenizer(PreTrainedTokenizer):
         path = Path(save_directory)
         if path.is_dir():
             path = path / self.vocab_files_names["vocab_file"]
+        for token, index in self.vocab.items():
+            if self.ids_to_tokens[index] != token:
+                raise ValueError(f"{path}: {token!r} and {self.ids_to_tokens[index]!r} share the id {index}: drop one")
         lines: list[str] = []
         for index, token in sorted(self.ids_to_tokens.items()):
             if "\n" in token or token.endswith("\r") or (not lines and token.startswith("\ufeff")) or _lone(token):
