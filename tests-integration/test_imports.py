@@ -57,6 +57,11 @@ def test_config_and_tokenizer_load_nothing_heavy(package: str) -> None:
     assert {f"{package}.config", f"{package}.tokenizer"} <= {*loaded}
 
 
+@pytest.mark.parametrize("package", ARCHITECTURES)
+def test_config_and_tokenizer_need_no_docstrings(package: str) -> None:
+    subprocess.run([sys.executable, "-OO", "-c", imports(package)], check=True)
+
+
 @pytest.mark.parametrize("package", LAZY)
 def test_the_type_checker_sees_every_export(package: str) -> None:
     module = importlib.import_module(package)

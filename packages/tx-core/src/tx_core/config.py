@@ -70,11 +70,16 @@ _FIRST = "vocab_size_or_config_json_file"
 class _Signature:
     """The `__signature__` of a config class, made when it is asked for: `help()` and editors show its fields."""
 
+    def __set_name__(self, owner: type[PretrainedConfig], name: str) -> None:
+        self.base = (
+            owner  # its name is not bound yet when dataclass asks, which it does where there is no docstring (-OO)
+        )
+
     def __get__(self, instance: object, owner: type[PretrainedConfig]) -> inspect.Signature:
         from inspect import Parameter, Signature
 
         first = Parameter(_FIRST, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="int | str | None")
-        shared = _fields(PretrainedConfig)
+        shared = _fields(self.base)
         rest = [
             Parameter(name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=each.type)
             for name, each in sorted(_fields(owner).items(), key=lambda item: item[0] in shared)
