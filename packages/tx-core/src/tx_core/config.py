@@ -71,9 +71,8 @@ class _Signature:
     """The `__signature__` of a config class, made when it is asked for: `help()` and editors show its fields."""
 
     def __set_name__(self, owner: type[PretrainedConfig], name: str) -> None:
-        self.base = (
-            owner  # its name is not bound yet when dataclass asks, which it does where there is no docstring (-OO)
-        )
+        # Kept, since without docstrings (-OO) dataclass asks for the signature before the class has its name.
+        self.base = owner
 
     def __get__(self, instance: object, owner: type[PretrainedConfig]) -> inspect.Signature:
         from inspect import Parameter, Signature
