@@ -234,6 +234,14 @@ def test_keras_names_with_counters(first: str) -> None:
     assert TABLE.from_keras(f"toy/{first}/layer_._12/nonsense/kernel:0") is None
 
 
+def test_absurd_names_cost_no_time_and_no_screen() -> None:
+    name = "a/" * 100_000 + "kernel:0"  # quadratic: an hour
+    assert TABLE.from_keras(name) is None
+    with pytest.raises(WeightsError, match=r"unknown to the model \(1\):\n  a/.*… \(200008 characters\)") as caught:
+        load(FULL | {name: floats(1)})
+    assert len(str(caught.value)) < 2000
+
+
 def test_keras_bias_of_one_row() -> None:
     file = {"toy/toy/layer_._0/dense/bias:0": floats(1, 3)}
     _, origin, weights = load(file, {"toy.layer.0.dense.bias": (3,)}, form="keras_h5")

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .checkpoints.base import shorten
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -41,6 +43,10 @@ _LAYOUTS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array], Ca
         lambda s: _without_one(s),
     ),
 }
+
+
+# Parts of a Keras name that are tried as the beginning of a published one; real names have a dozen.
+_MOST_PARTS = 32
 
 
 def _without_one(shape: Shape) -> Shape:
@@ -202,7 +208,7 @@ class WeightTable:
         *path, leaf = [p for part in parts for p in part.split("_._")]
         path = [part.rpartition("___")[2] for part in path]
         endings = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias"}
-        for start in range(len(path)):
+        for start in range(max(0, len(path) - _MOST_PARTS), len(path)):
             candidate = ".".join((*path[start:], endings.get(leaf, leaf)))
             published = self.published(candidate)
             if published is not None:
@@ -303,7 +309,7 @@ class LoadReport(Mapping[str, list[Any]]):
 
 def _listed(title: str, names: Sequence[str], most: int = 12) -> str:
     rest = f"\n  … and {len(names) - most} more" if len(names) > most else ""
-    return f"{title} ({len(names)}):" + "".join(f"\n  {name}" for name in names[:most]) + rest
+    return f"{title} ({len(names)}):" + "".join(f"\n  {shorten(name)}" for name in names[:most]) + rest
 
 
 class _Raw(Protocol):
