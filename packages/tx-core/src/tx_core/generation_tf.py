@@ -36,7 +36,7 @@ from .generation import (
     generation_output,
     stop_strings,
 )
-from .layers_tf import products_for_xla
+from .layers_tf import nothing_of, products_for_xla
 
 Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run
@@ -640,8 +640,7 @@ class _Compiled:
             state, presents = model.transformer._decode(tokens, positions, bias, memory)
             # XLA writes to a memory where it is if all that reads it comes before; otherwise it copies it. So the
             # place to write to is made to depend on the result.
-            nothing = ops.cast(ops.minimum(ops.abs(state[0, 0]), 0), "int32")
-            place = (0, 0, start + nothing, 0)
+            place = (0, 0, start + ops.cast(nothing_of(state[0, 0]), "int32"), 0)
             written = tuple(
                 (ops.slice_update(keys, place, present[0]), ops.slice_update(values, place, present[1]))
                 for (keys, values), present in zip(memory, presents, strict=True)

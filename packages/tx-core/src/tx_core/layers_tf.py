@@ -47,6 +47,11 @@ def products_for_xla() -> Iterator[None]:
         _for_xla.reset(token)
 
 
+def nothing_of(x: Tensor) -> Tensor:
+    """0 of a number's type, even of NaN: a value that XLA does not know before the number."""
+    return ops.minimum(ops.abs(ops.where(ops.isnan(x), ops.zeros_like(x), x)), 0)
+
+
 def _undefined(shape: tuple[int, ...], dtype: str) -> Tensor:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -223,7 +228,7 @@ class OutputEmbedding(keras.layers.Layer):
         weight = ops.cast(ops.convert_to_tensor(self.weight), inputs.dtype)
         scores = ops.matmul(weight, ops.transpose(inputs))  # (vocabulary, R)
         # XLA would turn the product around again if nothing came between it and its transposition.
-        added = ops.minimum(ops.abs(inputs[0, 0]), 0) if self.bias is None else self.bias[:, None]
+        added = nothing_of(inputs[0, 0]) if self.bias is None else self.bias[:, None]
         return ops.transpose(ops.add(scores, ops.cast(added, scores.dtype)))
 
     def _products(self, inputs: Tensor) -> Tensor:

@@ -213,6 +213,21 @@ class GenerationSuite(VariedModel, Suite):
                     np.testing.assert_array_equal(row[: len(wanted)], wanted, err_msg=f"{kind}, row {i}, {j}")
                     assert (row[len(wanted) :] == 2).all()
 
+    def test_overflow_stays_in_its_row(self) -> None:
+        """A token whose vector is no number spoils the text that holds it, and no other."""
+        model = self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied()))
+        table = self.backend.embedding(model.get_input_embeddings())
+        table[7] = np.nan
+        self.backend.set_embedding(model.get_input_embeddings(), table)
+        ids, _ = self.prompts()
+        ids[0] = 7
+        ids[1:] = np.where(ids[1:] == 7, 8, ids[1:])
+        for scores in (False, True):
+            options: dict[str, Any] = {"max_new_tokens": 8, "eos_token_id": (), "output_scores": scores}
+            found = self.generate(ids, model=model, **options).sequences[1:]
+            wanted = self.generate(ids[1:], model=model, **options).sequences
+            np.testing.assert_array_equal(found, wanted)
+
     @pytest.mark.parametrize("beams", [1, 3])
     def test_max_length_counts_without_padding(self, beams: int) -> None:
         ids, mask = self.prompts()
