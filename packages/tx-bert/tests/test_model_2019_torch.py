@@ -215,6 +215,20 @@ def test_user_defined_class(pretrained_weights: str, caplog: pytest.LogCaptureFi
     assert 0 < model.scorer.weight.std() < 0.1
 
 
+def test_a_class_that_extends_a_head(pretrained_weights: str) -> None:
+    """Forward passes of the time read the number of labels off the model."""
+
+    class Focused(BertForSequenceClassification):
+        def forward(self, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+            logits = self.classifier(self.dropout(self.bert(input_ids)[1]))
+            return torch.nn.functional.cross_entropy(logits.view(-1, self.num_labels), labels.view(-1))
+
+    model = Focused.from_pretrained(pretrained_weights, num_labels=4)
+    assert model(torch.tensor([[2, 5, 3]]), torch.tensor([3])).isfinite()
+    for cls in (BertForTokenClassification, BertForQuestionAnswering):
+        assert cls(BertConfig.from_pretrained(pretrained_weights, num_labels=3)).num_labels == 3
+
+
 def test_names_and_maps() -> None:
     assert issubclass(BertModel, PreTrainedModel)
     assert issubclass(BertConfig, PretrainedConfig)

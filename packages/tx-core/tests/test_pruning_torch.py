@@ -27,7 +27,7 @@ def test_outputs_and_inputs(bias: bool) -> None:
 
 def test_other_layers_and_dimensions_are_refused() -> None:
     index = torch.tensor([0])
-    with pytest.raises(TypeError, match=r"takes an nn\.Linear, not Embedding"):
-        prune_layer(nn.Embedding(3, 2), index)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"takes an nn\.Linear or a Conv1D, not Embedding"):
+        prune_layer(nn.Embedding(3, 2), index)
     with pytest.raises(ValueError, match="dim is 2, expected 0"):
         prune_layer(nn.Linear(2, 2), index, 2)

@@ -663,6 +663,7 @@ class TFBertForSequenceClassification(TFBertPreTrainedModel):
 
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
+        self.num_labels = config.num_labels
         self.bert = TFBertMainLayer(config, name="bert")
         self.dropout = keras.layers.Dropout(classifier_dropout(config), name="dropout")
         self.classifier = Linear(config.hidden_size, config.num_labels, config.initializer_range, name="classifier")
@@ -775,6 +776,7 @@ class TFBertForTokenClassification(TFBertPreTrainedModel):
 
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
+        self.num_labels = config.num_labels
         self.bert = TFBertMainLayer(config, name="bert")
         self.dropout = keras.layers.Dropout(classifier_dropout(config), name="dropout")
         self.classifier = Linear(config.hidden_size, config.num_labels, config.initializer_range, name="classifier")
@@ -828,6 +830,7 @@ class TFBertForQuestionAnswering(TFBertPreTrainedModel):
 
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
+        self.num_labels = config.num_labels
         self.bert = TFBertMainLayer(config, name="bert")
         self.qa_outputs = Linear(config.hidden_size, 2, config.initializer_range, name="qa_outputs")
         self.init_weights()

@@ -35,6 +35,7 @@ from tx_core.pretrained_torch import (
     input_shape,
     one_of,
 )
+from tx_core.pruning_torch import prune
 from tx_core.weights import WeightTable
 
 from .config import OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP, OpenAIGPTConfig
@@ -64,8 +65,10 @@ class Conv1D(nn.Module):
         return F.linear(x, self.weight.T, self.bias)
 
 
-def prune_conv1d(layer: Conv1D, index: Tensor, dim: int) -> Conv1D:
-    """A Conv1D with only the given outputs (``dim`` 1) or inputs (``dim`` 0)."""
+@prune.register(Conv1D)
+def prune_conv1d(layer: Conv1D, index: Tensor, dim: int | None) -> Conv1D:
+    """A Conv1D with only the given outputs (``dim`` 1 or None) or inputs (``dim`` 0)."""
+    dim = 1 if dim is None else dim
     weight = layer.weight.detach().index_select(dim, index)
     with torch.device("meta"):
         pruned = Conv1D(weight.shape[1], weight.shape[0])
