@@ -133,6 +133,9 @@ def test_what_the_format_cannot_hold_is_refused_before_a_file_appears(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         write_safetensors(tmp_path / "m", arrays)
+    metadata: Any = {"step": 5}
+    with pytest.raises(ValueError, match="metadata 'step': 5 is not made of strings"):
+        write_safetensors(tmp_path / "m", {}, metadata)
     assert not list(tmp_path.iterdir())
 
 

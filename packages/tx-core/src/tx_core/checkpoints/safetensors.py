@@ -182,11 +182,15 @@ def write_safetensors(
         The file to open: `path`, or the index `path` + ".index.json".
 
     Raises:
-        ValueError: a dtype that the format has no code for, or a function that gave two different arrays.
+        ValueError: a dtype that the format has no code for, metadata other than strings, or a function that gave two
+            different arrays.
 
     Every file appears whole or not at all. Shards and index of an earlier save under this name are removed.
     """
     path = Path(path)
+    for key, text in (metadata or {}).items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise ValueError(f"{path}: the metadata {key!r}: {text!r} is not made of strings, which the format wants")
     headers = {}
     for name, (shape, dtype) in measure(arrays).items():
         code = CODES.get(dtype.newbyteorder("="))
