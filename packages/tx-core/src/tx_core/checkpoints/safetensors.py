@@ -188,7 +188,8 @@ def write_safetensors(
     Every file appears whole or not at all. Shards and index of an earlier save under this name are removed.
     """
     path = Path(path)
-    for key, text in (metadata or {}).items():
+    unchecked: Mapping[Any, Any] = metadata or {}
+    for key, text in unchecked.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise ValueError(f"{path}: the metadata {key!r}: {text!r} is not made of strings, which the format wants")
     headers = {}
