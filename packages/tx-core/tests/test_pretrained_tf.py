@@ -66,6 +66,8 @@ class TinyConfig(PretrainedConfig):
 
 
 class TFTinyMainLayer(TFMainLayer):
+    config_class = TinyConfig
+
     def __init__(self, config: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.config = config
@@ -357,6 +359,32 @@ def test_export(tmp_path: Path) -> None:
     np.testing.assert_allclose(tf.nest.flatten(served.serve(inputs))[0], model(IDS, MASK)[0], atol=1e-6)
 
 
+def test_export_by_default(tmp_path: Path) -> None:
+    """No input has to be described; outputs within the output are numbered."""
+    for model in (TFTinyClassifier(TinyConfig()), TFExtended(TinyConfig())):
+        model.export(tmp_path / model.name)
+        inputs = {"input_ids": tf.constant(IDS, tf.int32), "attention_mask": tf.ones_like(IDS, tf.int32)}
+        loaded = tf.saved_model.load(str(tmp_path / model.name))
+        found, wanted = loaded.signatures["serving_default"](**inputs), model(IDS)
+        if isinstance(model, TFExtended):
+            assert set(found) == {"output_0", "output_1"}
+            np.testing.assert_allclose(found["output_0"], wanted[0], atol=1e-6)
+        else:
+            assert set(found) == {"logits", "hidden_states_0"}
+            np.testing.assert_allclose(found["logits"], wanted.logits, atol=1e-6)
+            np.testing.assert_allclose(found["hidden_states_0"], wanted.hidden_states[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_functional_model_of_a_main_layer_is_saved_and_loaded(dtype: str, tmp_path: Path) -> None:
+    ids = keras.Input((None,), dtype="int32")
+    functional = keras.Model(ids, TFTinyMainLayer(TinyConfig(), dtype=dtype)(ids)[0])
+    functional.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(tf.cast(again(IDS), "float32"), tf.cast(functional(IDS), "float32"))
+    assert again.layers[1].layer[0].compute_dtype == keras.DTypePolicy(dtype).compute_dtype
+
+
 # --- loading and saving
 
 
@@ -447,8 +475,8 @@ class TFExtended(TFTinyClassifier):
         super().__init__(config, **kwargs)
         self.probe = keras.layers.Dense(3)
 
-    def call(self, input_ids: Any = None, training: Any = None) -> Any:
-        states = self.tiny(input_ids)[0]
+    def call(self, input_ids: Any = None, attention_mask: Any = None, training: Any = None) -> Any:
+        states = self.tiny(input_ids, attention_mask)[0]
         return self.classifier(states[:, 0]), self.probe(states)
 
 

@@ -324,6 +324,8 @@ class TFBertPreTrainingHeads(Module):
 class TFBertMainLayer(TFMainLayer):
     """The bare model as a layer, for models with heads."""
 
+    config_class = BertConfig
+
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.config = config

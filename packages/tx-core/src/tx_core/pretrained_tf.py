@@ -162,8 +162,40 @@ def _to_tensors(name: str, value: Any) -> Any:
     return array.astype("int32") if array.dtype.kind in "iub" else array.astype(keras.config.floatx())
 
 
+def _share_policy(whole: Any) -> None:
+    # Layers take their types from Keras's global policy; a type given to the whole goes for all its layers.
+    if whole.dtype_policy != keras.config.dtype_policy():
+        for layer in descendants(whole):
+            layer.dtype_policy = whole.dtype_policy
+
+
 class TFMainLayer(_NamedInputs, Module):
-    """Base of the layers that are a bare model, which every model with a head holds."""
+    """Base of the layers that are a bare model, which every model with a head holds.
+
+    A concrete layer has the class attribute ``config_class`` and keeps its configuration as ``config``.
+    """
+
+    config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
+    config: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        keras.saving.register_keras_serializable(cls.__module__.partition(".")[0])(cls)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create all variables; no input is needed for it."""
+        _share_policy(self)
+        super().build(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """What :meth:`from_config` builds the same layer from (without its weights)."""
+        policy = keras.dtype_policies.serialize(self.dtype_policy)
+        return {"config": self.config.to_dict(), "name": self.name, "trainable": self.trainable, "dtype": policy}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A layer with the configuration that :meth:`get_config` gave."""
+        return cls(cls.config_class.from_dict(config["config"]), **{k: v for k, v in config.items() if k != "config"})
 
 
 class TFPreTrainedModel(_NamedInputs, keras.Model):
@@ -274,10 +306,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
 
     def init_weights(self) -> None:
         """Tie the weights that are shared, and create all. Every model calls it at the end of its constructor."""
-        # Layers take their types from Keras's global policy; a type given to the model goes for all its layers.
-        if self.dtype_policy != keras.config.dtype_policy():
-            for layer in descendants(self):
-                layer.dtype_policy = self.dtype_policy
+        _share_policy(self)
         self.tie_weights()
         self.build()
         allow_additions(self)
@@ -559,7 +588,30 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         """Forget the functions that Keras traced, for variables that the model no longer has."""
         self.train_function = self.test_function = self.predict_function = None
 
-    # -- training with compile and fit ----------------------------------------
+    # -- Keras: export, compile and fit ----------------------------------------
+
+    def export(self, filepath: str | os.PathLike[str], *args: Any, input_signature: Any = None, **kwargs: Any) -> None:
+        """As ``keras.Model.export``, which knows neither that ids are integers nor outputs within outputs.
+
+        Args:
+            filepath: the folder to write.
+            args, kwargs: further arguments of ``keras.Model.export``.
+            input_signature: by default the inputs are ``input_ids`` and ``attention_mask``, int32, of any size, and the
+                outputs the model's by their names, without ``past``; those of a field that holds several are numbered
+                (``hidden_states_0``).
+        """
+        if input_signature is not None:
+            super().export(filepath, *args, input_signature=input_signature, **kwargs)
+            return
+        shape = (None,) * (len(self.dummy_inputs["input_ids"].shape) - 1)
+        inputs = {name: keras.Input(shape, dtype="int32", name=name) for name in ("input_ids", "attention_mask")}
+        names = _input_names(type(self))  # type: ignore[arg-type]  # classes are hashable
+        result = self(inputs, **({"use_cache": False} if "use_cache" in names else {}))
+        outputs: Any = {} if hasattr(result, "_fields") else result
+        for field, value in zip(getattr(result, "_fields", ()), result, strict=False):
+            several = enumerate(value) if isinstance(value, tuple) else ()
+            outputs.update({f"{field}_{i}": item for i, item in several} or {field: value})
+        keras.Model(inputs, outputs).export(filepath, *args, **kwargs)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

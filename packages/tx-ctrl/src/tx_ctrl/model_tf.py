@@ -127,6 +127,8 @@ class TFCTRLEncoderLayer(Module):
 class TFCTRLMainLayer(TFMainLayer):
     """The bare model as a layer, for models with heads."""
 
+    config_class = CTRLConfig
+
     def __init__(self, config: CTRLConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.config = config

@@ -168,6 +168,8 @@ class TFGPT2SequenceSummary(Module):
 class TFGPT2MainLayer(TFMainLayer):
     """The bare model as a layer, for models with heads."""
 
+    config_class = GPT2Config
+
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.config = config

@@ -149,6 +149,8 @@ class TFOpenAIGPTSequenceSummary(Module):
 class TFOpenAIGPTMainLayer(TFMainLayer):
     """The bare model as a layer, for models with heads."""
 
+    config_class = OpenAIGPTConfig
+
     def __init__(self, config: OpenAIGPTConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.config = config

@@ -283,6 +283,17 @@ class TFModelSuite(ModelSuite):
         compiled = tf.function(lambda inputs: model(inputs), jit_compile=True)
         self._same(compiled(inputs), self.run(model, self.spec.inputs("base")))
 
+    def test_export(self, tmp_path: Path) -> None:
+        """``model.export`` writes what serves, with no input described."""
+        task = self.tasks()[-1]
+        model, inputs = self.shared(task), self.tensors(task)
+        given = {name: tf.cast(inputs[name], "int32") for name in ("input_ids", "attention_mask")}
+        model.export(tmp_path / "model", verbose=False)
+        loaded = tf.saved_model.load(str(tmp_path / "model"))
+        wanted = self.run(model, given)
+        for name, value in loaded.signatures["serving_default"](**given).items():
+            assert_close(value, wanted[name], SAME, name)
+
     def test_functional_model(self) -> None:
         """On a symbolic input that is longer than the model's positions, as in 2019; then compiled."""
         ids = keras.Input(batch_shape=(2, 2000), dtype="int32")
