@@ -73,7 +73,11 @@ class NpyShardsCheckpoint(Checkpoint):
         for number in range(len(names)):
             path = names[number]
             file = path.open("rb")
-            dtype, start, count = _read_header(path, file)
+            try:
+                dtype, start, count = _read_header(path, file)
+            except BaseException:
+                file.close()
+                raise
             self._files.append((path, file, start, count))
             dtypes.add(dtype)
         if len(dtypes) > 1:
