@@ -502,18 +502,24 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         start = len(prefix) if all(each.name.startswith(prefix) for each in named_parameters(self)) else 0
         return {name[start:]: parameter.read for name, parameter in self._stored().items() if name not in tied}
 
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
+    def save_weights(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, save_format: str | None = None, **kwargs: Any
+    ) -> None:
         """Write the weights to one file, which :meth:`load_weights` reads.
 
         Args:
             filepath: ``….weights.h5`` is written by ``keras.Model.save_weights``, in Keras 3's own format; any other
                 ``.h5`` as the Keras models of 2019 wrote it, for either framework.
             overwrite: whether a file that is there is replaced.
+            save_format: ``h5``, as Keras was told in 2019; there is no other.
             kwargs: further arguments of ``keras.Model.save_weights``.
 
         Raises:
             FileExistsError: if a file of 2019's format is there and not to be replaced.
+            ValueError: if the format is another.
         """
+        if save_format not in (None, "h5"):
+            raise ValueError(f"save_format must be 'h5', not {save_format!r}")
         path = Path(filepath)
         if path.suffix != ".h5" or path.name.endswith(".weights.h5") or kwargs:
             super().save_weights(filepath, overwrite, **kwargs)

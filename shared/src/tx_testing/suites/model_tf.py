@@ -186,6 +186,9 @@ class TFModelSuite(ModelSuite):
         if name == "tf_model.h5":
             with pytest.raises(FileExistsError, match="overwrite=True"):
                 model.save_weights(tmp_path / name, overwrite=False)
+            model.save_weights(tmp_path / name, save_format="h5")
+            with pytest.raises(ValueError, match="save_format must be 'h5', not 'tf'"):
+                model.save_weights(tmp_path / name, save_format="tf")
 
     def test_outputs_are_known_to_keras_and_tensorflow(self) -> None:
         output = self.shared("base")(self.tensors("base"), **FLAGS)
