@@ -285,12 +285,13 @@ def test_pinned_source_of_a_path(hub: HubServer, tmp_path: Path) -> None:
     path = locate("org/name", ["config.json"])
     assert path is not None
     hub.add("org/name", {"config.json": CONFIG, "vocab.txt": b"second"})
-    source = pinned(Source(cache_dir=None), path)
+    source = pinned(Source(cache_dir=None), path, "org/name")
     assert source.revision == first
     vocabulary = locate("org/name", ["vocab.txt"], source)
     assert vocabulary is not None
     assert vocabulary.read_bytes() == b"first"
-    assert pinned(Source(), tmp_path / "config.json") == Source()
+    assert pinned(Source(), tmp_path / "config.json", "org/name") == Source()
+    assert pinned(Source(), path, "org/other") == pinned(Source(), path, path.parent) == Source()
 
 
 def test_files_that_belong_together_are_of_one_commit(hub: HubServer) -> None:

@@ -64,7 +64,7 @@ def test_model_of_an_installed_package_is_found_in_it(site: Path) -> None:
     assert locate("acme-models/large", ["vocab.txt"], Source(subfolder="onnx")) is None
     path = locate("acme-models/small", ["vocab.txt"], Source(subfolder="onnx"))
     assert path == models / "small" / "onnx" / "vocab.txt"
-    assert pinned(Source(), path).revision == "main"
+    assert pinned(Source(), path, "acme-models/small").revision == "main"
 
 
 def test_local_folder_of_the_same_name_wins(site: Path, tmp_path: Path) -> None:

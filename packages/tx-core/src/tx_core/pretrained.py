@@ -65,14 +65,13 @@ def resolve_config(
             for name, value in changes.items():
                 setattr(config, name, value)
         return config, {name: value for name, value in keywords.items() if name not in changes}, source
-    if config is not None:
-        loaded, unused = config_class.from_pretrained(config, return_unused_kwargs=True, **vars(source), **keywords)
-        return loaded, unused, source
-    weights = Path(name_or_path)
-    beside = weights.is_file() or Path(f"{weights}.index").is_file()
-    path = config_class.find(weights.parent if beside else name_or_path, source)
+    if config is None:
+        weights = Path(name_or_path)
+        beside = weights.is_file() or Path(f"{weights}.index").is_file()
+        config = weights.parent if beside else name_or_path
+    path = config_class.find(config, source)
     loaded, unused = config_class.from_pretrained(path, return_unused_kwargs=True, **keywords)
-    return loaded, unused, pinned(source, path)
+    return loaded, unused, pinned(source, path, name_or_path)
 
 
 def loading_bar(sizes: Mapping[str, int], title: str) -> Iterator[str]:
@@ -146,7 +145,7 @@ def open_weights(
         )
     if path.name.endswith(".index.json"):
         for shard in sorted(set(read_index(path)[0].values())):
-            if locate(name_or_path, [shard], pinned(source, path)) is None:
+            if locate(name_or_path, [shard], pinned(source, path, name_or_path)) is None:
                 raise FileNotFoundError(f"{path} lists the shard {shard!r}, which {os.fspath(name_or_path)!r} lacks")
     return Weights(checkpoints.open_checkpoint(path), table, known, str(path))
 

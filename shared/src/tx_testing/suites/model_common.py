@@ -637,9 +637,13 @@ class ModelSuite(Suite):
         for name, value in self.run(model, inputs).items():
             assert_close(value, wanted[name], 1e-7, name)
 
-    def test_loading_from_a_hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("auto", [False, True])
+    def test_loading_from_a_hub(self, auto: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Configuration and weights are of one commit, even if the repository is updated between the two."""
-        task, size = self.tasks()[0], self.spec.vocab_size() + 3
+        from tx_core import auto as autos
+
+        task, size = "base", self.spec.vocab_size() + 3
+        cls: Any = {"torch": autos.AutoModel, "tf": autos.TFAutoModel}[self.backend.name] if auto else self.cls(task)
         folders = self.folder(task), self.folder(task, vocab_size=size)
         older, newer = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
 
@@ -655,11 +659,11 @@ class ModelSuite(Suite):
         with UpdatedHub() as hub:
             hub.add("org/model", older, lfs=weights)
             source: dict[str, Any] = {"endpoint": hub.url, "cache_dir": str(tmp_path)}
-            found = self.cls(task).from_pretrained("org/model", **source)
+            found = cls.from_pretrained("org/model", **source)
             hub.forget()
-            again = self.cls(task).from_pretrained("org/model", local_files_only=True, **source)
+            again = cls.from_pretrained("org/model", local_files_only=True, **source)
             assert hub.requests == []
-            updated = self.cls(task).from_pretrained("org/model", **source)
+            updated = cls.from_pretrained("org/model", **source)
         wanted = self.backend.arrays(self.model(task))
         for model in (found, again):
             arrays = self.backend.arrays(model)

@@ -105,12 +105,14 @@ def _first_in(folder: Path, files: Sequence[str]) -> Path | None:
     return next((path for path in (folder / file for file in files) if path.is_file()), None)
 
 
-def pinned(source: Source, path: Path) -> Source:
+def pinned(source: Source, path: Path, name_or_path: str | os.PathLike[str]) -> Source:
     """`source` at the commit that `path`, found by `locate`, is of, so that further files come from the same commit.
 
-    It also spares the requests for those that are cached. For a path that is not in a hub cache, `source` itself.
+    It also spares the requests for those that are cached. For a path that is not in a hub cache, or not of the
+    repository `name_or_path`, `source` itself.
     """
-    match = re.search(r"/models--[^/]+/snapshots/([0-9a-f]{40})/", path.as_posix())
+    folder = re.escape("models--" + os.fspath(name_or_path).replace("/", "--"))
+    match = re.search(rf"/{folder}/snapshots/([0-9a-f]{{40}})/", path.as_posix())
     return source if match is None else replace(source, revision=match[1])
 
 
@@ -126,7 +128,7 @@ def locate_each(
         path = locate(name_or_path, [file], source)
         if path is not None:
             found[file] = path
-            source = pinned(source, path)
+            source = pinned(source, path, name_or_path)
     return found, source
 
 
