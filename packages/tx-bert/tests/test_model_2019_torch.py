@@ -24,7 +24,7 @@ from tx_bert import (
     BertTokenizer,
 )
 from tx_core.config import PretrainedConfig
-from tx_core.pretrained_torch import PreTrainedModel
+from tx_core.models.pretrained_torch import PreTrainedModel
 
 VOCABULARY = """
 [PAD] [UNK] [CLS] [SEP] [MASK] here is some text to encode let ' s see all hidden states and attentions on this -

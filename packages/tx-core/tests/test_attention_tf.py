@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from tx_core.activations_tf import ACTIVATIONS
-from tx_core.attention_tf import (
+from tx_core.config import ACTIVATIONS as NAMES
+from tx_core.models.activations_tf import ACTIVATIONS
+from tx_core.models.attention_tf import (
     LOWEST,
     allowed_by_mask,
     allowed_to_bias,
@@ -25,8 +26,7 @@ from tx_core.attention_tf import (
     position_ids,
     split_heads,
 )
-from tx_core.config import ACTIVATIONS as NAMES
-from tx_core.heads_tf import causal_loss, sequence_loss, span_loss, summarize, token_loss
+from tx_core.models.losses_tf import causal_loss, sequence_loss, span_loss, summarize, token_loss
 
 RNG = np.random.default_rng(0)
 MASK = np.array([[1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]])

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tx_core.attention_torch import allowed_to_bias, attend, attention_bias, first_token
-from tx_core.heads_torch import sequence_loss, summarize, token_loss
+from tx_core.models.attention_torch import allowed_to_bias, attend, attention_bias, first_token
+from tx_core.models.losses_torch import sequence_loss, summarize, token_loss
 
 MASK = torch.tensor([[1, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]])
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from tx_core.conversion import (
+from tx_core.models.conversion import (
     convert_tf_weight_name_to_pt_weight_name,
     load_pytorch_checkpoint_in_tf2_model,
     load_pytorch_model_in_tf2_model,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tx_core.generation import (
+from tx_core.generation.options import (
     BeamSearch,
     Options,
     StopStrings,

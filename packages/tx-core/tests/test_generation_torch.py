@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tx_core.config import PretrainedConfig
-from tx_core.generation_torch import (
+from tx_core.generation.generate_torch import (
     GenerationMixin,
     KeyValueMemory,
     extend_past,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tx_core.layers_tf import Embedding, Linear, OutputEmbedding, products_for_xla
+from tx_core.models.layers_tf import Embedding, Linear, OutputEmbedding, products_for_xla
 
 RNG = np.random.default_rng(0)
 

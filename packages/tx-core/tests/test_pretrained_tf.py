@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras import ops
 
 from tx_core.config import PretrainedConfig
-from tx_core.layers_tf import (
+from tx_core.models.layers_tf import (
     Embedding,
     LayerNorm,
     Linear,
@@ -28,14 +28,14 @@ from tx_core.layers_tf import (
     replace_layer,
     skip_initialization,
 )
-from tx_core.outputs import output
-from tx_core.pretrained_tf import (
+from tx_core.models.pretrained_tf import (
     TFMainLayer,
     TFPreTrainedModel,
     choices,
     flatten_choices,
     input_shape,
 )
+from tx_core.outputs import output
 from tx_core.weights import Row, Tied, WeightsError, WeightTable
 
 TABLE = WeightTable(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tx_core.generation_tf import TOKENS_A_CALL, KeyValueMemory, capacity
+from tx_core.generation.generate_tf import TOKENS_A_CALL, KeyValueMemory, capacity
 from tx_testing.suites.generation import GenerationSuite
 from tx_testing.suites.model_tf import TFBackend
 from tx_testing.suites.spec import load_spec

@@ -371,7 +371,7 @@ def test_both_heads_generate():
 
 
 def test_memory_is_written_in_place_and_reordered():
-    from tx_core.generation_torch import KeyValueMemory
+    from tx_core.generation.generate_torch import KeyValueMemory
 
     memory = KeyValueMemory(1, 200, None, torch.device("cpu"))
     (layer,) = memory.layers

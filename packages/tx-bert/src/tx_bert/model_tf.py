@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from tx_core.activations_tf import ACTIVATIONS
-from tx_core.attention_tf import (
+from tx_core.models.activations_tf import ACTIVATIONS
+from tx_core.models.attention_tf import (
     allowed_by_mask,
     allowed_to_bias,
     attend,
@@ -22,11 +22,10 @@ from tx_core.attention_tf import (
     merge_heads,
     split_heads,
 )
-from tx_core.attention_tf import (
+from tx_core.models.attention_tf import (
     position_ids as positions_from_mask,
 )
-from tx_core.heads_tf import causal_loss, sequence_loss, span_loss, token_loss
-from tx_core.layers_tf import (
+from tx_core.models.layers_tf import (
     Embedding,
     LayerNorm,
     Linear,
@@ -36,8 +35,8 @@ from tx_core.layers_tf import (
     prune_linear,
     replace_layer,
 )
-from tx_core.outputs import output
-from tx_core.pretrained_tf import (
+from tx_core.models.losses_tf import causal_loss, sequence_loss, span_loss, token_loss
+from tx_core.models.pretrained_tf import (
     TFMainLayer,
     TFPreTrainedModel,
     check_together,
@@ -47,6 +46,7 @@ from tx_core.pretrained_tf import (
     input_shape,
     one_of,
 )
+from tx_core.outputs import output
 from tx_core.weights import WeightTable
 
 from .config import BERT_PRETRAINED_CONFIG_ARCHIVE_MAP, BertConfig

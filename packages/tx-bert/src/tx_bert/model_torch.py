@@ -10,8 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from tx_core.activations_torch import ACTIVATIONS
-from tx_core.attention_torch import (
+from tx_core.models.activations_torch import ACTIVATIONS
+from tx_core.models.attention_torch import (
     allowed_by_mask,
     allowed_to_bias,
     attend,
@@ -21,11 +21,11 @@ from tx_core.attention_torch import (
     merge_heads,
     split_heads,
 )
-from tx_core.attention_torch import (
+from tx_core.models.attention_torch import (
     position_ids as positions_from_mask,
 )
-from tx_core.heads_torch import causal_loss, sequence_loss, span_loss, token_loss
-from tx_core.pretrained_torch import (
+from tx_core.models.losses_torch import causal_loss, sequence_loss, span_loss, token_loss
+from tx_core.models.pretrained_torch import (
     PreTrainedModel,
     check_together,
     checkpointed,

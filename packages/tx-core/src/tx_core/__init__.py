@@ -12,7 +12,7 @@ EXPORTS: dict[str, tuple[str, ...]] = {
     "files": ("CONFIG_NAME", "TF2_WEIGHTS_NAME", "TF_WEIGHTS_NAME", "WEIGHTS_NAME", "cached_path"),
     "lazy": ("is_tf_available", "is_torch_available"),
     "weights": ("LoadReport",),
-    "conversion": (
+    "models.conversion": (
         "convert_tf_weight_name_to_pt_weight_name",
         "load_pytorch_checkpoint_in_tf2_model",
         "load_pytorch_model_in_tf2_model",
@@ -37,9 +37,9 @@ EXPORTS: dict[str, tuple[str, ...]] = {
         "TFAutoModelForTokenClassification",
         "TFAutoModelWithLMHead",
     ),
-    "pretrained_torch": ("PreTrainedModel",),
-    "pruning_torch": ("prune_layer",),
-    "pretrained_tf": ("TFPreTrainedModel",),
+    "models.pretrained_torch": ("PreTrainedModel",),
+    "models.pruning_torch": ("prune_layer",),
+    "models.pretrained_tf": ("TFPreTrainedModel",),
 }
 
 if TYPE_CHECKING:
@@ -58,13 +58,6 @@ if TYPE_CHECKING:
     from .auto import TFAutoModelForTokenClassification as TFAutoModelForTokenClassification
     from .auto import TFAutoModelWithLMHead as TFAutoModelWithLMHead
     from .config import PretrainedConfig as PretrainedConfig
-    from .conversion import convert_tf_weight_name_to_pt_weight_name as convert_tf_weight_name_to_pt_weight_name
-    from .conversion import load_pytorch_checkpoint_in_tf2_model as load_pytorch_checkpoint_in_tf2_model
-    from .conversion import load_pytorch_model_in_tf2_model as load_pytorch_model_in_tf2_model
-    from .conversion import load_pytorch_weights_in_tf2_model as load_pytorch_weights_in_tf2_model
-    from .conversion import load_tf2_checkpoint_in_pytorch_model as load_tf2_checkpoint_in_pytorch_model
-    from .conversion import load_tf2_model_in_pytorch_model as load_tf2_model_in_pytorch_model
-    from .conversion import load_tf2_weights_in_pytorch_model as load_tf2_weights_in_pytorch_model
     from .files import CONFIG_NAME as CONFIG_NAME
     from .files import TF2_WEIGHTS_NAME as TF2_WEIGHTS_NAME
     from .files import TF_WEIGHTS_NAME as TF_WEIGHTS_NAME
@@ -72,9 +65,16 @@ if TYPE_CHECKING:
     from .files import cached_path as cached_path
     from .lazy import is_tf_available as is_tf_available
     from .lazy import is_torch_available as is_torch_available
-    from .pretrained_tf import TFPreTrainedModel as TFPreTrainedModel
-    from .pretrained_torch import PreTrainedModel as PreTrainedModel
-    from .pruning_torch import prune_layer as prune_layer
+    from .models.conversion import convert_tf_weight_name_to_pt_weight_name as convert_tf_weight_name_to_pt_weight_name
+    from .models.conversion import load_pytorch_checkpoint_in_tf2_model as load_pytorch_checkpoint_in_tf2_model
+    from .models.conversion import load_pytorch_model_in_tf2_model as load_pytorch_model_in_tf2_model
+    from .models.conversion import load_pytorch_weights_in_tf2_model as load_pytorch_weights_in_tf2_model
+    from .models.conversion import load_tf2_checkpoint_in_pytorch_model as load_tf2_checkpoint_in_pytorch_model
+    from .models.conversion import load_tf2_model_in_pytorch_model as load_tf2_model_in_pytorch_model
+    from .models.conversion import load_tf2_weights_in_pytorch_model as load_tf2_weights_in_pytorch_model
+    from .models.pretrained_tf import TFPreTrainedModel as TFPreTrainedModel
+    from .models.pretrained_torch import PreTrainedModel as PreTrainedModel
+    from .models.pruning_torch import prune_layer as prune_layer
     from .weights import LoadReport as LoadReport
 
     __version__: str

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Any, Never
 
     from .config import PretrainedConfig
-    from .pretrained_tf import TFPreTrainedModel
-    from .pretrained_torch import PreTrainedModel
+    from .models.pretrained_tf import TFPreTrainedModel
+    from .models.pretrained_torch import PreTrainedModel
 
 
 def _config_class(architecture: Architecture) -> Any:

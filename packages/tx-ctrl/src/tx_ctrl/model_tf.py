@@ -12,11 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from tx_core.attention_tf import attend, attention_bias, layer_head_masks, merge_heads, split_heads
-from tx_core.attention_tf import position_ids as positions_from_mask
-from tx_core.generation_tf import KeyValueGenerationMixin, Past, extend_past, past_length
-from tx_core.heads_tf import causal_loss
-from tx_core.layers_tf import (
+from tx_core.generation.generate_tf import KeyValueGenerationMixin, Past, extend_past, past_length
+from tx_core.models.attention_tf import attend, attention_bias, layer_head_masks, merge_heads, split_heads
+from tx_core.models.attention_tf import position_ids as positions_from_mask
+from tx_core.models.layers_tf import (
     Embedding,
     LayerNorm,
     Linear,
@@ -26,8 +25,8 @@ from tx_core.layers_tf import (
     prune_linear,
     replace_layer,
 )
-from tx_core.outputs import output
-from tx_core.pretrained_tf import (
+from tx_core.models.losses_tf import causal_loss
+from tx_core.models.pretrained_tf import (
     TFMainLayer,
     TFPreTrainedModel,
     as_rows,
@@ -35,6 +34,7 @@ from tx_core.pretrained_tf import (
     from_rows,
     input_shape,
 )
+from tx_core.outputs import output
 from tx_core.weights import WeightTable
 
 from .config import CTRL_PRETRAINED_CONFIG_ARCHIVE_MAP, CTRLConfig

@@ -12,9 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tx_core.attention_torch import attend, causal_bias, layer_head_masks, merge_heads, split_heads
-from tx_core.attention_torch import position_ids as positions_from_mask
-from tx_core.generation_torch import (
+from tx_core.generation.generate_torch import (
     KeyValueGenerationMixin,
     KeyValueMemory,
     LayerMemory,
@@ -26,8 +24,10 @@ from tx_core.generation_torch import (
     past_length,
     stack_past,
 )
-from tx_core.heads_torch import causal_loss
-from tx_core.pretrained_torch import (
+from tx_core.models.attention_torch import attend, causal_bias, layer_head_masks, merge_heads, split_heads
+from tx_core.models.attention_torch import position_ids as positions_from_mask
+from tx_core.models.losses_torch import causal_loss
+from tx_core.models.pretrained_torch import (
     PreTrainedModel,
     as_rows,
     checkpointed,

@@ -14,12 +14,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from tx_core.activations_tf import ACTIVATIONS
-from tx_core.attention_tf import attend, attention_bias, layer_head_masks, merge_heads, split_heads
-from tx_core.attention_tf import position_ids as positions_from_mask
-from tx_core.generation_tf import KeyValueGenerationMixin, Past
-from tx_core.heads_tf import causal_loss, summarize, token_loss
-from tx_core.layers_tf import (
+from tx_core.generation.generate_tf import KeyValueGenerationMixin, Past
+from tx_core.models.activations_tf import ACTIVATIONS
+from tx_core.models.attention_tf import attend, attention_bias, layer_head_masks, merge_heads, split_heads
+from tx_core.models.attention_tf import position_ids as positions_from_mask
+from tx_core.models.layers_tf import (
     Conv1D,
     Embedding,
     LayerNorm,
@@ -30,8 +29,8 @@ from tx_core.layers_tf import (
     prune_linear,
     replace_layer,
 )
-from tx_core.outputs import output
-from tx_core.pretrained_tf import (
+from tx_core.models.losses_tf import causal_loss, summarize, token_loss
+from tx_core.models.pretrained_tf import (
     TFMainLayer,
     TFPreTrainedModel,
     as_rows,
@@ -41,6 +40,7 @@ from tx_core.pretrained_tf import (
     input_shape,
     one_of,
 )
+from tx_core.outputs import output
 from tx_core.weights import WeightTable
 
 from .config import OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP, OpenAIGPTConfig

@@ -13,10 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tx_core.activations_torch import ACTIVATIONS
-from tx_core.attention_torch import attend, causal_bias, layer_head_masks, merge_heads, split_heads
-from tx_core.attention_torch import position_ids as positions_from_mask
-from tx_core.generation_torch import (
+from tx_core.generation.generate_torch import (
     KeyValueGenerationMixin,
     KeyValueMemory,
     LayerMemory,
@@ -24,8 +21,11 @@ from tx_core.generation_torch import (
     is_plain,
     linear_transposed,
 )
-from tx_core.heads_torch import causal_loss, summarize, token_loss
-from tx_core.pretrained_torch import (
+from tx_core.models.activations_torch import ACTIVATIONS
+from tx_core.models.attention_torch import attend, causal_bias, layer_head_masks, merge_heads, split_heads
+from tx_core.models.attention_torch import position_ids as positions_from_mask
+from tx_core.models.losses_torch import causal_loss, summarize, token_loss
+from tx_core.models.pretrained_torch import (
     PreTrainedModel,
     as_rows,
     checkpointed,
@@ -35,7 +35,7 @@ from tx_core.pretrained_torch import (
     input_shape,
     one_of,
 )
-from tx_core.pruning_torch import prune
+from tx_core.models.pruning_torch import prune
 from tx_core.weights import WeightTable
 
 from .config import OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP, OpenAIGPTConfig

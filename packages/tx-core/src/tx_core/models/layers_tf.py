@@ -369,7 +369,7 @@ def named_parameters(layer: Any, prefix: str = "") -> Iterator[Parameter]:
         if not layer.built:
             raise ValueError(
                 f"layer {prefix.removesuffix('.')!r} ({type(layer).__name__}) has no variables yet: "
-                "call the model on some input first, or use tx_core.layers_tf.Linear, which knows its sizes"
+                "call the model on some input first, or use tx_core.models.layers_tf.Linear, which knows its sizes"
             )
         for attribute, initialized_by, name, transposed in leaf:
             variable = getattr(layer, attribute)

@@ -19,8 +19,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from .attention_tf import allowed_to_bias, attention_bias, position_ids
-from .generation import (
+from tx_core.models.attention_tf import allowed_to_bias, attention_bias, position_ids
+from tx_core.models.layers_tf import nothing_of, products_for_xla
+
+from .options import (
     EOS,
     LENGTH,
     STOP_STRING,
@@ -36,7 +38,6 @@ from .generation import (
     generation_output,
     stop_strings,
 )
-from .layers_tf import nothing_of, products_for_xla
 
 Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run

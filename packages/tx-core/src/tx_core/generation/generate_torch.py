@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .attention_torch import attention_bias, left_padding
-from .generation import (
+from tx_core.models.attention_torch import attention_bias, left_padding
+
+from .options import (
     EOS,
     LENGTH,
     STOP_STRING,
@@ -88,7 +89,7 @@ class KeyValueMemory:
         """Begin to read the next tokens, which every layer then is given.
 
         Returns:
-            Their positions (1 or R, S), and the ``bias`` and ``is_causal`` of :func:`tx_core.attention_torch.attend`.
+            Their positions (1 or R, S), and ``bias`` and ``is_causal`` for :func:`~tx_core.models.attention_torch.attend`.
         """
         start = self.length = self.length + self._new
         stop = start + length

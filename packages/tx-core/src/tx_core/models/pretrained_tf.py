@@ -16,8 +16,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from .config import PretrainedConfig
-from .files import Source
+from tx_core.config import PretrainedConfig
+from tx_core.files import Source
+from tx_core.outputs import output
+from tx_core.weights import Array, LoadReport, Weights, WeightTable, compare
+
 from .layers_tf import (
     Module,
     Parameter,
@@ -30,7 +33,6 @@ from .layers_tf import (
     resize_vector,
     skip_initialization,
 )
-from .outputs import output
 from .pretrained import (
     check_together as check_together,
 )
@@ -49,7 +51,6 @@ from .pretrained import (
 from .pretrained import (
     one_of as one_of,
 )
-from .weights import Array, LoadReport, Weights, WeightTable, compare
 
 logger = logging.getLogger(__name__)
 

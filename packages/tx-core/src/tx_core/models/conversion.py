@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .checkpoints import ArrayInfo, open_checkpoint
-from .weights import Array, Weights
+from tx_core.checkpoints import ArrayInfo, open_checkpoint
+from tx_core.weights import Array, Weights
 
 if TYPE_CHECKING:
     from .pretrained_tf import TFPreTrainedModel

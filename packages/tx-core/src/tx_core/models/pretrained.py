@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import checkpoints
-from .checkpoints.sharded import read_index
-from .config import PretrainedConfig
-from .files import (
+from tx_core import checkpoints
+from tx_core.checkpoints.sharded import read_index
+from tx_core.config import PretrainedConfig
+from tx_core.files import (
     SAFE_WEIGHTS_NAME,
     TF2_WEIGHTS_NAME,
     TF_WEIGHTS_NAME,
@@ -23,7 +23,7 @@ from .files import (
     pinned,
     progress,
 )
-from .weights import Array, Weights, WeightTable, keras_layers
+from tx_core.weights import Array, Weights, WeightTable, keras_layers
 
 logger = logging.getLogger(__name__)
 

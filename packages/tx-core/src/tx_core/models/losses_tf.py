@@ -10,8 +10,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from tx_core.config import PretrainedConfig
+
 from .attention_tf import is_set
-from .config import PretrainedConfig
 
 Tensor = Any
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .outputs import output
+from tx_core.outputs import output
 
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]

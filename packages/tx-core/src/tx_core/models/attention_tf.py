@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from .config import PretrainedConfig
+from tx_core.config import PretrainedConfig
 
 Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .config import PretrainedConfig
+from tx_core.config import PretrainedConfig
 
 
 def _precise(logits: Tensor) -> Tensor:

@@ -15,10 +15,12 @@ import torch.utils.checkpoint
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .checkpoints.base import BFLOAT16, ArrayInfo
-from .config import PretrainedConfig
-from .files import Source
-from .outputs import output, plain
+from tx_core.checkpoints.base import BFLOAT16, ArrayInfo
+from tx_core.config import PretrainedConfig
+from tx_core.files import Source
+from tx_core.outputs import output, plain
+from tx_core.weights import LoadReport, Weights, WeightTable, compare
+
 from .pretrained import (
     check_together as check_together,
 )
@@ -36,7 +38,6 @@ from .pretrained import (
 from .pretrained import (
     one_of as one_of,
 )
-from .weights import LoadReport, Weights, WeightTable, compare
 
 logger = logging.getLogger(__name__)
 
