@@ -15,7 +15,7 @@ SPEC = ModelSpec(
         "num_labels": 4,
     },
     labels={
-        "lm": {"masked_lm_labels": "tokens"},
+        "masked-lm": {"masked_lm_labels": "tokens"},
         "pretraining": {"masked_lm_labels": "tokens", "next_sentence_label": "pair"},
     },
     # In the reference a token has as many scores as there are labels, and an answer needs two.
@@ -23,13 +23,13 @@ SPEC = ModelSpec(
     reference_keywords={"masked_lm_labels": "labels"},
     # The reference leaves the pooler out where the loss does not need it; the models of 2019 have it.
     absent_in_reference={
-        "lm": ("bert.pooler",),
+        "masked-lm": ("bert.pooler",),
         "token-classification": ("bert.pooler",),
         "question-answering": ("bert.pooler",),
     },
     new_heads={"sequence-classification": ("classifier",), "question-answering": ("qa_outputs",)},
     without_gradient={
-        "lm": ("bert.pooler",),
+        "masked-lm": ("bert.pooler",),
         "token-classification": ("bert.pooler",),
         "question-answering": ("bert.pooler",),
     },

@@ -26,7 +26,7 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def inputs_of(crossed: bool) -> dict[str, np.ndarray[Any, Any]]:
-    inputs = {**SPEC.inputs("lm"), "labels": SPEC.make_labels("lm")["masked_lm_labels"]}
+    inputs = {**SPEC.inputs("masked-lm"), "labels": SPEC.make_labels("masked-lm")["masked_lm_labels"]}
     if crossed:
         inputs["encoder_hidden_states"] = np.random.default_rng(3).standard_normal((3, 9, 32)).astype(np.float32)
         inputs["encoder_attention_mask"] = (np.arange(9) < np.array([[9], [4], [6]])).astype(np.int64)

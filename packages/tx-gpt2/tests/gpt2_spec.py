@@ -15,13 +15,13 @@ SPEC = ModelSpec(
     zero_token_types=False,
     any_axes=True,
     batch_axes={"past": 1},
-    labels={"lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
+    labels={"causal-lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
     # The reference keeps keys and values in an object of its own, and scores the last position, padding or not.
     reference_options={"use_cache": False},
     reference_inputs={"double-heads": {"mc_token_ids": [6, 4, 1]}},
     not_in_reference=(("tf", "double-heads"),),  # it takes no labels and no rows without choices
     new_heads={"double-heads": ("multiple_choice_head",)},
-    output_heads=("lm", "double-heads"),
+    output_heads=("causal-lm", "double-heads"),
     without_gradient={"double-heads": ("multiple_choice_head",)},
     max_positions="n_positions",
     activation="activation_function",

@@ -17,7 +17,7 @@ class TestGeneration(GenerationSuite):
     backend = TFBackend()
 
     def fresh(self) -> Any:
-        return self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied(n_positions=200)))
+        return self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied(n_positions=200)))
 
     @pytest.mark.parametrize("kind", ["run", "step", "step without XLA"])
     def test_traced_once_for_all_lengths(self, kind: str) -> None:
@@ -137,7 +137,7 @@ class TestGeneration(GenerationSuite):
             self.generate(ids, seed=7, generator=generator, **options)
 
     def test_half_precision(self) -> None:
-        model = self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied()), dtype="bfloat16")
+        model = self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()), dtype="bfloat16")
         ids, _ = self.prompts()
         result = self.generate(ids, model=model, max_new_tokens=6, eos_token_id=(), jit_compile=False)
         scores = self.backend.call(model, {"input_ids": result.sequences[:, :-1]}).logits[:, 5:]

@@ -13,11 +13,11 @@ SPEC = ModelSpec(
     },
     zero_token_types=False,
     any_axes=True,
-    labels={"lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
+    labels={"causal-lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
     # The reference scores the last position, padding or not.
     reference_inputs={"double-heads": {"mc_token_ids": [6, 4, 1]}},
     new_heads={"double-heads": ("multiple_choice_head",)},
-    output_heads=("lm", "double-heads"),
+    output_heads=("causal-lm", "double-heads"),
     without_gradient={"double-heads": ("multiple_choice_head",)},
     max_positions="n_positions",
     activation="afn",

@@ -11,10 +11,11 @@ Only the wanted architecture is imported, and this package imports none by itsel
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from importlib.metadata import EntryPoint
 
 GROUP = "tx.architectures"
@@ -23,25 +24,109 @@ GROUP = "tx.architectures"
 PUBLISHED = ("bert", "openai-gpt", "gpt2", "transfo-xl", "xlnet", "xlm", "roberta", "distilbert", "ctrl")
 
 
+class Task(StrEnum):
+    """What the class of a model is for."""
+
+    BASE = "base"
+    PRETRAINING = "pretraining"
+    MASKED_LM = "masked-lm"
+    CAUSAL_LM = "causal-lm"
+    DOUBLE_HEADS = "double-heads"
+    NEXT_SENTENCE = "next-sentence"
+    SEQUENCE_CLASSIFICATION = "sequence-classification"
+    TOKEN_CLASSIFICATION = "token-classification"
+    MULTIPLE_CHOICE = "multiple-choice"
+    QUESTION_ANSWERING = "question-answering"
+
+
 @dataclass(frozen=True)
 class Architecture:
-    """What a package offers, as dotted names ("tx_bert.config:BertConfig") that are imported when they are used.
+    """What a package offers, declared once. Classes are found by their names, and imported when they are used.
 
     Attributes:
+        package: the package's module, ``__package__``.
         model_type: the value of `model_type` in `config.json`, and the name of the entry point.
-        config: the configuration class.
-        tokenizer: the tokenizer class.
-        torch, tf: the model class per task: "base", "pretraining", "lm", "sequence-classification",
-            "token-classification", "question-answering", "multiple-choice", "next-sentence".
-        weights: the weight table.
+        name: what its classes' names begin with: "Bert" of `BertConfig`, `BertTokenizer`, `TFBertModel`.
+        prefix: the attribute under which a model with a head holds the bare model, and what published names of
+            parameters begin with.
+        tasks: what a class is for, and how its name goes on: `{Task.BASE: "Model"}`.
+        published: published name -> repository on the hub.
+        also: module -> further names that the package offers.
     """
 
+    package: str
     model_type: str
-    config: str
-    tokenizer: str
-    torch: Mapping[str, str] = field(default_factory=dict)
-    tf: Mapping[str, str] = field(default_factory=dict)
-    weights: str = ""
+    name: str
+    prefix: str
+    tasks: Mapping[Task, str]
+    published: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def config(self) -> str:
+        """The configuration class, as a dotted name for `load`."""
+        return f"{self.package}.config:{self.name}Config"
+
+    @property
+    def tokenizer(self) -> str:
+        """The tokenizer class, as a dotted name for `load`."""
+        return f"{self.package}.tokenizer:{self.name}Tokenizer"
+
+    @property
+    def weights(self) -> str:
+        """The weight table, as a dotted name for `load`."""
+        return f"{self.package}.weights:WEIGHTS"
+
+    @property
+    def torch(self) -> dict[Task, str]:
+        """Task -> PyTorch class, as a dotted name for `load`."""
+        return {task: f"{self.package}.model_torch:{self.name}{end}" for task, end in self.tasks.items()}
+
+    @property
+    def tf(self) -> dict[Task, str]:
+        """Task -> Keras class, as a dotted name for `load`."""
+        return {task: f"{self.package}.model_tf:TF{self.name}{end}" for task, end in self.tasks.items()}
+
+    def exports(self) -> dict[str, tuple[str, ...]]:
+        """Module -> names that the package offers from it, for `tx_core.lazy.attach`."""
+        models = [self.name + end for end in (*self.tasks.values(), "PreTrainedModel")]
+        found = {
+            "config": [f"{self.name}Config"],
+            "tokenizer": [f"{self.name}Tokenizer"],
+            "model_torch": models,
+            "model_tf": [f"TF{name}" for name in (*models, f"{self.name}MainLayer")],
+        }
+        for module, names in self.also.items():
+            found.setdefault(module, []).extend(names)
+        return {module: tuple(sorted(names)) for module, names in found.items()}
+
+    def archive_map(self, file: str) -> dict[str, str]:
+        """Published name -> URL of a file of its repository."""
+        return {name: f"https://huggingface.co/{repo}/resolve/main/{file}" for name, repo in self.published.items()}
+
+    def archive_maps(self) -> dict[str, dict[str, str]]:
+        """The maps that the package offers under the names of 2019, for `tx_core.lazy.attach`."""
+        from .files import CONFIG_NAME, TF2_WEIGHTS_NAME, WEIGHTS_NAME
+
+        name = self.model_type.replace("-", "_").upper()
+        return {
+            f"{name}_PRETRAINED_CONFIG_ARCHIVE_MAP": self.archive_map(CONFIG_NAME),
+            f"{name}_PRETRAINED_MODEL_ARCHIVE_MAP": self.archive_map(WEIGHTS_NAME),
+            f"TF_{name}_PRETRAINED_MODEL_ARCHIVE_MAP": self.archive_map(TF2_WEIGHTS_NAME),
+        }
+
+    def class_attributes(self, weights_name: str) -> dict[str, object]:
+        """What the record says of model classes, by the attributes' names.
+
+        Args:
+            weights_name: the file that holds the weights of published models.
+        """
+        return {
+            "config_class": load(self.config),
+            "base_model_prefix": self.prefix,
+            "weight_table": load(self.weights),
+            "pretrained_model_archive_map": self.archive_map(weights_name),
+        }
 
 
 def _entry_points() -> dict[str, EntryPoint]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 
-from .architecture import PUBLISHED, Architecture, find, installed, load
+from .architecture import PUBLISHED, Architecture, Task, find, installed, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any, Never
 
@@ -72,6 +72,10 @@ def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) ->
     return find(model_type), path
 
 
+# A language model of either kind, as the Auto classes of 2019 took it.
+_LANGUAGE_MODELS = (Task.CAUSAL_LM, Task.MASKED_LM)
+
+
 def _no_instances(cls: type[object]) -> Never:
     raise TypeError(
         f"{cls.__name__} has no instances: use {cls.__name__}.from_pretrained(pretrained_model_name_or_path)"
@@ -124,26 +128,27 @@ class AutoTokenizer:
         return tokenizer.from_pretrained(pretrained_model_name_or_path, *inputs, **kwargs)
 
 
-def _model_class(architecture: Architecture, framework: str, task: str, asked_by: str) -> Any:
-    classes: Mapping[str, str] = getattr(architecture, framework)
-    if task not in classes:
-        names = ", ".join(dotted.partition(":")[2] for dotted in classes.values()) or "none"
-        raise ValueError(f"{architecture.model_type!r} has no class for {asked_by} (task {task!r}); it has {names}")
-    return load(classes[task])
+def _model_class(architecture: Architecture, framework: str, tasks: Sequence[Task], asked_by: str) -> Any:
+    classes: Mapping[Task, str] = getattr(architecture, framework)
+    for task in tasks:
+        if task in classes:
+            return load(classes[task])
+    names = ", ".join(dotted.partition(":")[2] for dotted in classes.values()) or "none"
+    raise ValueError(f"{architecture.model_type!r} has no class for {asked_by} (task {tasks[0]!s}); it has {names}")
 
 
 class _AutoModel:
     """What the Auto classes of both frameworks share."""
 
     _framework = ""
-    _task = ""
+    _tasks: tuple[Task, ...] = ()
 
     def __init__(self) -> None:
         _no_instances(type(self))
 
     @classmethod
     def _from_config(cls, config: PretrainedConfig, **kwargs: Any) -> Any:
-        return _model_class(find(config.model_type), cls._framework, cls._task, cls.__name__)(config, **kwargs)
+        return _model_class(find(config.model_type), cls._framework, cls._tasks, cls.__name__)(config, **kwargs)
 
     @classmethod
     def _from_pretrained(
@@ -158,7 +163,7 @@ class _AutoModel:
             architecture, path = _resolve(pretrained_model_name_or_path if config is None else config, kwargs)
             if path is not None:
                 kwargs["config"] = path  # the file is here: the model need not ask for it again
-        model = _model_class(architecture, cls._framework, cls._task, cls.__name__)
+        model = _model_class(architecture, cls._framework, cls._tasks, cls.__name__)
         return model.from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
 
 
@@ -217,70 +222,70 @@ class _TFAutoModel(_AutoModel):
 class AutoModel(_TorchAutoModel):
     """The bare model, of any architecture that is installed, in PyTorch."""
 
-    _task = "base"
+    _tasks = (Task.BASE,)
 
 
 class AutoModelForPreTraining(_TorchAutoModel):
     """The model with the heads of its pretraining, of any architecture that is installed, in PyTorch."""
 
-    _task = "pretraining"
+    _tasks = (Task.PRETRAINING, *_LANGUAGE_MODELS)
 
 
 class AutoModelWithLMHead(_TorchAutoModel):
     """The model with a language modelling head, of any architecture that is installed, in PyTorch."""
 
-    _task = "lm"
+    _tasks = _LANGUAGE_MODELS
 
 
 class AutoModelForSequenceClassification(_TorchAutoModel):
     """The model with a head for classifying sequences, of any architecture that is installed, in PyTorch."""
 
-    _task = "sequence-classification"
+    _tasks = (Task.SEQUENCE_CLASSIFICATION,)
 
 
 class AutoModelForTokenClassification(_TorchAutoModel):
     """The model with a head for classifying tokens, of any architecture that is installed, in PyTorch."""
 
-    _task = "token-classification"
+    _tasks = (Task.TOKEN_CLASSIFICATION,)
 
 
 class AutoModelForQuestionAnswering(_TorchAutoModel):
     """The model with a head for extractive question answering, of any architecture that is installed, in PyTorch."""
 
-    _task = "question-answering"
+    _tasks = (Task.QUESTION_ANSWERING,)
 
 
 class TFAutoModel(_TFAutoModel):
     """The bare model, of any architecture that is installed, in TensorFlow."""
 
-    _task = "base"
+    _tasks = (Task.BASE,)
 
 
 class TFAutoModelForPreTraining(_TFAutoModel):
     """The model with the heads of its pretraining, of any architecture that is installed, in TensorFlow."""
 
-    _task = "pretraining"
+    _tasks = (Task.PRETRAINING, *_LANGUAGE_MODELS)
 
 
 class TFAutoModelWithLMHead(_TFAutoModel):
     """The model with a language modelling head, of any architecture that is installed, in TensorFlow."""
 
-    _task = "lm"
+    _tasks = _LANGUAGE_MODELS
 
 
 class TFAutoModelForSequenceClassification(_TFAutoModel):
     """The model with a head for classifying sequences, of any architecture that is installed, in TensorFlow."""
 
-    _task = "sequence-classification"
+    _tasks = (Task.SEQUENCE_CLASSIFICATION,)
 
 
 class TFAutoModelForTokenClassification(_TFAutoModel):
     """The model with a head for classifying tokens, of any architecture that is installed, in TensorFlow."""
 
-    _task = "token-classification"
+    _tasks = (Task.TOKEN_CLASSIFICATION,)
 
 
 class TFAutoModelForQuestionAnswering(_TFAutoModel):
     """The model with a head for extractive question answering, of any architecture that is installed, in TensorFlow."""
 
-    _task = "question-answering"
+    _tasks = (Task.QUESTION_ANSWERING,)

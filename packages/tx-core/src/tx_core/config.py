@@ -3,8 +3,7 @@
 An architecture declares its fields under their published names and checks them in `validate`:
 
     @dataclass(init=False, eq=False, repr=False)
-    class GPT2Config(PretrainedConfig):
-        model_type = "gpt2"
+    class GPT2Config(PretrainedConfig, architecture=ARCHITECTURE):
         aliases = {"hidden_size": "n_embd"}
 
         vocab_size: int = 50257
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Literal, Self, overload
 
+    from .architecture import Architecture
     from .files import Source
 else:
 
@@ -229,8 +229,11 @@ class PretrainedConfig:
     tie_word_embeddings: bool = True
     pruned_heads: dict[int, list[int]] = field(default_factory=dict)
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, architecture: Architecture | None = None) -> None:
         super().__init_subclass__()
+        if architecture is not None:
+            cls.model_type = architecture.model_type
+            cls.pretrained_config_archive_map = architecture.archive_map("config.json")
         for alias, name in cls.aliases.items():
             setattr(cls, alias, _alias(name))
 

@@ -5,6 +5,8 @@ A package lists its public names per module and hands the list to `attach`:
     EXPORTS = {"config": ("BertConfig",), "model_torch": ("BertModel",), "model_tf": ("TFBertModel",)}
     __getattr__, __dir__ = attach(__name__, EXPORTS)
 
+An architecture's record has the list: `attach(__name__, ARCHITECTURE.exports(), ARCHITECTURE.archive_maps())`.
+
 The file of a module tells what it needs: `*_torch` needs PyTorch, `*_tf` needs TensorFlow with Keras 3, others nothing.
 """
 
@@ -22,6 +24,9 @@ _FRAMEWORKS = {
     "_torch": ("PyTorch", ("torch",), "torch"),
     "_tf": ("TensorFlow", ("tensorflow", "keras"), "tf"),
 }
+
+
+_NONE: dict[str, object] = {}
 
 
 def is_torch_available() -> bool:
@@ -101,7 +106,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def attach(
-    package: str, exports: Mapping[str, Sequence[str]]
+    package: str, exports: Mapping[str, Sequence[str]], constants: Mapping[str, object] = _NONE
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Make the module functions `__getattr__` and `__dir__` (PEP 562) of a package that exports names lazily.
 
@@ -113,11 +118,12 @@ def attach(
     Args:
         package: the package's `__name__`; its distribution has the same name with hyphens.
         exports: the public names per module, the module's name relative to the package.
+        constants: public names that stand in no module -> what they are.
 
     Raises:
         ValueError: a name is exported twice, or is that of a module too.
     """
-    owners: dict[str, str] = {}
+    owners: dict[str, str] = dict.fromkeys(constants, "")
     for module, names in exports.items():
         for name in names:
             if name in owners or name in exports:
@@ -144,6 +150,8 @@ def attach(
             from importlib.metadata import version
 
             value: object = version(package.replace("_", "-"))
+        elif name in constants:
+            value = constants[name]
         elif name in owners:
             from importlib import import_module
 

@@ -1,20 +1,13 @@
-"""What this package offers, for `tx_core.architecture.find("ctrl")` and the Auto classes."""
+"""What this package offers: read by the Auto classes, by ``import tx_ctrl`` and by the classes themselves."""
 
-from __future__ import annotations
-
-from tx_core.architecture import Architecture
-
-_TASKS = {
-    "base": "CTRLModel",
-    "lm": "CTRLLMHeadModel",
-    "pretraining": "CTRLLMHeadModel",
-}
+from tx_core.architecture import Architecture, Task
 
 ARCHITECTURE = Architecture(
+    package="tx_ctrl",
     model_type="ctrl",
-    config="tx_ctrl.config:CTRLConfig",
-    tokenizer="tx_ctrl.tokenizer:CTRLTokenizer",
-    torch={task: f"tx_ctrl.model_torch:{name}" for task, name in _TASKS.items()},
-    tf={task: f"tx_ctrl.model_tf:TF{name}" for task, name in _TASKS.items()},
-    weights="tx_ctrl.weights:WEIGHTS",
+    name="CTRL",
+    prefix="transformer",
+    tasks={Task.BASE: "Model", Task.CAUSAL_LM: "LMHeadModel"},
+    published={"ctrl": "Salesforce/ctrl"},
+    also={"tokenizer": ("CONTROL_CODES",)},
 )

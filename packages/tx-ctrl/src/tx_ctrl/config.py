@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 from tx_core.config import PretrainedConfig, check_divisible, check_not_negative, check_positive, check_probability
 
-# Published name -> URL of its configuration.
-CTRL_PRETRAINED_CONFIG_ARCHIVE_MAP: dict[str, str] = {
-    "ctrl": "https://huggingface.co/Salesforce/ctrl/resolve/main/config.json",
-}
+from .architecture import ARCHITECTURE
 
 
 @dataclass(init=False, eq=False, repr=False)
-class CTRLConfig(PretrainedConfig):
+class CTRLConfig(PretrainedConfig, architecture=ARCHITECTURE):
     """The sizes of a CTRL model; the defaults are those of the published one.
 
     Attributes:
@@ -36,14 +33,12 @@ class CTRLConfig(PretrainedConfig):
         ValueError: a value is impossible; the message names it.
     """
 
-    model_type = "ctrl"
     aliases = {  # noqa: RUF012 - an annotation would make it a field
         "hidden_size": "n_embd",
         "max_position_embeddings": "n_positions",
         "num_attention_heads": "n_head",
         "num_hidden_layers": "n_layer",
     }
-    pretrained_config_archive_map = CTRL_PRETRAINED_CONFIG_ARCHIVE_MAP
 
     vocab_size: int = 246534
     n_positions: int = 256

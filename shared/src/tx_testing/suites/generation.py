@@ -42,7 +42,7 @@ class VariedModel:
 
     def varied(self, **config: Any) -> Path:
         """A random model whose layers and positions have so much effect that its text varies."""
-        source: Path = self.backend.randomised(self.spec, "lm", tie_word_embeddings=False, **config)
+        source: Path = self.backend.randomised(self.spec, "causal-lm", tie_word_embeddings=False, **config)
         folder = source.with_name(f"{source.name}-varied")
 
         def strengthen(arrays: dict[str, Array]) -> None:
@@ -57,7 +57,7 @@ class VariedModel:
         folder = str(self.varied(**config))
         key = f"{self.backend.name} {folder}"
         if key not in self._models:
-            self._models[key] = self.backend.model_class(self.spec, "lm").from_pretrained(folder)
+            self._models[key] = self.backend.model_class(self.spec, "causal-lm").from_pretrained(folder)
         return self._models[key]
 
     def prompts(self) -> tuple[Array, Array]:
@@ -125,7 +125,7 @@ class GenerationSuite(VariedModel, Suite):
         np.testing.assert_array_equal(again.argmax(-1), text[:, 6:])
 
     def test_pruned_model(self) -> None:
-        model = self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied()))
+        model = self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()))
         model.prune_heads({0: [1], 1: [0, 2]})
         ids, _ = self.prompts()
         result = self.generate(ids, model=model, max_new_tokens=5, eos_token_id=())
@@ -161,7 +161,7 @@ class GenerationSuite(VariedModel, Suite):
         assert result.stop_reasons == ("eos",) * 4
 
     def test_ends_of_the_configuration(self) -> None:
-        model = self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied()))
+        model = self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()))
         model.config.eos_token_id, model.config.pad_token_id = self.ends(), 2
         ids, _ = self.prompts()
         found = self.generate(ids, model=model, max_new_tokens=10)
@@ -215,7 +215,7 @@ class GenerationSuite(VariedModel, Suite):
 
     def test_overflow_stays_in_its_row(self) -> None:
         """A token whose vector is no number spoils the text that holds it, and no other."""
-        model = self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied()))
+        model = self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()))
         table = self.backend.embedding(model.get_input_embeddings())
         table[7] = np.nan
         self.backend.set_embedding(model.get_input_embeddings(), table)
@@ -548,7 +548,7 @@ class GenerationSuite(VariedModel, Suite):
         """Whatever mode the model is in, which is the same afterwards."""
         if self.backend.name != "torch":
             pytest.skip("does not apply: the mode is an argument of the call in Keras")
-        model = self.backend.model_class(self.spec, "lm").from_pretrained(str(self.varied())).train()
+        model = self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied())).train()
         next(model.children()).training = False
         modes = [module.training for module in model.modules()]
         ids, _ = self.prompts()

@@ -26,7 +26,7 @@ class GenerationBothSuite(VariedModel, Suite):
         """The same model in TensorFlow."""
         folder = str(self.varied())
         if folder not in self._twins:
-            self._twins[folder] = self.tf.model_class(self.spec, "lm").from_pretrained(folder)
+            self._twins[folder] = self.tf.model_class(self.spec, "causal-lm").from_pretrained(folder)
         return self._twins[folder]
 
     @pytest.mark.parametrize("padded", [False, True], ids=["", "padded"])

@@ -70,7 +70,7 @@ class GenerationReferenceSuite(VariedModel, Suite):
         requests = [
             {
                 "key": f"{key}, padded" if padded else key,
-                "class": self.spec.class_names()["lm"],
+                "class": self.spec.class_names()["causal-lm"],
                 "load": folder,
                 "mask": padded,
                 "options": {"max_new_tokens": 10, "do_sample": False, "pad_token_id": PAD, **self.options(key)},

@@ -10,8 +10,8 @@ from .base import Suite
 
 # What a Keras class takes beside the PyTorch one's arguments.
 KERAS_ONLY = frozenset({"training", "kwargs", "dtype", "name"})
-# What a PyTorch class takes beside the Keras one's: its fused kernels can be told of causality in place of a bias.
-TORCH_ONLY = frozenset({"is_causal"})
+# What a PyTorch class takes beside the Keras one's: Keras computes padding.
+TORCH_ONLY = frozenset({"skip_padding"})
 
 
 def classes_of(module: str) -> list[ast.ClassDef]:

@@ -62,7 +62,7 @@ class PastTFModelSuite(TFModelSuite):
                 assert_close(found["past"], whole["past"], 1e-5, "past")
 
     def test_past_of_padded_sentences(self) -> None:
-        model, inputs = self.shared("lm"), self.spec.inputs("lm")
+        model, inputs = self.shared("causal-lm"), self.spec.inputs("causal-lm")
         ids, mask = inputs["input_ids"][:, ::-1].copy(), inputs["attention_mask"][:, ::-1].copy()
         whole = self.run(model, {"input_ids": ids, "attention_mask": mask})["logits"]
         past = model(ids[:, :5], attention_mask=mask[:, :5]).past
@@ -87,7 +87,7 @@ class PastTFModelSuite(TFModelSuite):
         assert "past" in model(ids, use_cache=True)._fields
 
     def test_one_trace_continues_any_length(self) -> None:
-        model, ids = self.shared("lm"), self.spec.inputs("lm")["input_ids"]
+        model, ids = self.shared("causal-lm"), self.spec.inputs("causal-lm")["input_ids"]
         past = tf.TensorSpec((2, None, 4, None, 8), tf.float32)
         signature = [tf.TensorSpec((None, None), tf.int64), (past, past)]
 
@@ -103,8 +103,8 @@ class PastTFModelSuite(TFModelSuite):
 
     def test_language_model_learns(self) -> None:
         """Compile and fit; what ``predict`` returns is the model's scores, for batches of different sizes too."""
-        model = self.model("lm", **dict.fromkeys(self.spec.dropouts, 0.0))
-        inputs, _ = self._dataset("lm")
+        model = self.model("causal-lm", **dict.fromkeys(self.spec.dropouts, 0.0))
+        inputs, _ = self._dataset("causal-lm")
         ids = inputs["input_ids"]
         model.compile(
             optimizer=keras.optimizers.Adam(5e-3), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -17,7 +17,7 @@ from torch import nn
 from tx_core.weights import WeightsError
 
 from .model_common import FILES, FLAGS, SAME, Backend, ModelSuite, edited, read_safetensors, write_safetensors
-from .spec import Array, ModelSpec, assert_close, leaves, load
+from .spec import SEQUENCE, Array, ModelSpec, assert_close, at_tokens, leaves, load
 
 
 class TorchBackend(Backend):
@@ -299,12 +299,74 @@ class TorchModelSuite(ModelSuite):
         for name, value in exact.items():
             assert_close(found[name].float().numpy(), value, 0.1, name)
 
+    # --- padding
+
+    def test_padding_is_skipped(self, task: str) -> None:
+        """Layers see tokens alone; what comes of those is the same, and states are zero elsewhere."""
+        model, inputs = self.model(task), self.tensors(task)
+        mask = self.spec.inputs(task)["attention_mask"]
+        flipped = {name: t.flip(-1) if t.shape == mask.shape else t for name, t in inputs.items()}
+        seen: list[torch.Size] = []
+        base = model.base_model
+        hook = base.get_submodule(f"{base.blocks}.0").register_forward_hook(lambda *call: seen.append(call[2][0].shape))
+        for batch in (inputs, flipped):
+            outputs = []
+            for skip in (True, False):
+                with torch.no_grad():
+                    outputs.append(
+                        leaves(self.backend.named(model(**batch, output_hidden_states=True, skip_padding=skip)))
+                    )
+            present = batch["attention_mask"].numpy()
+            for name, value in outputs[1].items():
+                assert_close(at_tokens(outputs[0][name], present), at_tokens(value, present), 1e-6, name)
+            for name in (n for n in outputs[0] if n.startswith("hidden_states")):
+                states = outputs[0][name].reshape(*present.shape, -1)
+                assert not states[present == 0].any(), name
+        hook.remove()
+        width = base.config.hidden_size
+        assert seen[::2] == [(int(mask.sum()), width)] * 2
+        assert seen[1::2] == [(len(mask.reshape(-1, SEQUENCE)), SEQUENCE, width)] * 2
+
+    def test_gradients_without_padding(self, task: str) -> None:
+        model = self.model(task, **dict.fromkeys(self.spec.dropouts, 0.0)).train()
+        inputs = {**self.spec.inputs(task), **self.spec.make_labels(task)}
+        if len(inputs) == len(self.spec.inputs(task)):
+            return  # without a loss, the gradients of whatever stands at padded places would count
+        found = []
+        for skip in (True, False):
+            model.skip_padding = skip
+            model.zero_grad()
+            found.append(self.backend.gradients(model, inputs))
+        assert not model.skip_padding
+        for name, gradient in found[1].items():
+            assert (gradient is None) == (found[0][name] is None), name
+            if gradient is not None:
+                assert_close(found[0][name], gradient, SAME, name)
+
+    def test_losses_of_padding_are_those_of_the_whole_model(self, task: str) -> None:
+        """Labels at padding that are not to be ignored count as ever, and so does padding among an answer's places."""
+        inputs = {**self.spec.inputs(task), **self.spec.make_labels(task)}
+        labels = [name for name in inputs if name not in self.spec.inputs(task)]
+        if not labels:
+            return
+        for name in labels:
+            inputs[name] = np.maximum(inputs[name], 0)
+        for flip in (False, True):
+            if flip:
+                size = inputs["attention_mask"].shape
+                inputs = {n: a[..., ::-1].copy() if a.shape == size else a for n, a in inputs.items()}
+            wanted = self.run(self.shared(task), inputs, skip_padding=False)
+            found = self.run(self.shared(task), inputs)
+            for name in (each for each in wanted if each.endswith("loss")):
+                assert_close(found[name], wanted[name], 1e-6, name)
+
     # --- compilation
 
     @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
     def test_trace(self, task: str) -> None:
         """torch.jit.trace with ``torchscript=True``: plain tuples, cloned ties, and other shapes than those traced."""
         model = self.model(task, torchscript=True)
+        model.skip_padding = False  # as in a graph, which is for any number of tokens
         inputs = self.tensors(task)
         output = model(**inputs)
         assert type(output) is tuple
@@ -362,6 +424,7 @@ class TorchModelSuite(ModelSuite):
 
     def test_compile_without_graph_breaks(self, task: str) -> None:
         model = self.model(task)
+        model.skip_padding = False  # as in a graph, which is for any number of tokens
         torch._dynamo.reset()
         compiled = torch.compile(model, fullgraph=True, backend="eager")
         inputs = self.tensors(task, labels=True)
@@ -375,6 +438,7 @@ class TorchModelSuite(ModelSuite):
 
     def test_compiled_once_for_all_sizes(self, task: str) -> None:
         model = self.model(task)
+        model.skip_padding = False  # as in a graph, which is for any number of tokens
         torch._dynamo.reset()
         compiled = torch.compile(model, fullgraph=True, dynamic=True, backend="eager")
         inputs = self.tensors(task)

@@ -21,7 +21,8 @@ CHOICES = 3
 # Task → keyword of a label → what it holds.
 LABELS: dict[str, dict[str, str]] = {
     "base": {},
-    "lm": {"labels": "tokens"},
+    "masked-lm": {"labels": "tokens"},
+    "causal-lm": {"labels": "tokens"},
     "pretraining": {"labels": "tokens", "next_sentence_label": "pair"},
     "sequence-classification": {"labels": "classes"},
     "token-classification": {"labels": "token classes"},
@@ -55,7 +56,7 @@ class ModelSpec:
             newly initialised, ``{"sequence-classification": ("classifier",)}``.
         output_heads: tasks whose models have output embeddings tied to the input's.
         zero_init: configuration fields that, set to 0, make every weight start at exactly 0 or 1.
-        without_gradient: task → prefixes of parameters that its loss does not depend on, ``{"lm": ("bert.pooler",)}``.
+        without_gradient: task → prefixes of parameters that its loss does not depend on, ``{"masked-lm": ("pooler",)}``.
         cross_attention: whether the base model can be a decoder with cross-attention.
         max_positions: the configuration field of the longest sequence; None if there is no limit.
         activation: the configuration field of the activation function; None if it is fixed.
@@ -80,7 +81,7 @@ class ModelSpec:
     any_axes: bool = False
     batch_axes: Mapping[str, int] = field(default_factory=dict)
     new_heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    output_heads: tuple[str, ...] = ("lm", "pretraining")
+    output_heads: tuple[str, ...] = ("masked-lm", "causal-lm", "pretraining")
     zero_init: tuple[str, ...] = ("initializer_range",)
     without_gradient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cross_attention: bool = False
@@ -173,6 +174,21 @@ def trimmed(array: Array, length: int, *, left: bool = False) -> Array:
         if size == SEQUENCE:
             start = SEQUENCE - length if left else 0
             array = np.take(array, range(start, start + length), axis=axis)
+    return array
+
+
+def at_tokens(array: Array, mask: Array) -> Array:
+    """An output, (B, S, …) or (…, B, N, S, D) for the mask (B, S), with zeros where there is no token.
+
+    What a model gives for padding is nobody's business. Other outputs, and all where nothing is padded, are as they are.
+    """
+    rows = mask.reshape(-1, SEQUENCE)
+    if array.shape[: mask.ndim] == mask.shape:
+        return np.where(mask.reshape(*mask.shape, *[1] * (array.ndim - mask.ndim)) > 0, array, 0)
+    if array.shape[:2] == rows.shape:
+        return np.where(rows.reshape(*rows.shape, *[1] * (array.ndim - 2)) > 0, array, 0)
+    if array.ndim == 5 and (array.shape[1], array.shape[3]) == rows.shape:  # past
+        return np.where(rows[None, :, None, :, None] > 0, array, 0)
     return array
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tx_core.models.attention_torch import attention_bias, left_padding
+from tx_core.models.forward_torch import ForwardContext, LayerContext
 
 from .options import (
     EOS,
@@ -89,7 +90,7 @@ class KeyValueMemory:
         """Begin to read the next tokens, which every layer then is given.
 
         Returns:
-            Their positions (1 or R, S), and ``bias`` and ``is_causal`` for :func:`~tx_core.models.attention_torch.attend`.
+            Their positions (1 or R, S), and the ``bias`` and ``is_causal`` of :class:`LayerContext`.
         """
         start = self.length = self.length + self._new
         stop = start + length
@@ -172,39 +173,6 @@ class LayerMemory:
             assert tensor is not None
             used = tensor.narrow(2, 0, length)
             used[changed] = used[sources]
-
-
-# What an attention layer takes: keys and values (B, N, P, D), a pair or one tensor (2, …); or a memory to write to.
-Past = Tensor | tuple[Tensor, Tensor] | LayerMemory
-
-
-def extend_past(past: Past | None, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values (B, N, S, D) with those of the past before them: (B, N, K, D)."""
-    if past is None:
-        return key, value
-    if isinstance(past, LayerMemory):
-        return past.extend(key, value)
-    return torch.cat((past[0], key), -2), torch.cat((past[1], value), -2)
-
-
-def past_length(past: Sequence[Tensor] | None, layers: int) -> int:
-    """The number of tokens P of a ``past``: per layer keys and values, (2, B, N, P, D).
-
-    Raises:
-        ValueError: if it is not of that form.
-    """
-    if past is None:
-        return 0
-    if len(past) != layers or any(len(each) != 2 or each[0].dim() != 4 for each in past):
-        raise ValueError(
-            f"past must hold the keys and values of each of {layers} layers, (2, batch, heads, tokens, head width)"
-        )
-    return past[0][0].shape[-2]
-
-
-def stack_past(presents: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, ...]:
-    """Keys and values of every layer as models return them, each (2, B, N, K, D)."""
-    return tuple(torch.stack(present) for present in presents)
 
 
 def is_plain(model: nn.Module, kinds: Sequence[type[nn.Module]]) -> bool:
@@ -697,26 +665,57 @@ class GenerationMixin:
         return run.result(found)
 
 
-class KeyValueGenerationMixin(GenerationMixin):
-    """``generate`` for a ``transformer``, whose ``_decode`` reads tokens into a memory, and an ``lm_head``."""
+class KeyValueGeneration(GenerationMixin):
+    """``generate`` for a model whose layers remember keys and values.
 
-    transformer: Any
-    lm_head: Any
+    The bare model says what the first layer reads (``embed``), which layers follow (``blocks``) and what becomes of the
+    last one's states (``finish``). A layer may have a ``step``, a fast form of its ``forward`` for single tokens, which
+    holds for layers that consist of the kinds of modules listed in ``plain``.
+    """
+
+    base_model: Any
+    get_output_embeddings: Any
 
     def _max_positions(self) -> int | None:
-        return int(self.config.n_positions)
+        return int(self.config.max_position_embeddings)
 
     def _begin(self, prompt: Tensor, mask: Tensor | None, total: int, **inputs: Any) -> tuple[Tensor, Memory]:
-        memory = KeyValueMemory(len(self.transformer.h), total, mask, prompt.device, self._max_positions())
+        layers = self.config.num_hidden_layers
+        memory = KeyValueMemory(layers, total, mask, prompt.device, self._max_positions())
         return self._continue(prompt, memory), memory
 
     def _continue(self, tokens: Tensor, memory: Any) -> Tensor:
         if tokens.dim() == 1:
             tokens = tokens[:, None]
-        states = self.transformer._decode(tokens, memory)
+        base, length = self.base_model, tokens.shape[1]
+        dtype = base.get_input_embeddings().weight.dtype
+        positions, bias, is_causal = memory.next(length, dtype)
+        states = base.embed(ForwardContext(self.config, tokens, None, None, None, positions, length))
+        if memory.steps is None:
+            memory.steps = steps(base, memory)
+        if memory.steps and length == 1:
+            states = states[:, 0]
+            for step in memory.steps:
+                states = step(states, bias)
+            return self.score(base.finish(states), memory)
+        for layer, past in zip(base.get_submodule(base.blocks), memory.layers, strict=True):
+            states = layer(states, LayerContext(bias, is_causal, past=past))[0]
+        return self.score(base.finish(states[:, -1]), memory)
+
+    def score(self, states: Tensor, memory: Any) -> Tensor:
+        """The scores (R, V) of the next token, of the last one's states (R, H)."""
+        head = self.get_output_embeddings()
         if memory.plain_head is None:
-            memory.plain_head = is_plain(self.lm_head, (nn.Linear,))
+            memory.plain_head = is_plain(head, (nn.Linear,))
         if memory.plain_head:
-            return linear(states, self.lm_head.weight, self.lm_head.bias)
-        logits: Tensor = self.lm_head(states)
+            return linear(states, head.weight, head.bias)
+        logits: Tensor = head(states)
         return logits
+
+
+def steps(base: Any, memory: KeyValueMemory) -> list[Step]:
+    """What reads a single token fast, layer by layer; empty where a layer is not what its class says."""
+    layers = base.get_submodule(base.blocks)
+    if not is_plain(layers, (nn.ModuleList, *base.plain)):
+        return []
+    return [layer.step(past) for layer, past in zip(layers, memory.layers, strict=True)]

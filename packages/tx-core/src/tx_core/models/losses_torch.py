@@ -81,31 +81,3 @@ def span_loss(start_logits: Tensor, end_logits: Tensor, start_positions: Tensor,
         positions = positions.reshape(-1).clamp(min=0)
         losses.append(token_loss(logits, torch.where(positions >= length, -100, positions)))
     return (losses[0] + losses[1]) / 2
-
-
-def summarize(hidden_states: Tensor, kind: str, index: Tensor | None, attention_mask: Tensor | None) -> Tensor:
-    """One vector a sequence: its last or first token's, the mean of all, or the one at an index. Padding is left out.
-
-    Args:
-        hidden_states: (B, S, H).
-        kind: ``last``, ``first``, ``mean`` or ``cls_index``.
-        index: (B,), positions, for ``cls_index``; the last token's by default.
-        attention_mask: (B, S), 1 for tokens, 0 for padding; None for no padding.
-
-    Returns:
-        (B, H).
-    """
-    batch, length = hidden_states.shape[:2]
-    if attention_mask is None or attention_mask.dim() != 2:
-        attention_mask = torch.ones(batch, length, dtype=torch.long, device=hidden_states.device)
-    present = (attention_mask[:, -length:] > 0).long().expand(batch, -1)  # with a past, the mask covers that too
-    if kind == "mean":
-        weights = present[:, :, None].to(hidden_states.dtype)
-        return (hidden_states * weights).sum(1) / weights.sum(1).clamp(min=1)
-    if index is None or kind != "cls_index":
-        # The last of equal values wins where positions are added, the first where they are taken away.
-        steps = torch.arange(length, device=hidden_states.device)
-        index = (present * (steps + 1 if kind != "first" else length - steps)).argmax(-1)
-    elif index.shape != (batch,):
-        raise ValueError(f"the index of the token to classify must have shape ({batch},), not {tuple(index.shape)}")
-    return hidden_states.gather(1, index.long()[:, None, None].expand(batch, 1, hidden_states.shape[2]))[:, 0]

@@ -205,29 +205,3 @@ def write_h5(path: Path, class_name: str, arrays: Mapping[str, Callable[[], Arra
     # Keras calls a TFBertForMaskedLM tf_bert_for_masked_lm.
     model_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", f"TF{class_name}").lower()
     checkpoints.write_keras_h5(path, keras_layers(published, table, model_name))
-
-
-def chosen(argument: bool | None, default: bool) -> bool:
-    """An argument of a call, or the configuration's value where it is not given."""
-    return default if argument is None else argument
-
-
-def one_of(**spellings: Any) -> Any:
-    """The value of an argument that has two names; None if it is not given.
-
-    Raises:
-        ValueError: if it is given under both.
-    """
-    given = {name: value for name, value in spellings.items() if value is not None}
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} are two names of one argument: give one of them")
-    for value in given.values():  # not next(iter(…)), which the compiler of torch 2.4 cannot follow
-        return value
-    return None
-
-
-def check_together(**values: Any) -> None:
-    """Raise ValueError if only some of the arguments that belong together are given."""
-    given = [name for name, value in values.items() if value is not None]
-    if given and len(given) < len(values):
-        raise ValueError(f"{' and '.join(values)} belong together, but only {' and '.join(given)} is given")

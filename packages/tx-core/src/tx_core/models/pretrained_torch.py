@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,22 +10,18 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 import torch
-import torch.utils.checkpoint
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from tx_core.architecture import Architecture
 from tx_core.checkpoints.base import BFLOAT16, ArrayInfo
 from tx_core.config import PretrainedConfig
-from tx_core.files import Source
+from tx_core.files import WEIGHTS_NAME, Source
 from tx_core.outputs import output, plain
 from tx_core.weights import LoadReport, Weights, WeightTable, compare
 
-from .pretrained import (
-    check_together as check_together,
-)
-from .pretrained import (
-    chosen as chosen,
-)
+from .forward_torch import make_positions
+from .layers_torch import Conv1D
 from .pretrained import (
     heads_left,
     loading_bar,
@@ -35,9 +30,6 @@ from .pretrained import (
     save_model,
     weight_files,
 )
-from .pretrained import (
-    one_of as one_of,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +37,16 @@ logger = logging.getLogger(__name__)
 class PreTrainedModel(nn.Module):
     """Base of all PyTorch models.
 
-    A concrete model states, as class attributes, its ``config_class``, ``base_model_prefix``, ``weight_table`` and, if
-    it has parameters that a file of the bare model lacks, ``new_heads``: chains of groups of parameter names in the
-    order of the forward pass (see :func:`tx_core.weights.compare`). A subclass that users write needs none of this; the
-    modules it adds are newly initialised when a file does not have them.
+    The class that an architecture's models share is given its record, ``class CTRLPreTrainedModel(PreTrainedModel,
+    architecture=ARCHITECTURE)``. A model of the architecture says ``published=True``: its parameters are those of the
+    weight table, and what a file may lack is ``new_heads``, chains of groups of parameter names in the order of the
+    forward pass (see :func:`tx_core.weights.compare`). A subclass that users write needs none of this; the modules it
+    adds are newly initialised when a file does not have them.
+
+    Attributes:
+        words: in a bare model, the attribute path of its input embeddings.
+        blocks: the attribute path of its layers.
+        attention: the attribute path, within a layer, of the attention whose heads can be removed.
     """
 
     config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
@@ -56,8 +54,22 @@ class PreTrainedModel(nn.Module):
     weight_table: ClassVar[WeightTable]
     new_heads: ClassVar[tuple[tuple[str, ...], ...]] = ()
     pretrained_model_archive_map: ClassVar[Mapping[str, str]] = {}
+    words: ClassVar[str] = ""
+    blocks: ClassVar[str] = ""
+    attention: ClassVar[str] = ""
+    make_positions = staticmethod(make_positions)
 
     config: Any
+    _published_class: ClassVar[bool] = False
+
+    def __init_subclass__(
+        cls, architecture: Architecture | None = None, published: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._published_class = published
+        if architecture is not None:
+            for name, value in architecture.class_attributes(WEIGHTS_NAME).items():
+                setattr(cls, name, value)
 
     def __init__(self, config: PretrainedConfig) -> None:
         super().__init__()
@@ -69,6 +81,7 @@ class PreTrainedModel(nn.Module):
         config.validate()
         self.config = config
         self._outermost = True
+        self._skip_padding = True
 
     # -- shape of the model ----------------------------------------
 
@@ -94,21 +107,43 @@ class PreTrainedModel(nn.Module):
         ids = [[7, 6, 0, 0, 1], [1, 2, 3, 0, 0], [0, 0, 0, 4, 5]]
         return {"input_ids": torch.tensor(ids, device=self.device)}
 
+    @property
+    def skip_padding(self) -> bool:
+        """Whether padding is left out of the computation. It is unless this, or the argument of a call, is False.
+
+        The bare model then goes on with the real tokens of a batch alone. That needs an ``attention_mask`` (B, S) whose
+        values are known, no head mask, no past, no encoder's states, and no attentions to be returned. Results at real
+        tokens are the same; returned states are zero at the others. Hooks on layers see (tokens, H), not (B, S, H).
+        Padding is computed after all where a loss or an answer depends on it: in question answering, and with labels
+        for padding that are not -100.
+        """
+        return self.base_model._skip_padding
+
+    @skip_padding.setter
+    def skip_padding(self, value: bool) -> None:
+        self.base_model._skip_padding = value
+
     def num_parameters(self, only_trainable: bool = False) -> int:
         """Number of parameters, tied ones counted once."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
 
     def get_input_embeddings(self) -> nn.Module:
         """The layer that turns token ids into vectors."""
-        if self.base_model is self:
-            raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
-        return self.base_model.get_input_embeddings()
+        owner, name = self._words_owner()
+        found: nn.Module = getattr(owner, name)
+        return found
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the layer that turns token ids into vectors."""
-        if self.base_model is self:
+        owner, name = self._words_owner()
+        setattr(owner, name, value)
+
+    def _words_owner(self) -> tuple[nn.Module, str]:
+        base = self.base_model
+        if not base.words:
             raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
-        self.base_model.set_input_embeddings(value)
+        path, _, name = base.words.rpartition(".")
+        return base.get_submodule(path), name
 
     def get_output_embeddings(self) -> nn.Linear | None:
         """The layer that scores the vocabulary; None if the model has none."""
@@ -124,14 +159,23 @@ class PreTrainedModel(nn.Module):
         return embeddings
 
     def _output_bias(self) -> tuple[nn.Module, str] | None:
-        """Module and attribute of the bias over the vocabulary, where it is no part of the output embeddings."""
-        return None
+        """Module and attribute of the bias over the vocabulary, if there is one: the output embeddings' by default."""
+        decoder = self.get_output_embeddings()
+        return None if decoder is None or decoder.bias is None else (decoder, "bias")
 
     # -- initialisation and tying ----------------------------------------
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Initialise one module's own parameters as the original code does. Given by the architecture."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how its weights are initialised")
+        """Initialise one module's own parameters; an architecture whose original code differs has its own.
+
+        Weights are normal with ``config.initializer_range``, normalisations the identity, biases 0.
+        """
+        if isinstance(module, nn.Linear | nn.Embedding | Conv1D):
+            module.weight.data.normal_(mean=0.0, std=self.config.initializer_range)
+        elif isinstance(module, nn.LayerNorm):
+            module.weight.data.fill_(1.0)
+        if (bias := module._parameters.get("bias")) is not None:
+            bias.data.zero_()
 
     def init_weights(self) -> None:
         """Initialise all weights and tie those that are shared. Every model calls it at the end of its constructor."""
@@ -238,8 +282,8 @@ class PreTrainedModel(nn.Module):
         name_or_path = pretrained_model_name_or_path or ""
         source = Source.take(kwargs)
         resolved, kwargs, source = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
-        # A class that names its new heads takes all else from the file: no memory is filled that is overwritten next.
-        with _without_memory() if "new_heads" in vars(cls) else nullcontext():
+        # A published class takes all but its new heads from the file: no memory is filled that is overwritten next.
+        with _without_memory() if cls._published_class else nullcontext():
             model = cls(resolved, *model_args, **kwargs)
         if state_dict is not None:
             weights = Weights(_StateDict(state_dict), cls.weight_table, model._own_names(), "the given state_dict")
@@ -276,7 +320,7 @@ class PreTrainedModel(nn.Module):
         own = {name: tensor for name, tensor in self._stored().items() if self._published(name) not in tied}
         names = {self._published(name): name for name in own}
         shapes = {full: tuple(own[name].shape) for full, name in names.items()}
-        users_base = None if "new_heads" in vars(type(self)) else self.base_model_prefix
+        users_base = None if self._published_class else self.base_model_prefix
         report, origin = compare(weights, shapes, self.weight_table, self.new_heads, tied, users_base)
         with torch.no_grad():
             sizes = {full: own[names[full]].nbytes for full in report.loaded}
@@ -391,8 +435,11 @@ class PreTrainedModel(nn.Module):
             self.base_model._prune_layer(layer, torch.tensor(kept, device=self.device))
 
     def _prune_layer(self, layer: int, kept: Tensor) -> None:
-        """Keep the heads at the given positions of a layer. Given by the architecture."""
-        raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
+        """Keep the heads at the given positions of a layer."""
+        if not self.attention:
+            raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
+        attention: Any = self.get_submodule(f"{self.blocks}.{layer}.{self.attention}")
+        attention.prune(kept)
 
     def gradient_checkpointing_enable(self) -> None:
         """Recompute each layer in the backward pass rather than keep what it computed.
@@ -414,17 +461,17 @@ class PreTrainedModel(nn.Module):
 
     # -- output ----------------------------------------
 
-    def _output(self, name: str, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
+    def _output(self, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
         """The named tuple of a forward pass, without the fields that are None; plain for TorchScript.
 
         Args:
-            rest: the bare model's output, whose hidden states and attentions are passed on.
+            rest: the bare model's output, of which what is not its own result is passed on.
         """
         names = getattr(type(rest), "_fields", ())
-        for field in ("hidden_states", "attentions"):
+        for field in ("past", "hidden_states", "attentions"):
             if field in names:
                 fields[field] = getattr(rest, field)
-        outputs = output(name, **fields)
+        outputs = output(f"{type(self).__name__}Output", **fields)
         return plain(outputs) if self.config.torchscript and self._outermost else outputs
 
 
@@ -511,104 +558,3 @@ def _dtype(dtype: torch.dtype | str | None) -> torch.dtype:
             f"dtype must be a floating-point type such as 'float32', 'bfloat16' or 'float16', not {dtype!r}"
         )
     return found
-
-
-# -- parts of a forward pass that every architecture needs ----------------------------------------
-
-
-def input_shape(
-    input_ids: Tensor | None,
-    inputs_embeds: Tensor | None,
-    vocab_size: int,
-    max_positions: int | None = None,
-    attention_mask: Tensor | None = None,
-    past_length: int = 0,
-) -> tuple[int, int, torch.device]:
-    """Check what a model is called with; returns batch size, sequence length and device.
-
-    Args:
-        input_ids: (B, S). inputs_embeds: (B, S, H); exactly one of the two.
-        vocab_size: token ids must be below it.
-        max_positions: how many positions the model knows, if that is limited.
-        attention_mask: its last axis must be as long as past and sequence together.
-        past_length: number of tokens seen before.
-
-    Raises:
-        ValueError: naming the argument, what it is and what it should be.
-    """
-    if (input_ids is None) == (inputs_embeds is None):
-        raise ValueError("give either input_ids or inputs_embeds" + ("" if input_ids is None else ", not both"))
-    given, name, rank = (input_ids, "input_ids", 2) if input_ids is not None else (inputs_embeds, "inputs_embeds", 3)
-    assert given is not None
-    if given.dim() != rank:
-        wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
-        raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
-    batch, length = given.shape[:2]
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined]
-        return batch, length, given.device
-    if max_positions is not None and past_length + length > max_positions:
-        raise ValueError(
-            f"the sequence has {past_length + length} tokens, but the model knows only {max_positions} positions: "
-            "truncate it, or split it"
-        )
-    if attention_mask is not None and attention_mask.shape[-1] != past_length + length:
-        raise ValueError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}, but there are {past_length + length} tokens"
-        )
-    # On an accelerator the comparison would wait for all work that is queued.
-    if input_ids is not None and input_ids.device.type == "cpu" and input_ids.numel():
-        low, high = int(input_ids.min()), int(input_ids.max())
-        if low < 0 or high >= vocab_size:
-            wrong = low if low < 0 else high
-            raise ValueError(f"input_ids holds {wrong}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
-    return batch, length, given.device
-
-
-def as_rows(input_ids: Tensor | None, *others: Tensor | None) -> tuple[torch.Size | None, list[Tensor | None]]:
-    """Token ids of any rank, (…, S), as (B, S), and so what comes with them.
-
-    Returns:
-        The axes before S, which :func:`from_rows` gives back to the outputs, None if there is nothing to be done; and
-        the inputs.
-    """
-    inputs = [input_ids, *others]
-    if input_ids is None or input_ids.dim() in (0, 2):
-        return None, inputs
-    return input_ids.shape[:-1], [None if x is None else x.reshape(-1, x.shape[-1]) for x in inputs]
-
-
-def from_rows(x: Tensor, axes: torch.Size | None) -> Tensor:
-    """(B, …) → (axes, …), see :func:`as_rows`."""
-    return x if axes is None else x.reshape(*axes, *x.shape[1:])
-
-
-def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> int:
-    """The number of choices C of multiple-choice inputs, (B, C, S) or (B, C, S, H)."""
-    given, rank = (input_ids, 3) if input_ids is not None else (inputs_embeds, 4)
-    if given is None or given.dim() != rank:
-        found = None if given is None else tuple(given.shape)
-        raise ValueError(f"multiple-choice inputs must have shape (batch, choices, sequence), not {found}")
-    return given.shape[1]
-
-
-def flatten_choices(x: Tensor | None) -> Tensor | None:
-    """(B, C, …) → (B·C, …)."""
-    return None if x is None else x.flatten(0, 1)
-
-
-def checkpointed(stack: nn.Module, layer: nn.Module) -> Callable[..., Any]:
-    """The layer, or in training with gradient checkpointing the layer recomputed in the backward pass."""
-    if stack.gradient_checkpointing and stack.training:
-        return functools.partial(torch.utils.checkpoint.checkpoint, layer, use_reentrant=False)
-    return layer
-
-
-def prune_linear(layer: nn.Linear, index: Tensor, dim: int = 0) -> nn.Linear:
-    """A linear layer with only the given outputs (``dim`` 0) or inputs (``dim`` 1)."""
-    weight = layer.weight.detach().index_select(dim, index).clone()
-    pruned = nn.Linear(weight.shape[1], weight.shape[0], layer.bias is not None, device="meta")
-    pruned.weight = nn.Parameter(weight, requires_grad=layer.weight.requires_grad)
-    if layer.bias is not None:
-        bias = layer.bias.detach().clone() if dim == 1 else layer.bias.detach().index_select(0, index).clone()
-        pruned.bias = nn.Parameter(bias, requires_grad=layer.bias.requires_grad)
-    return pruned

@@ -1,4 +1,4 @@
-"""The sinusoidal positions of CTRL, for both frameworks."""
+"""Sinusoidal positions, for both frameworks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ import numpy as np
 def frequencies(width: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """How far each angle turns from one position to the next, in radians: (width / 2,), from 1 down to about 1/10000.
 
-    Source: Salesforce's ``transformer.py``, which then has all sines first and all cosines after them.
+    Source: Vaswani et al. 2017, §3.5. What has all sines first and all cosines after them is the models' own matter.
     """
     return 10000.0 ** (-2.0 * np.arange(width // 2) / width)
