@@ -6,46 +6,24 @@ Shapes: B batch, S sequence, P past, K keys (P + S), H hidden size, N heads, D h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from tx_core.generation.generate_tf import KeyValueGenerationMixin, Past, extend_past, past_length
-from tx_core.models.attention_tf import attend, attention_bias, layer_head_masks, merge_heads, split_heads
-from tx_core.models.attention_tf import position_ids as positions_from_mask
-from tx_core.models.layers_tf import (
-    Embedding,
-    LayerNorm,
-    Linear,
-    Module,
-    ModuleList,
-    OutputEmbedding,
-    prune_linear,
-    replace_layer,
-)
-from tx_core.models.losses_tf import causal_loss
-from tx_core.models.pretrained_tf import (
-    TFMainLayer,
-    TFPreTrainedModel,
-    as_rows,
-    chosen,
-    from_rows,
-    input_shape,
-)
-from tx_core.outputs import output
-from tx_core.weights import WeightTable
+from tx_core.generation.generate_tf import KeyValueGeneration
+from tx_core.models.forward_tf import ForwardContext, LayerContext, LayerOutput
+from tx_core.models.heads_tf import CausalLM
+from tx_core.models.layers_tf import Embedding, LayerNorm, Linear, Module, ModuleList, OutputEmbedding
+from tx_core.models.positions import frequencies
+from tx_core.models.pretrained_tf import TFBareModel, TFMainLayer, TFPreTrainedModel
+from tx_core.models.pruning_tf import kept_columns, prune_linear
 
-from .config import CTRL_PRETRAINED_CONFIG_ARCHIVE_MAP, CTRLConfig
-from .positions import frequencies
-from .weights import WEIGHTS
+from .architecture import ARCHITECTURE
+from .config import CTRLConfig
 
 Tensor = Any
-
-TF_CTRL_PRETRAINED_MODEL_ARCHIVE_MAP: dict[str, str] = {
-    name: url.replace("config.json", "tf_model.h5") for name, url in CTRL_PRETRAINED_CONFIG_ARCHIVE_MAP.items()
-}
 
 
 class TFCTRLMultiHeadAttention(Module):
@@ -60,28 +38,16 @@ class TFCTRLMultiHeadAttention(Module):
         self.Wv = Linear(config.n_embd, width, std, name="Wv")
         self.dense = Linear(width, config.n_embd, std, name="dense")
 
-    def call(
-        self,
-        hidden_states: Tensor,
-        bias: Tensor | None,
-        head_mask: Tensor | None,
-        past: Past | None = None,
-        need_weights: bool = False,
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        query = split_heads(self.Wq(hidden_states), self.num_heads)  # (B, N, S, D)
-        key = split_heads(self.Wk(hidden_states), self.num_heads)
-        value = split_heads(self.Wv(hidden_states), self.num_heads)
-        present = ops.stack((key, value))  # (2, B, N, S, D)
-        context, weights = attend(query, key, value, bias, head_mask, None, need_weights, past=past)
-        return self.dense(merge_heads(context)), weights, present
+    def call(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
+        query, key, value = self.Wq(hidden_states), self.Wk(hidden_states), self.Wv(hidden_states)  # (B, S, N·D)
+        attended, weights, present = context.attend(query, key, value, self.num_heads)
+        return self.dense(attended), weights, present
 
     def prune(self, kept: np.ndarray[Any, Any]) -> None:
         """Keep only the given heads, numbered as they are now."""
-        width = self.Wq.out_features // self.num_heads  # D
-        index = (kept[:, None] * width + np.arange(width)).flatten()
-        prune_linear(self.Wq, index)
-        prune_linear(self.Wk, index)
-        prune_linear(self.Wv, index)
+        index = kept_columns(kept, self.Wq.out_features // self.num_heads)
+        for each in (self.Wq, self.Wk, self.Wv):
+            prune_linear(each, index)
         prune_linear(self.dense, index, dim=1)
         self.num_heads = len(kept)
 
@@ -106,17 +72,8 @@ class TFCTRLEncoderLayer(Module):
         self.dropout1 = keras.layers.Dropout(config.resid_pdrop, name="dropout1")
         self.dropout2 = keras.layers.Dropout(config.resid_pdrop, name="dropout2")
 
-    def call(
-        self,
-        hidden_states: Tensor,
-        bias: Tensor | None,
-        head_mask: Tensor | None,
-        past: Past | None = None,
-        need_weights: bool = False,
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        attended, weights, present = self.multi_head_attention(
-            self.layernorm1(hidden_states), bias, head_mask, past=past, need_weights=need_weights
-        )
+    def call(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
+        attended, weights, present = self.multi_head_attention(self.layernorm1(hidden_states), context=context)
         hidden_states = hidden_states + self.dropout1(attended)
         fed = self.layernorm2(hidden_states)
         for part in self.ffn:
@@ -124,14 +81,13 @@ class TFCTRLEncoderLayer(Module):
         return hidden_states + self.dropout2(fed), weights, present
 
 
-class TFCTRLMainLayer(TFMainLayer):
+class TFCTRLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
-    config_class = CTRLConfig
+    words, blocks, attention = "w", "h", "multi_head_attention"
 
     def __init__(self, config: CTRLConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.config = config
+        super().__init__(config, **kwargs)
         width, std = config.n_embd, config.initializer_range
         self.w = Embedding(config.vocab_size, width, std, name="w")
         self.dropout = keras.layers.Dropout(config.embd_pdrop, name="dropout")
@@ -139,107 +95,21 @@ class TFCTRLMainLayer(TFMainLayer):
         self.layernorm = LayerNorm(width, config.layer_norm_epsilon, name="layernorm")
         self.frequencies = frequencies(width)
 
-    def get_input_embeddings(self) -> Any:
-        return self.w
-
-    def set_input_embeddings(self, value: Any) -> None:
-        replace_layer(self, "w", value)
-
-    def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
-        self.h[layer].multi_head_attention.prune(kept)
-
     def _positions(self, position_ids: Tensor) -> Tensor:
         """Sines, then cosines: (B, S) → (B, S, H). In float64, as published: angles are large at late positions."""
-        angles = ops.expand_dims(ops.cast(position_ids, "float64"), -1) * ops.convert_to_tensor(self.frequencies)
+        angles = ops.cast(ops.expand_dims(position_ids, -1), "float64") * ops.convert_to_tensor(self.frequencies)
         return ops.cast(ops.concatenate((ops.sin(angles), ops.cos(angles)), axis=-1), self.compute_dtype)
 
-    def call(
-        self,
-        input_ids: Tensor | None = None,
-        past: Sequence[Tensor] | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        head_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        use_cache: bool | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        training: bool | None = None,
-    ) -> tuple[Tensor, ...]:
-        """As :meth:`TFCTRLModel.call`."""
-        config = self.config
-        axes, (input_ids, attention_mask, token_type_ids, position_ids) = as_rows(
-            input_ids, attention_mask, token_type_ids, position_ids
-        )
-        before = past_length(past, config.n_layer)
-        _, length = input_shape(input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask, before)
-        if position_ids is None:
-            position_ids = positions_from_mask(attention_mask, length, before + length)
-        bias = attention_bias(attention_mask, True, length, before + length, self.compute_dtype)
-        hidden_states = self.w(input_ids) if inputs_embeds is None else inputs_embeds
-        if token_type_ids is not None:
-            hidden_states = hidden_states + self.w(token_type_ids)
-        hidden_states = self.dropout(hidden_states * config.n_embd**0.5 + self._positions(position_ids))
+    def embed(self, context: ForwardContext) -> Tensor:
+        """What the first layer reads: (B, S, H). Token types are tokens whose embeddings are added."""
+        words = context.words(self.w)
+        if context.token_type_ids is not None:
+            words = words + self.w(context.token_type_ids)
+        return self.dropout(words * self.config.n_embd**0.5 + self._positions(context.position_ids))
 
-        need_states = chosen(output_hidden_states, config.output_hidden_states)
-        need_weights = chosen(output_attentions, config.output_attentions)
-        head_masks = layer_head_masks(head_mask, config, self.compute_dtype)
-        all_hidden_states, all_attentions, presents = [hidden_states], [], []
-        for i, layer in enumerate(self.h):
-            hidden_states, weights, present = layer(
-                hidden_states, bias, head_masks[i], past=None if past is None else past[i], need_weights=need_weights
-            )
-            all_hidden_states.append(hidden_states)
-            all_attentions.append(weights)
-            presents.append(present)
-        hidden_states = all_hidden_states[-1] = self.layernorm(hidden_states)
-        return output(
-            "CTRLModelOutput",
-            last_hidden_state=from_rows(hidden_states, axes),
-            past=extend_past(past, presents) if chosen(use_cache, config.use_cache) else None,
-            hidden_states=tuple(from_rows(x, axes) for x in all_hidden_states) if need_states else None,
-            attentions=tuple(from_rows(x, axes) for x in all_attentions) if need_weights else None,
-        )
-
-    def _decode(
-        self, input_ids: Tensor, position_ids: Tensor, bias: Tensor, memory: Sequence[Past] | None
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Read the next tokens (B, S), after those of the memory. For ``generate``.
-
-        Returns:
-            The last token's state (B, H), and per layer the keys and values of the new tokens, (2, B, N, S, D).
-        """
-        hidden_states = self.w(input_ids) * self.config.n_embd**0.5 + self._positions(position_ids)
-        presents = []
-        for i, layer in enumerate(self.h):
-            hidden_states, _, present = layer(hidden_states, bias, None, past=None if memory is None else memory[i])
-            presents.append(present)
-        return self.layernorm(hidden_states[:, -1]), tuple(presents)
-
-
-class TFCTRLPreTrainedModel(TFPreTrainedModel):
-    """What all CTRL models share: the configuration and the weight table."""
-
-    config: CTRLConfig
-    config_class = CTRLConfig
-    base_model_prefix = "transformer"
-    weight_table: ClassVar[WeightTable] = WEIGHTS
-    pretrained_model_archive_map = TF_CTRL_PRETRAINED_MODEL_ARCHIVE_MAP
-
-
-class TFCTRLModel(TFCTRLPreTrainedModel):
-    """The bare model.
-
-    Returns ``(last_hidden_state (B, S, H), past)`` and, if asked for, ``hidden_states`` and ``attentions``.
-    """
-
-    new_heads = ()
-
-    def __init__(self, config: CTRLConfig, **kwargs: Any) -> None:
-        super().__init__(config, **kwargs)
-        self.transformer = TFCTRLMainLayer(config, name="transformer")
-        self.init_weights()
+    def finish(self, hidden_states: Tensor) -> Tensor:
+        """What the last layer's states become."""
+        return self.layernorm(hidden_states)
 
     def call(
         self,
@@ -277,80 +147,50 @@ class TFCTRLModel(TFCTRLPreTrainedModel):
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, past and sequence are longer
                 than ``n_positions``, or a shape does not fit.
         """
-        return self.transformer(
+        context = ForwardContext.of(
+            self,
             input_ids,
-            past,
+            inputs_embeds,
             attention_mask,
             token_type_ids,
             position_ids,
             head_mask,
-            inputs_embeds,
+            past,
+            causal=True,
+            any_axes=True,
             use_cache=use_cache,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
         )
+        return self._output(**context.through(self, self.h, self.embed(context), self.finish))
 
 
-class TFCTRLLMHeadModel(KeyValueGenerationMixin, TFCTRLPreTrainedModel):
+class TFCTRLPreTrainedModel(TFPreTrainedModel, architecture=ARCHITECTURE):
+    """What all CTRL models share."""
+
+    config: CTRLConfig
+
+
+class TFCTRLModel(TFBareModel, TFCTRLPreTrainedModel, published=True):
+    """The bare model.
+
+    Returns ``(last_hidden_state (B, S, H), past)`` and, if asked for, ``hidden_states`` and ``attentions``.
+    """
+
+    main = TFCTRLMainLayer
+
+
+class TFCTRLLMHeadModel(KeyValueGeneration, CausalLM, TFCTRLPreTrainedModel, published=True):
     """CTRL with a language model head; the weights are the word embeddings, the bias its own."""
 
+    bare = TFCTRLMainLayer
     # A bias alone, which a file of the bare model lacks.
     new_heads = (("lm_head.bias",),)
 
     def __init__(self, config: CTRLConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
-        self.transformer = TFCTRLMainLayer(config, name="transformer")
-        self.lm_head = OutputEmbedding(
-            config.n_embd, config.vocab_size, config.initializer_range, use_bias=True, name="lm_head"
-        )
+        self.lm_head = OutputEmbedding(config.n_embd, config.vocab_size, config.initializer_range, True, name="lm_head")
         self.init_weights()
 
     def get_output_embeddings(self) -> OutputEmbedding:
         return self.lm_head
-
-    def _output_bias(self) -> tuple[OutputEmbedding, str]:
-        return self.lm_head, "bias"
-
-    def call(
-        self,
-        input_ids: Tensor | None = None,
-        past: Sequence[Tensor] | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        head_mask: Tensor | None = None,
-        labels: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        use_cache: bool | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        training: bool | None = None,
-    ) -> tuple[Tensor, ...]:
-        """As :meth:`TFCTRLModel.call`.
-
-        Args:
-            labels: (B, S), usually the input ids, each to be predicted from those before it; -100 and -1 are ignored.
-
-        Returns:
-            ``(loss, logits (B, S, vocabulary), past, …)``; the loss only with labels.
-        """
-        outputs = self.transformer(
-            input_ids,
-            past,
-            attention_mask,
-            token_type_ids,
-            position_ids,
-            head_mask,
-            inputs_embeds,
-            use_cache=use_cache,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-        )
-        logits = self.lm_head(outputs[0])
-        return self._output(
-            "CTRLLMHeadModelOutput",
-            loss=None if labels is None else causal_loss(logits, labels),
-            logits=logits,
-            past=outputs[1] if chosen(use_cache, self.config.use_cache) else None,
-            rest=outputs,
-        )

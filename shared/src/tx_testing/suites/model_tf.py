@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tx_core.models.layers_tf import named_parameters
+from tx_core.models.variables_tf import named_parameters
 
 from .model_common import FLAGS, SAME, Backend, ModelSuite
 from .spec import Array, ModelSpec, assert_close, leaves, load

@@ -56,7 +56,7 @@ class ModelSpec:
             newly initialised, ``{"sequence-classification": ("classifier",)}``.
         output_heads: tasks whose models have output embeddings tied to the input's.
         zero_init: configuration fields that, set to 0, make every weight start at exactly 0 or 1.
-        without_gradient: task → prefixes of parameters that its loss does not depend on, ``{"masked-lm": ("pooler",)}``.
+        without_gradient: task → prefixes of parameters that its loss does not depend on.
         cross_attention: whether the base model can be a decoder with cross-attention.
         max_positions: the configuration field of the longest sequence; None if there is no limit.
         activation: the configuration field of the activation function; None if it is fixed.
@@ -180,7 +180,7 @@ def trimmed(array: Array, length: int, *, left: bool = False) -> Array:
 def at_tokens(array: Array, mask: Array) -> Array:
     """An output, (B, S, …) or (…, B, N, S, D) for the mask (B, S), with zeros where there is no token.
 
-    What a model gives for padding is nobody's business. Other outputs, and all where nothing is padded, are as they are.
+    What a model gives for padding is nobody's business. Other outputs are as they are.
     """
     rows = mask.reshape(-1, SEQUENCE)
     if array.shape[: mask.ndim] == mask.shape:

@@ -20,7 +20,10 @@ import numpy as np
 from keras import ops
 
 from tx_core.models.attention_tf import allowed_to_bias, attention_bias, position_ids
-from tx_core.models.layers_tf import nothing_of, products_for_xla
+from tx_core.models.forward_tf import ForwardContext, LayerContext
+from tx_core.models.layers_tf import nothing_of
+from tx_core.models.pretrained_tf import part
+from tx_core.models.switches_tf import products_for_xla
 
 from .options import (
     EOS,
@@ -44,9 +47,6 @@ Size = Any  # an int, or a scalar tensor where the size is not known before the 
 
 # Turns the scores (R, V) of the next token into others, given the tokens so far (R, S), -1 for padding.
 Processor = Callable[[Tensor, IntArray], Tensor]
-
-# What an attention layer takes: keys and values (B, N, P, D), a pair or one tensor (2, …).
-Past = Tensor | tuple[Tensor, Tensor]
 
 SMALLEST_MEMORY = 64
 
@@ -127,28 +127,6 @@ def _reorderer() -> Any:
             variable.assign(ops.slice_update(variable, (0, 0, 0, 0), moved))
 
     return reorder
-
-
-def past_length(past: Sequence[Tensor] | None, layers: int) -> Size:
-    """The number of tokens P of a ``past``: per layer keys and values, (2, B, N, P, D).
-
-    Raises:
-        ValueError: if it is not of that form.
-    """
-    if past is None:
-        return 0
-    if len(past) != layers or any(len(each.shape) != 5 or each.shape[0] != 2 for each in past):
-        raise ValueError(
-            f"past must hold the keys and values of each of {layers} layers, (2, batch, heads, tokens, head width)"
-        )
-    return ops.shape(past[0])[-2]
-
-
-def extend_past(past: Sequence[Tensor] | None, presents: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Keys and values (2, B, N, S, D) of every layer with those of the past before them: each (2, B, N, P + S, D)."""
-    if past is None:
-        return tuple(presents)
-    return tuple(ops.concatenate(pair, axis=-2) for pair in zip(past, presents, strict=True))
 
 
 # -- scores of the next token ------------------------------------------------------------------------------------------
@@ -628,8 +606,8 @@ class _Compiled:
         def read(ids: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
             length = ops.shape(ids)[1]
             bias = attention_bias(mask, True, length, length, model.compute_dtype)
-            state, presents = model.transformer._decode(ids, position_ids(mask, length, length), bias, None)
-            return model.lm_head(state), presents
+            state, presents = model.read(ids, position_ids(mask, length, length), bias, None)
+            return model.score(state), presents
 
         def proceed(tokens: Tensor, start: Tensor, allowed: Tensor, padding: Tensor, memory: Any) -> tuple[Tensor, Any]:
             # The memory holds the tokens before `start`; what is behind them is not to be attended to, the token is.
@@ -638,7 +616,7 @@ class _Compiled:
             bias = allowed_to_bias(ops.expand_dims(attended, (1, 2)), model.compute_dtype)
             # Rows that have ended would run on to positions that the model does not know.
             positions = ops.minimum(start - padding, last)
-            state, presents = model.transformer._decode(tokens, positions, bias, memory)
+            state, presents = model.read(tokens, positions, bias, memory)
             # XLA writes to a memory where it is if all that reads it comes before; otherwise it copies it. So the
             # place to write to is made to depend on the result.
             place = (0, 0, start + ops.cast(nothing_of(state[0, 0]), "int32"), 0)
@@ -646,7 +624,7 @@ class _Compiled:
                 (ops.slice_update(keys, place, present[0]), ops.slice_update(values, place, present[1]))
                 for (keys, values), present in zip(memory, presents, strict=True)
             )
-            return model.lm_head(state), written
+            return model.score(state), written
 
         def step(tokens: Tensor, start: Tensor, allowed: Tensor, padding: Tensor, memory: Any) -> Tensor:
             held = tf.nest.map_structure(ops.convert_to_tensor, memory)
@@ -683,7 +661,7 @@ class _Compiled:
             @wraps(function)
             def traced(*inputs: Any) -> Any:
                 # On other devices XLA leaves products to their libraries.
-                with nullcontext() if tf.config.list_logical_devices("GPU") else products_for_xla():
+                with nullcontext() if tf.config.list_logical_devices("GPU") else products_for_xla.on():
                     return function(*inputs)
 
             return tf.function(traced, jit_compile=True, autograph=False)
@@ -694,11 +672,16 @@ class _Compiled:
         self.run = for_xla(run)
 
 
-class KeyValueGenerationMixin(GenerationMixin):
-    """``generate`` for a ``transformer``, whose ``_decode`` reads tokens after a memory, and an ``lm_head``."""
+class KeyValueGeneration(GenerationMixin):
+    """``generate`` for a model whose layers remember keys and values.
 
-    transformer: Any
-    lm_head: Any
+    The main layer says what the first layer reads (``embed``), which layers follow (``blocks``) and what becomes of the
+    last one's states (``finish``).
+    """
+
+    base_model: Any
+    compute_dtype: str
+    get_output_embeddings: Any
     variables: Any
     _generation: _Compiled | None = None
 
@@ -713,7 +696,28 @@ class KeyValueGenerationMixin(GenerationMixin):
         self._generation = None
 
     def _max_positions(self) -> int | None:
-        return int(self.config.n_positions)
+        return int(self.config.max_position_embeddings)
+
+    def read(
+        self, input_ids: Tensor, position_ids: Tensor, bias: Tensor, memory: Sequence[Any] | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Read the next tokens (R, S), after those of the memory.
+
+        Returns:
+            The last one's state (R, H), and per layer the keys and values of these tokens, (2, R, N, S, D).
+        """
+        base = self.base_model
+        context = ForwardContext(self.config, input_ids, None, None, None, position_ids, ops.shape(input_ids)[1])
+        states, presents = base.embed(context), []
+        for i, layer in enumerate(part(base, base.blocks)):
+            past = None if memory is None else memory[i]
+            states, _, present = layer(states, context=LayerContext(bias, past=past, keep=True))
+            presents.append(present)
+        return base.finish(states[:, -1]), tuple(presents)
+
+    def score(self, states: Tensor) -> Tensor:
+        """The scores (R, V) of the next token, of the last one's states (R, H)."""
+        return self.get_output_embeddings()(states)
 
     def _begin(self, prompt: IntArray, mask: Any, total: int, times: int, **inputs: Any) -> tuple[Tensor, Memory]:
         import tensorflow as tf

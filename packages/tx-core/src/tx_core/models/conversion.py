@@ -52,7 +52,7 @@ def _torch_readers(tensors: Mapping[str, Any]) -> dict[str, Reader]:
 
 
 def _keras_readers(parameters: Mapping[str, Any]) -> dict[str, Reader]:
-    from .layers_tf import keras_dtype
+    from .variables_tf import keras_dtype
 
     return {name: (p.shape, keras_dtype(p.variable).name, p.read) for name, p in parameters.items()}
 
@@ -187,7 +187,7 @@ def load_tf2_weights_in_pytorch_model(
 
     Other args and errors as those of :func:`load_tf2_checkpoint_in_pytorch_model`.
     """
-    from .layers_tf import Parameter
+    from .variables_tf import Parameter
 
     raw = _Arrays(
         _keras_readers({variable.path: Parameter(variable.path, variable, False, None) for variable in tf_weights}),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .heads import HeadBase
 from .inputs import bind, check_together, one_of
-from .inputs_torch import choices, flatten_choices, has_values
+from .inputs_torch import choices, flatten_choices, has_values, have_choices
 from .losses_torch import causal_loss, sequence_loss, span_loss, token_loss
 
 
@@ -276,7 +276,7 @@ class DoubleHeads(LanguageModelling):
             hidden states and attentions are those of B·C texts.
         """
         ids, vectors = given.get("input_ids"), given.get("inputs_embeds")
-        several = vectors.dim() == 4 if ids is None and vectors is not None else ids is not None and ids.dim() == 3
+        several = have_choices(ids, vectors)
         count = choices(ids, vectors) if several else None
         for name in CHOICE_INPUTS & given.keys() if several else ():
             given[name] = flatten_choices(given[name])

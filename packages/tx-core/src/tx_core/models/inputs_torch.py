@@ -98,6 +98,12 @@ def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> int:
     return given.shape[1]
 
 
+def have_choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> bool:
+    """Whether inputs are multiple-choice ones, (B, C, S) or (B, C, S, H), rather than (B, S) or (B, S, H)."""
+    given, rank = (input_ids, 3) if input_ids is not None else (inputs_embeds, 4)
+    return given is not None and given.dim() == rank
+
+
 def flatten_choices(x: Tensor | None) -> Tensor | None:
     """(B, C, …) → (B·C, …)."""
     return None if x is None else x.flatten(0, 1)

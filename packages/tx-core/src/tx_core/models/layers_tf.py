@@ -1,50 +1,24 @@
-"""Keras layers that know their sizes, and the published names of what they hold.
+"""Keras layers that know their sizes, and those that several architectures publish. Mirrors ``layers_torch``.
 
-In Keras 3 a variable's name is only its last part, and automatic suffixes change with the order of creation. So names
-follow the Python attributes: the attribute path of a layer is its published (PyTorch) name, and a table per kind of
-leaf says what its variables are called there, e.g. a Dense layer's ``kernel`` is ``weight``, transposed. An attribute
-that Keras reserves carries a trailing underscore (``output_`` stands for ``output``).
+The attribute path of a layer is its published (PyTorch) name, see ``variables_tf``. An attribute that Keras reserves
+carries a trailing underscore (``output_`` stands for ``output``).
+
+Shapes: B batch, S sequence, H hidden size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
+from .activations_tf import ACTIVATIONS
+from .attention_tf import is_set
+from .switches_tf import products_for_xla, skipping_initialization
+
 Tensor = Any
-Array = np.ndarray[Any, Any]
-
-_skipping: ContextVar[bool] = ContextVar("tx_skip_initialization", default=False)
-_for_xla: ContextVar[bool] = ContextVar("tx_products_for_xla", default=False)
-
-
-@contextmanager
-def skip_initialization() -> Iterator[None]:
-    """Within it, :class:`Normal` leaves new variables undefined: for models whose weights come from a file."""
-    token = _skipping.set(True)
-    try:
-        yield
-    finally:
-        _skipping.reset(token)
-
-
-@contextmanager
-def products_for_xla() -> Iterator[None]:
-    """Within it, :class:`Linear` and :class:`OutputEmbedding` trace products in the form that XLA computes fastest for
-    few rows on CPUs, where all the time goes into reading the weights.
-    """
-    token = _for_xla.set(True)
-    try:
-        yield
-    finally:
-        _for_xla.reset(token)
 
 
 def nothing_of(x: Tensor) -> Tensor:
@@ -72,7 +46,7 @@ class Normal(keras.initializers.RandomNormal):
         return {"stddev": self.stddev, "seed": super().get_config()["seed"]}
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Tensor:
-        if _skipping.get():
+        if skipping_initialization:
             return _undefined(tuple(shape), keras.backend.standardize_dtype(dtype))
         return super().__call__(shape, dtype)
 
@@ -133,7 +107,7 @@ class Linear(keras.layers.Dense):
         super().build((None, self.in_features))
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        if not _for_xla.get() or self.in_features % _PART or any(size != 1 for size in inputs.shape[:-1]):
+        if not products_for_xla or self.in_features % _PART or any(size != 1 for size in inputs.shape[:-1]):
             return super().call(inputs, training=training)
         # XLA would read all of the weights on one thread; of several products it computes each on another.
         parts = self.in_features // _PART
@@ -217,7 +191,7 @@ class OutputEmbedding(keras.layers.Layer):
             self.bias = self.add_weight(shape=(self.num_embeddings,), initializer=self.bias_initializer, name="bias")
 
     def call(self, inputs: Tensor) -> Tensor:
-        if _for_xla.get() and len(inputs.shape) == 2:
+        if products_for_xla and len(inputs.shape) == 2:
             return self._columns(inputs)
         scores = self._products(inputs)
         return scores if self.bias is None else ops.add(scores, ops.cast(self.bias, scores.dtype))
@@ -245,87 +219,76 @@ class OutputEmbedding(keras.layers.Layer):
         return (*input_shape[:-1], self.num_embeddings)
 
 
-# Kind of layer → (attribute of the variable, its initialiser, published name, whether the published layout is the
-# transpose). The first kind that fits counts.
-_LEAVES: tuple[tuple[type, tuple[tuple[str, str, str, bool], ...]], ...] = (
-    (
-        OutputEmbedding,
-        (("weight", "weight_initializer", "weight", False), ("bias", "bias_initializer", "bias", False)),
-    ),
-    (
-        Conv1D,
-        (("kernel", "kernel_initializer", "weight", False), ("bias", "bias_initializer", "bias", False)),
-    ),
-    (
-        keras.layers.Dense,
-        (("kernel", "kernel_initializer", "weight", True), ("bias", "bias_initializer", "bias", False)),
-    ),
-    (keras.layers.Embedding, (("embeddings", "embeddings_initializer", "weight", False),)),
-    (
-        keras.layers.LayerNormalization,
-        (("gamma", "gamma_initializer", "weight", False), ("beta", "beta_initializer", "bias", False)),
-    ),
-)
+class SequenceSummary(Module):
+    """The head that scores a whole sequence, as the configuration's ``summary_…`` fields say.
 
-
-@dataclass(frozen=True)
-class Parameter:
-    """A variable under its published name.
-
-    Attributes:
-        name: the published name.
-        variable: the Keras variable.
-        transposed: whether the published layout is the variable's transpose.
-        initializer: what gives the variable its first values; None if its layer does not say.
+    Args:
+        labels: how many scores, unless ``summary_proj_to_labels`` is off: then they are a vector of the hidden size.
     """
 
-    name: str
-    variable: Any
-    transposed: bool
-    initializer: Callable[..., Tensor] | None
+    def __init__(self, config: Any, labels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.summary_type = config.summary_type
+        self.first_dropout = keras.layers.Dropout(config.summary_first_dropout, name="first_dropout")
+        outputs = labels if config.summary_proj_to_labels else config.hidden_size
+        self.summary = (
+            Linear(config.hidden_size, outputs, config.initializer_range, name="summary")
+            if config.summary_use_proj
+            else keras.layers.Identity(name="summary")
+        )
+        self.activation = ACTIVATIONS[config.summary_activation or "linear"]
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape in the published layout."""
-        shape = tuple(int(size) for size in self.variable.shape)
-        return shape[::-1] if self.transposed else shape
+    def call(self, hidden_states: Tensor, index: Tensor | None, attention_mask: Tensor | None) -> Tensor:
+        """Score sequences.
 
-    def read(self) -> Array:
-        """The values in the published layout."""
-        value = numpy(self.variable)
-        return np.ascontiguousarray(value.T) if self.transposed else value
+        Args:
+            hidden_states: (B, S, H).
+            index: (B,), the token to score, if ``summary_type`` is ``cls_index``; by default the last.
+            attention_mask: (B, S), 0 for padding.
 
-    def assign(self, value: Array) -> None:
-        """Set the values, given in the published layout."""
-        value = value.T if self.transposed else value
-        # The framework copies the array as it is strided; another copy here would be one too many.
-        self.variable.assign(np.asarray(value, dtype=keras_dtype(self.variable)))
-
-    def initialize(self) -> None:
-        """Give the variable new first values."""
-        if self.initializer is None:
-            raise ValueError(f"{self.name}: the layer that holds it does not say how it is initialised")
-        self.variable.assign(self.initializer(tuple(self.variable.shape), dtype=self.variable.dtype))
+        Returns:
+            (B, outputs).
+        """
+        vectors = summarize(hidden_states, self.summary_type, index, attention_mask)  # (B, H)
+        return self.activation(self.summary(self.first_dropout(vectors)))
 
 
-def numpy(value: Any) -> Array:
-    """The values of a variable or tensor."""
-    tensor = ops.convert_to_tensor(value)
-    # What Keras does for TensorFlow warns with NumPy 2.
-    return np.asarray(tensor.numpy() if keras.backend.backend() == "tensorflow" else ops.convert_to_numpy(tensor))
+def summarize(hidden_states: Tensor, kind: str, index: Tensor | None, attention_mask: Tensor | None) -> Tensor:
+    """One vector a sequence: its last or first token's, the mean of all, or the one at an index. Padding is left out.
+
+    Args:
+        hidden_states: (B, S, H).
+        kind: ``last``, ``first``, ``mean`` or ``cls_index``.
+        index: (B,), positions, for ``cls_index``; the last token's by default.
+        attention_mask: (B, S), 1 for tokens, 0 for padding; None for no padding.
+
+    Returns:
+        (B, H).
+    """
+    batch, length = ops.shape(hidden_states)[:2]
+    if attention_mask is None or len(attention_mask.shape) != 2:
+        present = ops.ones((batch, length), dtype="int32")
+    else:
+        # With a past, the mask covers that too.
+        present = ops.cast(is_set(attention_mask[:, -length:]), "int32")
+        present = ops.broadcast_to(present, (batch, length))
+    if kind == "mean":
+        weights = ops.expand_dims(ops.cast(present, hidden_states.dtype), -1)
+        return ops.sum(hidden_states * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1)
+    if index is None or kind != "cls_index":
+        # The last of equal values wins where positions are added, the first where they are taken away.
+        steps = ops.arange(length, dtype="int32")
+        index = ops.argmax(present * (steps + 1 if kind != "first" else length - steps), axis=-1)  # (B,)
+    elif len(index.shape) != 1 or (isinstance(batch, int) and index.shape[0] not in (batch, None)):
+        raise ValueError(f"the index of the token to classify must have shape ({batch},), not {tuple(index.shape)}")
+    index = ops.expand_dims(ops.cast(index, "int32"), (1, 2))  # (B, 1, 1)
+    return ops.take_along_axis(hidden_states, index, axis=1)[:, 0]
 
 
-def keras_dtype(variable: Any) -> np.dtype[Any]:
-    """NumPy's type for a variable's, bfloat16 included."""
-    name = keras.backend.standardize_dtype(variable.dtype)
-    if name == "bfloat16":
-        import ml_dtypes
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(name)
+# -- the layers within a layer ----------------------------------------
 
 
-def _attributes(layer: Any) -> Iterator[tuple[str, Any]]:
+def attributes(layer: Any) -> Iterator[tuple[str, Any]]:
     """The public attributes that a layer was given, in order."""
     # On Keras's PyTorch backend a layer is a torch module, which keeps the modules that are its attributes here.
     given = {**vars(layer), **vars(layer).get("_modules", {})}
@@ -334,7 +297,7 @@ def _attributes(layer: Any) -> Iterator[tuple[str, Any]]:
 
 def named_children(layer: Any) -> Iterator[tuple[str, Any]]:
     """The layers that are attributes of a layer (or items of a list that is one), with the attributes' names."""
-    for attribute, value in _attributes(layer):
+    for attribute, value in attributes(layer):
         name = attribute.removesuffix("_")
         if isinstance(value, keras.layers.Layer):
             yield name, value
@@ -360,107 +323,3 @@ def build_children(layer: Any) -> None:
             child.build()
         elif not child.built:
             build_children(child)
-
-
-def named_parameters(layer: Any, prefix: str = "") -> Iterator[Parameter]:
-    """All variables within a layer under their published names; one that has several names comes several times."""
-    leaf = next((table for kind, table in _LEAVES if isinstance(layer, kind)), None)
-    if leaf is not None:
-        if not layer.built:
-            raise ValueError(
-                f"layer {prefix.removesuffix('.')!r} ({type(layer).__name__}) has no variables yet: "
-                "call the model on some input first, or use tx_core.models.layers_tf.Linear, which knows its sizes"
-            )
-        for attribute, initialized_by, name, transposed in leaf:
-            variable = getattr(layer, attribute)
-            if variable is not None:
-                yield Parameter(prefix + name, variable, transposed, getattr(layer, initialized_by))
-        return
-    for attribute, value in _attributes(layer):
-        if isinstance(value, keras.Variable):
-            initializer = getattr(layer, f"{attribute}_initializer", None)
-            yield Parameter(prefix + attribute.removesuffix("_"), value, False, initializer)
-    for name, child in named_children(layer):
-        yield from named_parameters(child, f"{prefix}{name}.")
-
-
-def allow_additions(layer: Any) -> None:
-    """Let a layer be given more layers though it is built, as the constructors of classes that extend its class do."""
-    layer._tracker.unlock()
-
-
-def replace_variable(layer: Any, attribute: str, value: Array) -> None:
-    """Give a layer another variable, of any shape, in the place of one it has."""
-    old = getattr(layer, attribute)
-    variables = layer._trainable_variables
-    position = next(i for i, variable in enumerate(variables) if variable is old)
-    # Keras locks a layer's variables once it is built, and has no public way to change their shapes.
-    layer._untrack_variable(old)
-    layer._tracker.unlock()
-    new = layer.add_weight(
-        shape=value.shape,
-        initializer="zeros",
-        dtype=old.dtype,
-        autocast=old._autocast,
-        name=old.name,
-    )
-    new._path = old.path
-    # Not in add_weight, after which a frozen layer could never be trained again.
-    new.trainable = old.trainable
-    # An optimizer's state is saved in the order of the variables, which is that of a new model.
-    variables.insert(position, variables.pop())
-    setattr(layer, attribute, new)
-    layer._tracker.lock()
-    new.assign(value)
-
-
-def replace_layer(owner: Any, attribute: str, layer: Any) -> None:
-    """Give a layer another layer in the place of one it has."""
-    layers, old = owner._layers, getattr(owner, attribute)
-    position = next(i for i, each in enumerate(layers) if each is old)
-    owner._tracker.unlock()
-    owner._tracker.untrack(old)
-    setattr(owner, attribute, layer)
-    layers.insert(position, layers.pop())
-    owner._tracker.lock()
-
-
-def prune_linear(layer: Linear, index: Array, dim: int = 0) -> None:
-    """Keep only the given outputs (``dim`` 0) or inputs (``dim`` 1) of a linear layer."""
-    kernel = np.take(numpy(layer.kernel), index, axis=1 - dim)  # (inputs, outputs)
-    replace_variable(layer, "_kernel", kernel)
-    if dim == 0:
-        layer.units = len(index)
-        if layer.bias is not None:
-            replace_variable(layer, "bias", numpy(layer.bias)[index])
-    else:
-        layer.in_features = len(index)
-        layer.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: len(index)})
-
-
-def resize(layer: Any, rows: int) -> None:
-    """Change how many vectors an :class:`Embedding` or :class:`OutputEmbedding` has; new ones are initialised anew."""
-    attribute, size, initializer = (
-        ("_own_weight", "num_embeddings", "weight_initializer")
-        if isinstance(layer, OutputEmbedding)
-        else ("_embeddings", "input_dim", "embeddings_initializer")
-    )
-    setattr(layer, size, rows)
-    if isinstance(layer, OutputEmbedding) and layer.tied:
-        return
-    old = numpy(getattr(layer, attribute))
-    # Another seed, or the new rows would be those that the old ones began with.
-    kind = getattr(layer, initializer)
-    fresh = kind.from_config({name: None if name == "seed" else value for name, value in kind.get_config().items()})
-    value = numpy(fresh((rows, old.shape[1]), "float32")).astype(old.dtype)
-    kept = min(rows, len(old))
-    value[:kept] = old[:kept]
-    replace_variable(layer, attribute, value)
-
-
-def resize_vector(layer: Any, attribute: str, size: int) -> None:
-    """Change the length of a variable with one axis; new numbers are 0."""
-    old = numpy(getattr(layer, attribute))
-    value = np.zeros((size,), old.dtype)
-    value[: min(size, len(old))] = old[:size]
-    replace_variable(layer, attribute, value)

@@ -12,8 +12,6 @@ from keras import ops
 
 from tx_core.config import PretrainedConfig
 
-from .attention_tf import is_set
-
 Tensor = Any
 
 
@@ -92,35 +90,3 @@ def span_loss(start_logits: Tensor, end_logits: Tensor, start_positions: Tensor,
         positions = ops.maximum(ops.reshape(ops.cast(positions, "int32"), (-1,)), 0)
         losses.append(token_loss(logits, ops.where(positions >= length, -100, positions)))
     return (losses[0] + losses[1]) / 2
-
-
-def summarize(hidden_states: Tensor, kind: str, index: Tensor | None, attention_mask: Tensor | None) -> Tensor:
-    """One vector a sequence: its last or first token's, the mean of all, or the one at an index. Padding is left out.
-
-    Args:
-        hidden_states: (B, S, H).
-        kind: ``last``, ``first``, ``mean`` or ``cls_index``.
-        index: (B,), positions, for ``cls_index``; the last token's by default.
-        attention_mask: (B, S), 1 for tokens, 0 for padding; None for no padding.
-
-    Returns:
-        (B, H).
-    """
-    batch, length = ops.shape(hidden_states)[:2]
-    if attention_mask is None or len(attention_mask.shape) != 2:
-        present = ops.ones((batch, length), dtype="int32")
-    else:
-        # With a past, the mask covers that too.
-        present = ops.cast(is_set(attention_mask[:, -length:]), "int32")
-        present = ops.broadcast_to(present, (batch, length))
-    if kind == "mean":
-        weights = ops.expand_dims(ops.cast(present, hidden_states.dtype), -1)
-        return ops.sum(hidden_states * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1)
-    if index is None or kind != "cls_index":
-        # The last of equal values wins where positions are added, the first where they are taken away.
-        steps = ops.arange(length, dtype="int32")
-        index = ops.argmax(present * (steps + 1 if kind != "first" else length - steps), axis=-1)  # (B,)
-    elif len(index.shape) != 1 or (isinstance(batch, int) and index.shape[0] not in (batch, None)):
-        raise ValueError(f"the index of the token to classify must have shape ({batch},), not {tuple(index.shape)}")
-    index = ops.expand_dims(ops.cast(index, "int32"), (1, 2))  # (B, 1, 1)
-    return ops.take_along_axis(hidden_states, index, axis=1)[:, 0]

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 import keras
 import numpy as np
 from keras import ops
 
+from tx_core.architecture import Architecture, load
 from tx_core.config import PretrainedConfig
-from tx_core.files import Source
+from tx_core.files import TF2_WEIGHTS_NAME, Source
 from tx_core.outputs import output
 from tx_core.weights import Array, LoadReport, Weights, WeightTable, compare
 
-from .layers_tf import (
-    Module,
-    Parameter,
-    allow_additions,
-    build_children,
-    descendants,
-    keras_dtype,
-    named_parameters,
-    resize,
-    resize_vector,
-    skip_initialization,
-)
-from .pretrained import (
-    check_together as check_together,
-)
-from .pretrained import (
-    chosen as chosen,
-)
+from .forward_tf import make_positions
+from .inputs_tf import NamedInputs, input_names
+from .layers_tf import Module, build_children, descendants
 from .pretrained import (
     heads_left,
     loading_bar,
@@ -48,119 +32,21 @@ from .pretrained import (
     weight_files,
     write_h5,
 )
-from .pretrained import (
-    one_of as one_of,
-)
+from .pruning_tf import allow_additions, replace_layer, resize, resize_vector
+from .switches_tf import skipping_initialization, symbolic_build
+from .variables_tf import Parameter, keras_dtype, named_parameters
 
 logger = logging.getLogger(__name__)
 
 Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run
 
-# Whether Keras is only finding out the shapes of a model's outputs (a call on keras.Input).
-_symbolic: ContextVar[bool] = ContextVar("tx_symbolic_call", default=False)
-# Whether Keras is only building what a compiled model measures, on inputs that may have lost their types.
-_building: ContextVar[bool] = ContextVar("tx_symbolic_build", default=False)
 
-
-class _NamedInputs:
-    """Calls with all the inputs that models of 2019 took: a tensor, a list or a dictionary of them, or keywords."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        args, kwargs = self._arguments(args, kwargs)
-        return super().__call__(*args, **kwargs)  # type: ignore[misc]
-
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        token = _symbolic.set(True)
-        try:
-            return super().compute_output_spec(*args, **kwargs)  # type: ignore[misc]
-        finally:
-            _symbolic.reset(token)
-
-    def stateless_call(self, trainable: Any, non_trainable: Any, *args: Any, **kwargs: Any) -> Any:
-        """As ``keras.Model.stateless_call``, with the inputs that a call takes."""
-        options = {name: kwargs.pop(name) for name in ("return_losses",) if name in kwargs}
-        args, kwargs = self._arguments(args, kwargs)
-        return super().stateless_call(trainable, non_trainable, *args, **options, **kwargs)  # type: ignore[misc]
-
-    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """What Keras is called with."""
-        if "input_ids" in _input_names(type(self)):  # type: ignore[arg-type]  # classes are hashable
-            # Keras takes neither lists of numbers nor mappings that are no dictionary; and with all inputs under their
-            # names a call looks the same to it however it was written.
-            return (), self._named(args, kwargs)
-        # A class of a user, call(self, inputs, **kwargs), which hands all on.
-        return tuple(dict(each) if isinstance(each, Mapping) else each for each in args), kwargs
-
-    def _named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        title = type(self).__name__
-        names = _input_names(type(self))  # type: ignore[arg-type]  # classes are hashable
-        if len(args) > len(names):
-            raise TypeError(f"{title} takes at most {len(names)} inputs ({', '.join(names)}), not {len(args)}")
-        named: dict[str, Any] = {}
-
-        def add(items: Iterable[tuple[str, Any]]) -> None:
-            for name, value in items:
-                if name not in names:
-                    raise TypeError(f"{title} has no input {name!r}; it has {', '.join(names)}")
-                if name in named:
-                    raise TypeError(f"{title} is given {name!r} twice")
-                named[name] = _to_tensors(name, value)
-
-        rest = {name: value for name, value in kwargs.items() if name != "training"}
-        first = args[0] if args else rest.get(names[0])
-        several = isinstance(first, Mapping) or (isinstance(first, list | tuple) and not _is_numbers(first))
-        if several and len(args) > 1:
-            raise TypeError(f"{title} is given inputs both as a {type(first).__name__} and by position")
-        if several and not args:
-            del rest[names[0]]
-        if isinstance(first, Mapping):
-            add(first.items())
-        elif several and first is not None:
-            if len(first) > len(names):
-                raise TypeError(f"{title} takes at most {len(names)} inputs ({', '.join(names)}), not {len(first)}")
-            add(zip(names, first, strict=False))
-        else:
-            add(zip(names, args, strict=False))
-        add(rest.items())
-        if "training" in kwargs:
-            named["training"] = kwargs["training"]
-        return named
-
-
-@functools.cache
-def _input_names(cls: Any) -> tuple[str, ...]:
-    """The names of a model's inputs, in their order."""
-    _, *names = inspect.signature(cls.call).parameters
-    return tuple(name for name in names if name != "training")
-
-
-def _is_numbers(value: Any) -> bool:
-    """Whether a list holds numbers, or lists of them, rather than one tensor for each input."""
-    while isinstance(value, list | tuple):
-        if not all(isinstance(item, list | tuple | int | float | np.number) for item in value):
-            return False
-        if not value:
-            return True
-        value = value[0]
-    return isinstance(value, int | float | np.number)
-
-
-def _holds_tensors(value: Any) -> bool:
-    """Whether a list holds tensors, as a memory of earlier calls does, or lists of them."""
-    while isinstance(value, list | tuple) and value:
-        value = value[0]
-    return bool(ops.is_tensor(value)) or isinstance(value, keras.KerasTensor)
-
-
-def _to_tensors(name: str, value: Any) -> Any:
-    if not isinstance(value, list | tuple) or _holds_tensors(value):
-        return value
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: the rows have different lengths: pad them first ({error})") from None
-    return array.astype("int32") if array.dtype.kind in "iub" else array.astype(keras.config.floatx())
+def part(layer: Any, path: str) -> Any:
+    """The layer at an attribute path within a layer; itself if that is empty."""
+    for name in filter(None, path.split(".")):
+        layer = getattr(layer, name)
+    return layer
 
 
 def _share_policy(whole: Any) -> None:
@@ -170,18 +56,56 @@ def _share_policy(whole: Any) -> None:
             layer.dtype_policy = whole.dtype_policy
 
 
-class TFMainLayer(_NamedInputs, Module):
+class TFMainLayer(NamedInputs, Module):
     """Base of the layers that are a bare model, which every model with a head holds.
 
-    A concrete layer has the class attribute ``config_class`` and keeps its configuration as ``config``.
+    A concrete layer is given its architecture's record, ``class TFCTRLMainLayer(TFMainLayer,
+    architecture=ARCHITECTURE)``.
+
+    Attributes:
+        words: the attribute path of the input embeddings.
+        blocks: the attribute path of the layers.
+        attention: the attribute path, within a layer, of the attention whose heads can be removed.
     """
 
     config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
+    words: ClassVar[str] = ""
+    blocks: ClassVar[str] = ""
+    attention: ClassVar[str] = ""
+    make_positions = staticmethod(make_positions)
+
     config: Any
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, architecture: Architecture | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if architecture is not None:
+            cls.config_class = load(architecture.config)  # type: ignore[assignment]
         keras.saving.register_keras_serializable(cls.__module__.partition(".")[0])(cls)
+
+    def __init__(self, config: PretrainedConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+
+    def get_input_embeddings(self) -> Any:
+        """The layer that turns token ids into vectors."""
+        if not self.words:
+            raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
+        return part(self, self.words)
+
+    def set_input_embeddings(self, value: Any) -> None:
+        """Replace the layer that turns token ids into vectors."""
+        path, _, name = self.words.rpartition(".")
+        replace_layer(part(self, path), name, value)
+
+    def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
+        """Keep the heads at the given positions of a layer."""
+        if not self.attention:
+            raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
+        part(part(self, self.blocks)[layer], self.attention).prune(kept)
+
+    def _output(self, **fields: Any) -> tuple[Any, ...]:
+        """The named tuple of a forward pass, without the fields that are None."""
+        return output(f"{type(self).__name__.removeprefix('TF').replace('MainLayer', 'Model')}Output", **fields)
 
     def build(self, input_shape: Any = None) -> None:
         """Create all variables; no input is needed for it."""
@@ -199,13 +123,14 @@ class TFMainLayer(_NamedInputs, Module):
         return cls(cls.config_class.from_dict(config["config"]), **{k: v for k, v in config.items() if k != "config"})
 
 
-class TFPreTrainedModel(_NamedInputs, keras.Model):
+class TFPreTrainedModel(NamedInputs, keras.Model):
     """Base of all Keras models.
 
-    A concrete model states, as class attributes, its ``config_class``, ``base_model_prefix``, ``weight_table`` and, if
-    it has parameters that a file of the bare model lacks, ``new_heads``: chains of groups of parameter names in the
-    order of the forward pass (see :func:`tx_core.weights.compare`). A subclass that users write needs none of this; the
-    modules it adds are newly initialised when a file does not have them.
+    The class that an architecture's models share is given its record, ``class TFCTRLPreTrainedModel(TFPreTrainedModel,
+    architecture=ARCHITECTURE)``. A model of the architecture says ``published=True``: its parameters are those of the
+    weight table, and what a file may lack is ``new_heads``, chains of groups of parameter names in the order of the
+    forward pass (see :func:`tx_core.weights.compare`). A subclass that users write needs none of this; the modules it
+    adds are newly initialised when a file does not have them.
 
     Args:
         config: the architecture's configuration.
@@ -222,9 +147,16 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     pretrained_model_archive_map: ClassVar[Mapping[str, str]] = {}
 
     config: Any
+    _published_class: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, architecture: Architecture | None = None, published: bool = False, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
+        cls._published_class = published
+        if architecture is not None:
+            for name, value in architecture.class_attributes(TF2_WEIGHTS_NAME).items():
+                setattr(cls, name, value)
         # So that keras.models.load_model finds the class in a saved functional model.
         keras.saving.register_keras_serializable(cls.__module__.partition(".")[0])(cls)
 
@@ -296,8 +228,9 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         return None
 
     def _output_bias(self) -> tuple[Any, str] | None:
-        """Layer and attribute of the bias over the vocabulary, where it is no part of the output embeddings."""
-        return None
+        """Layer and attribute of the bias over the vocabulary, if there is one: the output embeddings' by default."""
+        decoder = self.get_output_embeddings()
+        return None if decoder is None or decoder.bias is None else (decoder, "bias")
 
     # -- initialisation and tying ----------------------------------------
 
@@ -415,7 +348,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
         if dtype is not None:
             kwargs["dtype"] = dtype
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.
-        with skip_initialization():
+        with skipping_initialization.on():
             model = cls(resolved, *model_args, **kwargs)
             model._build_rest()
         order = weight_files(cls.weight_table, "safe", *(("torch", "tf") if from_pt else ("tf", "torch")))
@@ -454,7 +387,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
     def _fill(self, weights: Weights, undefined: bool = False) -> LoadReport:
         own = self._stored()
         shapes = {name: parameter.shape for name, parameter in own.items()}
-        users_base = None if "new_heads" in vars(type(self)) else self.base_model_prefix
+        users_base = None if self._published_class else self.base_model_prefix
         report, origin = compare(weights, shapes, self.weight_table, self.new_heads, self._tied(), users_base)
         sizes = {name: math.prod(own[name].shape) * keras_dtype(own[name].variable).itemsize for name in report.loaded}
         for name in loading_bar(sizes, f"Loading {type(self).__name__}"):
@@ -587,10 +520,6 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
                     "or save_pretrained and load it, which merges them"
                 )
 
-    def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
-        """Keep the heads at the given positions of a layer. Given by the architecture."""
-        raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
-
     def _changed(self) -> None:
         """Forget the functions that Keras traced, for variables that the model no longer has."""
         self.train_function = self.test_function = self.predict_function = None
@@ -612,7 +541,7 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
             return
         shape = (None,) * (len(self.dummy_inputs["input_ids"].shape) - 1)
         inputs = {name: keras.Input(shape, dtype="int32", name=name) for name in ("input_ids", "attention_mask")}
-        names = _input_names(type(self))  # type: ignore[arg-type]  # classes are hashable
+        names = input_names(type(self))  # type: ignore[arg-type]  # classes are hashable
         result = self(inputs, **({"use_cache": False} if "use_cache" in names else {}))
         outputs: Any = {} if hasattr(result, "_fields") else result
         for field, value in zip(getattr(result, "_fields", ()), result, strict=False):
@@ -632,11 +561,8 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
 
     def _symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # With several replicas Keras calls the model on the mean of their batches, where ids are no integers.
-        token = _building.set(True)
-        try:
+        with symbolic_build.on():
             super()._symbolic_build(*args, **kwargs)
-        finally:
-            _building.reset(token)
 
     def make_train_function(self, force: bool = False) -> Any:
         """As ``keras.Model.make_train_function``."""
@@ -652,17 +578,49 @@ class TFPreTrainedModel(_NamedInputs, keras.Model):
 
     # -- output ----------------------------------------
 
-    def _output(self, name: str, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
+    def _output(self, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
         """The named tuple of a forward pass, without the fields that are None.
 
         Args:
-            rest: the bare model's output, whose hidden states and attentions are passed on.
+            rest: the bare model's output, of which what is not its own result is passed on.
         """
         names = getattr(type(rest), "_fields", ())
-        for field in ("hidden_states", "attentions"):
+        for field in ("past", "hidden_states", "attentions"):
             if field in names:
                 fields[field] = getattr(rest, field)
-        return output(name, **fields)
+        return output(f"{type(self).__name__.removeprefix('TF')}Output", **fields)
+
+
+class TFBareModel:
+    """A bare model by itself: it takes the inputs of its main layer, and gives what that gives.
+
+    Attributes:
+        main: the class of the main layer; a concrete class states it.
+    """
+
+    main: ClassVar[type[TFMainLayer]]
+
+    if TYPE_CHECKING:  # given by the model that an architecture's class is, too
+        base_model_prefix: ClassVar[str]
+        init_weights: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "main" not in vars(cls):
+            return
+
+        def call(self: Any, **inputs: Any) -> Any:
+            return getattr(self, self.base_model_prefix)(**inputs)
+
+        call.__signature__ = inspect.signature(cls.main.call)  # type: ignore[attr-defined]
+        call.__doc__ = cls.main.call.__doc__
+        call.__qualname__ = f"{cls.__qualname__}.call"
+        cls.call = call  # type: ignore[attr-defined]
+
+    def __init__(self, config: PretrainedConfig, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)  # type: ignore[call-arg]
+        setattr(self, self.base_model_prefix, self.main(config, name=self.base_model_prefix))
+        self.init_weights()
 
 
 def _labelled(y: Any, outputs: Any) -> Any:
@@ -697,110 +655,3 @@ def _policy(dtype: Any) -> Any:
             f"not {dtype!r}"
         )
     return policy
-
-
-# -- parts of a forward pass that every architecture needs ----------------------------------------
-
-
-def input_shape(
-    input_ids: Tensor | None,
-    inputs_embeds: Tensor | None,
-    vocab_size: int,
-    max_positions: int | None = None,
-    attention_mask: Tensor | None = None,
-    past_length: Size = 0,
-) -> tuple[Size, Size]:
-    """Check what a model is called with; returns batch size and sequence length.
-
-    Args:
-        input_ids: (B, S). inputs_embeds: (B, S, H); exactly one of the two.
-        vocab_size: token ids must be below it (checked outside of a graph).
-        max_positions: how many positions the model knows, if that is limited.
-        attention_mask: its last axis must be as long as past and sequence together.
-        past_length: number of tokens seen before.
-
-    Raises:
-        ValueError, TypeError: naming the argument, what it is and what it should be.
-    """
-    if (input_ids is None) == (inputs_embeds is None):
-        raise ValueError("give either input_ids or inputs_embeds" + ("" if input_ids is None else ", not both"))
-    given: Any = inputs_embeds if input_ids is None else input_ids
-    name, rank = ("inputs_embeds", 3) if input_ids is None else ("input_ids", 2)
-    wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
-    if not _is_dense(given):
-        raise TypeError(
-            f"{name} must be a tensor of shape {wanted}, not a {type(given).__name__}: "
-            "pad rows of different lengths, and pass an attention_mask"
-        )
-    if len(given.shape) != rank:
-        raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
-    if input_ids is not None and "int" not in keras.backend.standardize_dtype(given.dtype) and not _building.get():
-        raise ValueError(f"input_ids must be integers, not {given.dtype}: a keras.Input for them needs dtype='int32'")
-    batch, length = ops.shape(given)[:2]
-    tokens = past_length + length
-    if isinstance(tokens, int) and not _symbolic.get():
-        if max_positions is not None and tokens > max_positions:
-            raise ValueError(
-                f"the sequence has {tokens} tokens, but the model knows only {max_positions} positions: "
-                "truncate it, or split it"
-            )
-        if attention_mask is not None and attention_mask.shape[-1] not in (tokens, None):
-            raise ValueError(f"attention_mask has shape {tuple(attention_mask.shape)}, but there are {tokens} tokens")
-    if input_ids is not None and _readable(input_ids) and 0 not in input_ids.shape:
-        values = input_ids.numpy()  # not an operation, whose result would be symbolic inside a tf.function
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high >= vocab_size:
-            wrong = low if low < 0 else high
-            raise ValueError(f"input_ids holds {wrong}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
-    return batch, length
-
-
-def _is_dense(x: Any) -> bool:
-    """Whether something is an ordinary tensor, neither ragged nor sparse."""
-    if keras.backend.backend() != "tensorflow":
-        return bool(ops.is_tensor(x)) or isinstance(x, keras.Variable)
-    import tensorflow as tf
-
-    return isinstance(x, tf.Tensor | tf.Variable | keras.Variable)
-
-
-def _readable(x: Tensor) -> bool:
-    """Whether the values of a tensor are known, and at hand: reading an accelerator would wait for all queued work."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return tf.is_tensor(x) and not tf.is_symbolic_tensor(x) and "GPU" not in x.device
-
-
-def as_rows(input_ids: Tensor | None, *others: Tensor | None) -> tuple[tuple[Size, ...] | None, list[Tensor | None]]:
-    """Token ids of any rank, (…, S), as (B, S), and so what comes with them.
-
-    Returns:
-        The axes before S, which :func:`from_rows` gives back to the outputs, None if there is nothing to be done; and
-        the inputs.
-    """
-    inputs = [input_ids, *others]
-    if input_ids is None or not _is_dense(input_ids) or len(input_ids.shape) in (0, 2):
-        return None, inputs
-    rows = [None if x is None else ops.reshape(x, (-1, ops.shape(x)[-1])) for x in inputs]
-    return ops.shape(input_ids)[:-1], rows
-
-
-def from_rows(x: Tensor, axes: tuple[Size, ...] | None) -> Tensor:
-    """(B, …) → (axes, …), see :func:`as_rows`."""
-    return x if axes is None else ops.reshape(x, (*axes, *ops.shape(x)[1:]))
-
-
-def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Size:
-    """The number of choices C of multiple-choice inputs, (B, C, S) or (B, C, S, H)."""
-    given, rank = (input_ids, 3) if input_ids is not None else (inputs_embeds, 4)
-    if given is None or len(given.shape) != rank:
-        found = None if given is None else tuple(given.shape)
-        raise ValueError(f"multiple-choice inputs must have shape (batch, choices, sequence), not {found}")
-    return ops.shape(given)[1]
-
-
-def flatten_choices(x: Tensor | None) -> Tensor | None:
-    """(B, C, …) → (B·C, …)."""
-    return None if x is None else ops.reshape(x, (-1, *ops.shape(x)[2:]))

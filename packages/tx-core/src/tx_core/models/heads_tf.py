@@ -1,0 +1,263 @@
+"""The heads' way from inputs and labels to outputs, in Keras. Mirrors ``heads_torch``.
+
+These classes own no parameters. A class of an architecture has the modules, and says what ``logits`` they give. The
+class of its task reads the bare model and adds the loss. ``call`` takes the bare model's arguments and the labels.
+
+Shapes: B batch, C choices, S sequence.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from keras import ops
+
+from .heads import HeadBase
+from .inputs import bind, check_together, one_of
+from .inputs_tf import choices, flatten_choices, have_choices
+from .losses_tf import causal_loss, sequence_loss, span_loss, token_loss
+
+Tensor = Any
+
+
+class Head(HeadBase):
+    """A bare model with a head. A concrete class states ``bare``, and gives ``logits`` or ``_answer``."""
+
+    _names: ClassVar[tuple[str, ...]] = ()
+
+    if TYPE_CHECKING:  # given by the model that an architecture's class is, too
+        base_model_prefix: ClassVar[str]
+        config: Any
+        get_output_embeddings: Any
+        multiple_choice_head: Any
+        _output: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "bare") or "call" in vars(cls):
+            return
+        signature = cls._signature(cls.bare.call)
+
+        def call(self: Any, *args: Any, **named: Any) -> Any:
+            given = bind(f"{type(self).__name__}.call()", self._names, args, named)
+            for second, first in self.spellings.items():
+                given[first] = one_of(**{first: given.get(first), second: given.pop(second, None)})
+            return self._answer(given)
+
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        call.__doc__ = cls._doc(cls.bare.call, cls.bare.__name__)
+        call.__qualname__ = f"{cls.__qualname__}.call"
+        cls._names = tuple(signature.parameters)[1:]
+        cls.call = call  # type: ignore[attr-defined]
+
+    def __init__(self, config: Any, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)  # type: ignore[call-arg]
+        setattr(self, self.base_model_prefix, self.bare(config, name=self.base_model_prefix))
+
+    def logits(self, outputs: Any) -> Any:
+        """What the head makes of the bare model's outputs. Given by the architecture."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its logits are")
+
+    def _read(self, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The bare model's outputs, and what the head takes by itself."""
+        own = {name: given.pop(name, None) for name in (*self.takes, *self.also_takes)}
+        return getattr(self, self.base_model_prefix)(**given), own
+
+
+class SequenceClassification(Head):
+    """Classes of whole sequences, or with one label numbers."""
+
+    takes = ("labels",)
+
+    def _answer(self, given: dict[str, Any]) -> Any:
+        """Classify sequences.
+
+        Args:
+            labels: (B,), classes, or numbers if ``config.num_labels`` is 1.
+
+        Returns:
+            ``(loss, logits (B, num_labels), …)``; the loss only with labels.
+        """
+        outputs, own = self._read(given)
+        logits, labels = self.logits(outputs), own["labels"]
+        loss = None if labels is None else sequence_loss(logits, labels, self.config)
+        return self._output(loss=loss, logits=logits, rest=outputs)
+
+
+class TokenClassification(Head):
+    """Classes of every token."""
+
+    takes = ("labels",)
+
+    def _answer(self, given: dict[str, Any]) -> Any:
+        """Classify tokens.
+
+        Args:
+            labels: (B, S), classes; -100 and -1 are ignored.
+
+        Returns:
+            ``(loss, logits (B, S, num_labels), …)``; the loss only with labels.
+        """
+        outputs, own = self._read(given)
+        logits, labels = self.logits(outputs), own["labels"]
+        loss = None if labels is None else token_loss(logits, labels)
+        return self._output(loss=loss, logits=logits, rest=outputs)
+
+
+class MultipleChoice(Head):
+    """The best of C continuations."""
+
+    takes = ("labels",)
+
+    @property
+    def dummy_inputs(self) -> dict[str, Tensor]:
+        """Token ids (3, 2, 5) with which the model can be called."""
+        ids = super().dummy_inputs["input_ids"]  # type: ignore[misc]
+        return {"input_ids": ops.repeat(ops.expand_dims(ids, 1), 2, axis=1)}
+
+    def _answer(self, given: dict[str, Any]) -> Any:
+        """Score choices. All inputs have one more axis, (B, C, S), C the number of choices.
+
+        Args:
+            labels: (B,), the index of the right choice.
+
+        Returns:
+            ``(loss, logits (B, C), …)``; the loss only with labels.
+        """
+        count = choices(given.get("input_ids"), given.get("inputs_embeds"))
+        for name in CHOICE_INPUTS & given.keys():
+            given[name] = flatten_choices(given[name])
+        outputs, own = self._read(given)
+        logits, labels = ops.reshape(self.logits(outputs), (-1, count)), own["labels"]
+        loss = None if labels is None else token_loss(logits, ops.reshape(labels, (-1,)))
+        return self._output(loss=loss, logits=logits, rest=outputs)
+
+
+# Inputs of which every choice has its own.
+CHOICE_INPUTS = {"input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds"}
+
+
+class QuestionAnswering(Head):
+    """The first and last token of an answer."""
+
+    takes = ("start_positions", "end_positions")
+
+    def _answer(self, given: dict[str, Any]) -> Any:
+        """Mark answers.
+
+        Args:
+            start_positions, end_positions: (B,), the answer's first and last token; those beyond the sequence are
+                ignored.
+
+        Returns:
+            ``(loss, start_logits (B, S), end_logits (B, S), …)``; the loss only with both positions.
+        """
+        outputs, own = self._read(given)
+        check_together(**own)
+        start, end = ops.unstack(self.logits(outputs), axis=-1)
+        loss = None if own["start_positions"] is None else span_loss(start, end, *own.values())
+        return self._output(loss=loss, start_logits=start, end_logits=end, rest=outputs)
+
+
+class LanguageModelling(Head):
+    """Scores of the vocabulary, by the output embeddings."""
+
+    def logits(self, outputs: Any) -> Any:
+        """By the output embeddings: (B, S, vocabulary)."""
+        return self.get_output_embeddings()(outputs[0])
+
+
+class CausalLM(LanguageModelling):
+    """The next token at every place."""
+
+    takes = ("labels",)
+
+    def _answer(self, given: dict[str, Any]) -> Any:
+        """Predict next tokens.
+
+        Args:
+            labels: (B, S), usually the input ids, each to be predicted from those before it; -100 and -1 are ignored.
+
+        Returns:
+            ``(loss, logits (B, S, vocabulary), …)``; the loss only with labels. ``past`` follows where the bare model
+            returns it.
+        """
+        outputs, own = self._read(given)
+        logits, labels = self.logits(outputs), own["labels"]
+        loss = None if labels is None else causal_loss(logits, labels)
+        return self._output(loss=loss, logits=logits, rest=outputs)
+
+
+class MaskedLM(LanguageModelling):
+    """The tokens that were masked; as a decoder (``config.is_decoder``) the next ones."""
+
+    takes = ("masked_lm_labels",)
+    also_takes = ("lm_labels", "labels")
+    spellings: ClassVar[dict[str, str]] = {"labels": "masked_lm_labels"}
+    decodes = True
+
+    def _answer(self, given: dict[str, Any]) -> Any:
+        """Predict tokens.
+
+        Args:
+            masked_lm_labels (or ``labels``): (B, S), the words to predict in place; -100 and -1 are ignored.
+            lm_labels: (B, S), usually the input ids, each to be predicted from those before it (a decoder's loss).
+
+        Returns:
+            ``(loss, logits (B, S, vocabulary), …)``; the loss only with labels. With both kinds of labels both losses
+            come first: ``(lm_loss, loss, logits, …)``.
+        """
+        outputs, own = self._read(given)
+        logits, in_place, next_ones = self.logits(outputs), own["masked_lm_labels"], own["lm_labels"]
+        loss = None if in_place is None else token_loss(logits, in_place)
+        lm_loss = None if next_ones is None else causal_loss(logits, next_ones)
+        if loss is None:
+            lm_loss, loss = None, lm_loss
+        return self._output(lm_loss=lm_loss, loss=loss, logits=logits, rest=outputs)
+
+
+class DoubleHeads(LanguageModelling):
+    """A language model that also chooses between texts, by its ``multiple_choice_head``."""
+
+    takes = ("mc_token_ids", "lm_labels", "mc_labels")
+    also_takes = ("labels",)
+    spellings: ClassVar[dict[str, str]] = {"labels": "lm_labels"}
+
+    def _answer(self, given: dict[str, Any]) -> Any:
+        """Predict next tokens, and score choices.
+
+        All inputs have one more axis, (B, C, S), C the number of choices. They may also be (B, S): one text a row, each
+        with a score.
+
+        Args:
+            mc_token_ids: (B, C), the token whose state is scored; by default the last that is not padding.
+            lm_labels (or ``labels``): (B, C, S), usually the input ids; -100 and -1 are ignored.
+            mc_labels: (B,), the index of the right choice.
+
+        Returns:
+            ``(loss, mc_loss, logits (B, C, S, vocabulary), mc_logits (B, C), …)``; the language model's loss only with
+            ``lm_labels``, the choice's only with ``mc_labels``. ``past`` follows where the bare model returns it. Past,
+            hidden states and attentions are those of B·C texts.
+        """
+        ids, vectors = given.get("input_ids"), given.get("inputs_embeds")
+        several = have_choices(ids, vectors)
+        count = choices(ids, vectors) if several else None
+        for name in CHOICE_INPUTS & given.keys() if several else ():
+            given[name] = flatten_choices(given[name])
+        mask = given.get("attention_mask")
+        outputs, own = self._read(given)
+        logits = self.logits(outputs)
+        index = None if own["mc_token_ids"] is None else ops.reshape(own["mc_token_ids"], (-1,))
+        mc_logits = self.multiple_choice_head(outputs[0], index, mask)  # (B·C, 1)
+        if mc_logits.shape[-1] == 1:
+            mc_logits = ops.squeeze(mc_logits, -1)
+        if count is not None:
+            logits, mc_logits = (ops.reshape(x, (-1, count, *ops.shape(x)[1:])) for x in (logits, mc_logits))
+        labels, mc_labels = own["lm_labels"], own["mc_labels"]
+        return self._output(
+            loss=None if labels is None else causal_loss(logits, labels),
+            mc_loss=None if mc_labels is None else token_loss(mc_logits, ops.reshape(labels, (-1,))),
+            logits=logits,
+            mc_logits=mc_logits,
+            rest=outputs,
+        )
