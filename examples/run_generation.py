@@ -84,12 +84,11 @@ def load(options: argparse.Namespace) -> tuple[Any, Any]:
 
     record = architecture.find(options.model_type)
     classes = record.torch if options.framework == "torch" else record.tf
-    if "lm" not in classes:
-        raise SystemExit(f"{options.model_type} has no language model")
+    task = architecture.Task.CAUSAL_LM
+    if task not in classes:
+        raise SystemExit(f"{options.model_type} does not continue texts: it has no causal language model")
     tokenizer_class: Any = architecture.load(record.tokenizer)
-    model_class: Any = architecture.load(classes["lm"])
-    if not hasattr(model_class, "generate"):
-        raise SystemExit(f"{options.model_type} fills gaps in texts, but does not continue them")
+    model_class: Any = architecture.load(classes[task])
     tokenizer = tokenizer_class.from_pretrained(options.model_name_or_path)
     where = {}
     if options.framework == "torch":

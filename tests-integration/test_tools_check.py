@@ -205,6 +205,10 @@ def released_content_changed(root: Path) -> None:
     (root / "tools/released.json").write_text(json.dumps({"tx-bert": {"0.1.0": "0" * 64}}))
 
 
+def stub_without_a_name(root: Path) -> None:
+    replace(root / "packages/tx-core/src/tx_core/__init__.pyi", "from .auto import AutoModel as AutoModel\n", "")
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
@@ -215,6 +219,7 @@ def released_content_changed(root: Path) -> None:
         (sibling_without_a_range, "'tx-tokenizers' has no range"),
         (sibling_by_path, "names a place; siblings are plain ranges"),
         (changelog_without_the_version, "needs an entry '## 0.1.0' (the newest entry is 0.0.9)"),
+        (stub_without_a_name, "tx_core/__init__.pyi is not what the package exports: run tools/exports"),
         (changelog_without_entries, "needs an entry '## 0.1.0' (there is none)"),
         (types_marker_missing, "packages/tx-bert/src/tx_bert/py.typed is missing"),
         (licence_missing, "packages/tx-bert/LICENSE must be a copy"),

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tx_core import architecture, lazy
-from tx_core.architecture import Architecture, cure, find, installed, load
+from tx_core.architecture import Architecture, Task, cure, find, installed, load
 
 Install = Callable[..., None]
 
 RECORD = """
-from tx_core.architecture import Architecture
-ARCHITECTURE = Architecture("{model_type}", "{module}_config:ToyConfig", "{module}:Tokenizer")
+from tx_core.architecture import Architecture, Task
+ARCHITECTURE = Architecture("{module}", "{model_type}", "Toy", "toy", {{Task.BASE: "Model"}})
 """
 
 
@@ -45,7 +45,7 @@ def test_only_the_architecture_asked_for_is_imported(install: Install) -> None:
     assert {"toy-one", "toy-broken"} <= {*installed()}
     assert installed() == sorted(installed())
     record = find("toy-one")
-    assert record == Architecture("toy-one", "toy_one_arch_config:ToyConfig", "toy_one_arch:Tokenizer")
+    assert record == Architecture("toy_one_arch", "toy-one", "Toy", "toy", {Task.BASE: "Model"})
     with pytest.raises(RuntimeError, match="imported"):
         find("toy-broken")
 
@@ -67,7 +67,7 @@ def test_an_unknown_architecture_lists_the_known(install: Install) -> None:
 
 def test_the_cure_for_an_installed_architecture_is_its_class(install: Install) -> None:
     install("toy-three-arch", "toy-three")
-    assert cure("toy-three") == "use ToyConfig of toy_three_arch_config, or AutoConfig"
+    assert cure("toy-three") == "use ToyConfig of toy_three_arch, or AutoConfig"
 
 
 @pytest.mark.parametrize("code", ["ARCHITECTURE = 'bert'", RECORD.format(model_type="other", module="x")])
@@ -107,7 +107,38 @@ def test_load_says_which_framework_is_missing(monkeypatch: pytest.MonkeyPatch) -
 
 def test_records_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
-        Architecture("a", "b", "c").config = "d"  # type: ignore[misc]
+        Architecture("tx_a", "a", "A", "a", {}).name = "B"  # type: ignore[misc]
+
+
+def test_a_record_says_what_the_package_offers() -> None:
+    record = Architecture(
+        package="tx_toy",
+        model_type="toy-gpt",
+        name="Toy",
+        prefix="toy",
+        tasks={Task.BASE: "Model", Task.CAUSAL_LM: "LMHeadModel"},
+        published={"toy": "makers/toy"},
+        also={"tokenizer": ("TOYS",), "toys": ("play",)},
+    )
+    assert record.exports() == {
+        "config": ("ToyConfig",),
+        "tokenizer": ("TOYS", "ToyTokenizer"),
+        "model_torch": ("ToyLMHeadModel", "ToyModel", "ToyPreTrainedModel"),
+        "model_tf": ("TFToyLMHeadModel", "TFToyMainLayer", "TFToyModel", "TFToyPreTrainedModel"),
+        "toys": ("play",),
+    }
+    assert record.archive_maps() == {
+        "TOY_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP": {"toy": "https://huggingface.co/makers/toy/resolve/main/config.json"},
+        "TOY_GPT_PRETRAINED_MODEL_ARCHIVE_MAP": {
+            "toy": "https://huggingface.co/makers/toy/resolve/main/pytorch_model.bin"
+        },
+        "TF_TOY_GPT_PRETRAINED_MODEL_ARCHIVE_MAP": {
+            "toy": "https://huggingface.co/makers/toy/resolve/main/tf_model.h5"
+        },
+    }
+    assert (record.config, record.weights) == ("tx_toy.config:ToyConfig", "tx_toy.weights:WEIGHTS")
+    assert record.torch[Task.CAUSAL_LM] == "tx_toy.model_torch:ToyLMHeadModel"
+    assert record.tf["causal-lm"] == "tx_toy.model_tf:TFToyLMHeadModel"  # type: ignore[index]  # a task is its text
 
 
 def test_looking_up_imports_no_architecture() -> None:

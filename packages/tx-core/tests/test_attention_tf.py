@@ -26,7 +26,8 @@ from tx_core.models.attention_tf import (
     position_ids,
     split_heads,
 )
-from tx_core.models.losses_tf import causal_loss, sequence_loss, span_loss, summarize, token_loss
+from tx_core.models.layers_tf import summarize
+from tx_core.models.losses_tf import causal_loss, sequence_loss, span_loss, token_loss
 
 RNG = np.random.default_rng(0)
 MASK = np.array([[1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]])

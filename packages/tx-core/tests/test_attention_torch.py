@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tx_core.models.attention_torch import allowed_to_bias, attend, attention_bias, first_token
-from tx_core.models.losses_torch import sequence_loss, summarize, token_loss
+from tx_core.models.layers_torch import summarize
+from tx_core.models.losses_torch import sequence_loss, token_loss
 
 MASK = torch.tensor([[1, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]])
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import tx_core
-from tx_core import architecture, auto
-from tx_core.architecture import Architecture
+from tx_core import architecture, auto, lazy
+from tx_core.architecture import Architecture, Task
 from tx_core.auto import (
     AutoConfig,
     AutoModel,
@@ -66,18 +66,19 @@ class TFToyModel(Recorder):
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes "toy-gpt" the one architecture that is installed."""
-    module: Any = ModuleType("toy_auto")
-    for each in (ToyConfig, ToyTokenizer, ToyModel, ToyForMaskedLM, TFToyModel):
-        setattr(module, each.__name__, each)
-    record = Architecture(
-        "toy-gpt",
-        "toy_auto:ToyConfig",
-        "toy_auto:ToyTokenizer",
-        {"base": "toy_auto:ToyModel", "lm": "toy_auto:ToyForMaskedLM"},
-        {"base": "toy_auto:TFToyModel"},
-    )
-    module.ARCHITECTURE = record
-    monkeypatch.setitem(sys.modules, "toy_auto", module)
+    record = Architecture("toy_auto", "toy-gpt", "Toy", "toy", {Task.BASE: "Model", Task.MASKED_LM: "ForMaskedLM"})
+    homes = {
+        "": {"ARCHITECTURE": record},
+        ".config": {"ToyConfig": ToyConfig},
+        ".tokenizer": {"ToyTokenizer": ToyTokenizer},
+        ".model_torch": {"ToyModel": ToyModel, "ToyForMaskedLM": ToyForMaskedLM},
+        ".model_tf": {"TFToyModel": TFToyModel},
+    }
+    for home, members in homes.items():
+        module = ModuleType(f"toy_auto{home}")
+        vars(module).update(members)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(lazy, "require", lambda module, name: None)  # whether a framework is here does not matter
 
     class Point:
         value = "toy_auto:ARCHITECTURE"
@@ -256,4 +257,4 @@ def test_every_class_has_its_twin() -> None:
     torch = {name for name in names if not name.startswith("TF")}
     assert names - torch == {f"TF{name}" for name in torch}
     for name in torch:
-        assert getattr(auto, name)._task == getattr(auto, f"TF{name}")._task
+        assert getattr(auto, name)._tasks == getattr(auto, f"TF{name}")._tasks

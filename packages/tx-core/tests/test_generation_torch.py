@@ -8,11 +8,11 @@ from tx_core.config import PretrainedConfig
 from tx_core.generation.generate_torch import (
     GenerationMixin,
     KeyValueMemory,
-    extend_past,
     is_plain,
     linear,
     linear_transposed,
 )
+from tx_core.models.past_torch import extend_past
 
 
 @pytest.fixture(params=[1, 2, 3])

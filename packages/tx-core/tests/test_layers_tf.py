@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tx_core.models.layers_tf import Embedding, Linear, OutputEmbedding, products_for_xla
+from tx_core.models.layers_tf import Embedding, Linear, OutputEmbedding
+from tx_core.models.switches_tf import products_for_xla
 
 RNG = np.random.default_rng(0)
 
@@ -15,7 +16,7 @@ def both_ways(layer: Any, x: Any) -> tuple[Any, Any, bool]:
     """A layer's results: as it is, and compiled by XLA in the form that suits it; and whether that adds up parts."""
 
     def call(x: Any) -> Any:
-        with products_for_xla():
+        with products_for_xla.on():
             return layer(x)
 
     compiled = tf.function(call, jit_compile=True)

@@ -15,26 +15,12 @@ import tensorflow as tf
 from keras import ops
 
 from tx_core.config import PretrainedConfig
-from tx_core.models.layers_tf import (
-    Embedding,
-    LayerNorm,
-    Linear,
-    Module,
-    ModuleList,
-    Normal,
-    OutputEmbedding,
-    named_parameters,
-    prune_linear,
-    replace_layer,
-    skip_initialization,
-)
-from tx_core.models.pretrained_tf import (
-    TFMainLayer,
-    TFPreTrainedModel,
-    choices,
-    flatten_choices,
-    input_shape,
-)
+from tx_core.models.inputs_tf import choices, flatten_choices, input_shape
+from tx_core.models.layers_tf import Embedding, LayerNorm, Linear, Module, ModuleList, Normal, OutputEmbedding
+from tx_core.models.pretrained_tf import TFMainLayer, TFPreTrainedModel
+from tx_core.models.pruning_tf import prune_linear, replace_layer
+from tx_core.models.switches_tf import skipping_initialization
+from tx_core.models.variables_tf import named_parameters
 from tx_core.outputs import output
 from tx_core.weights import Row, Tied, WeightsError, WeightTable
 
@@ -99,9 +85,7 @@ class TFTinyPreTrainedModel(TFPreTrainedModel):
     weight_table = TABLE
 
 
-class TFTinyModel(TFTinyPreTrainedModel):
-    new_heads = ()
-
+class TFTinyModel(TFTinyPreTrainedModel, published=True):
     def __init__(self, config: Any, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         self.tiny = TFTinyMainLayer(config, name="tiny")
@@ -125,7 +109,7 @@ class TFTinyHead(Module):
         return ops.add(self.decoder(states), self.bias)
 
 
-class TFTinyLM(TFTinyPreTrainedModel):
+class TFTinyLM(TFTinyPreTrainedModel, published=True):
     new_heads = (("lm",),)
 
     def __init__(self, config: Any, **kwargs: Any) -> None:
@@ -141,10 +125,10 @@ class TFTinyLM(TFTinyPreTrainedModel):
         return self.lm, "bias"
 
     def call(self, input_ids: Any = None, attention_mask: Any = None, training: Any = None) -> Any:
-        return self._output("TinyLMOutput", logits=self.lm(self.tiny(input_ids, attention_mask)[0]))
+        return self._output(logits=self.lm(self.tiny(input_ids, attention_mask)[0]))
 
 
-class TFTinyClassifier(TFTinyPreTrainedModel):
+class TFTinyClassifier(TFTinyPreTrainedModel, published=True):
     new_heads = (("classifier",),)
 
     def __init__(self, config: Any, **kwargs: Any) -> None:
@@ -157,7 +141,7 @@ class TFTinyClassifier(TFTinyPreTrainedModel):
         states = self.tiny(input_ids, attention_mask)[0]
         loss = None if labels is None else ops.mean(ops.cast(labels, "float32"))
         logits = self.classifier(states[:, 0])
-        return self._output("TinyOutput", loss=loss, logits=logits, hidden_states=(states,))
+        return self._output(loss=loss, logits=logits, hidden_states=(states,))
 
 
 IDS = np.array([[1, 2, 3, 4], [5, 6, 7, 8]])
@@ -237,7 +221,7 @@ def test_normal_survives_serialisation() -> None:
     initializer = Normal(0.5, seed=3)
     again = keras.initializers.deserialize(keras.initializers.serialize(initializer))
     np.testing.assert_array_equal(again((2, 3)), initializer((2, 3)))
-    with skip_initialization():
+    with skipping_initialization.on():
         assert initializer((2, 3)).shape == (2, 3)
 
 

@@ -106,13 +106,11 @@ class Architecture:
 
     def archive_maps(self) -> dict[str, dict[str, str]]:
         """The maps that the package offers under the names of 2019, for `tx_core.lazy.attach`."""
-        from .files import CONFIG_NAME, TF2_WEIGHTS_NAME, WEIGHTS_NAME
-
         name = self.model_type.replace("-", "_").upper()
         return {
-            f"{name}_PRETRAINED_CONFIG_ARCHIVE_MAP": self.archive_map(CONFIG_NAME),
-            f"{name}_PRETRAINED_MODEL_ARCHIVE_MAP": self.archive_map(WEIGHTS_NAME),
-            f"TF_{name}_PRETRAINED_MODEL_ARCHIVE_MAP": self.archive_map(TF2_WEIGHTS_NAME),
+            f"{name}_PRETRAINED_CONFIG_ARCHIVE_MAP": self.archive_map("config.json"),
+            f"{name}_PRETRAINED_MODEL_ARCHIVE_MAP": self.archive_map("pytorch_model.bin"),
+            f"TF_{name}_PRETRAINED_MODEL_ARCHIVE_MAP": self.archive_map("tf_model.h5"),
         }
 
     def class_attributes(self, weights_name: str) -> dict[str, object]:

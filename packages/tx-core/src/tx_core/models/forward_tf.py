@@ -163,7 +163,7 @@ class ForwardContext:
                 than the model's positions, or a shape does not fit.
         """
         config = model.config
-        names, others = tuple(extra or ()), tuple((extra or {}).values())
+        names, others = [*(extra or {})], [*(extra or {}).values()]
         axes = None
         if any_axes:
             axes, rows = as_rows(input_ids, attention_mask, token_type_ids, position_ids, *others)

@@ -86,8 +86,9 @@ class LayerContext:
         """
         if upcast and query.dtype.itemsize < 4:
             with torch.autocast(query.device.type, enabled=False):
-                wide = (x.float() for x in (query, key, value))
-                attended, weights, present = self.attend(*wide, num_heads, dropout, scale)
+                attended, weights, present = self.attend(
+                    query.float(), key.float(), value.float(), num_heads, dropout, scale
+                )
             if present is not None:
                 present = (present[0].to(key.dtype), present[1].to(value.dtype))
             return attended.to(value.dtype), weights, present
@@ -183,7 +184,7 @@ class ForwardContext:
                 than the model's positions, or a shape does not fit.
         """
         config = model.config
-        names, others = tuple(extra or ()), tuple((extra or {}).values())
+        names, others = [*(extra or {})], [*(extra or {}).values()]
         axes = None
         if any_axes:
             axes, rows = as_rows(input_ids, attention_mask, token_type_ids, position_ids, *others)

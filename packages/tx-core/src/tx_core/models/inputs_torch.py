@@ -19,7 +19,7 @@ def has_values(x: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and type(x) in (Tensor, torch.nn.Parameter)
         and x.device.type != "meta"
-        and not torch._C._functorch.is_functorch_wrapped_tensor(x)  # type: ignore[attr-defined]
+        and not torch._C._functorch.is_functorch_wrapped_tensor(x)
     )
 
 

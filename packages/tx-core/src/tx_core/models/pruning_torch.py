@@ -42,14 +42,16 @@ def kept_columns(kept: Tensor, width: int) -> Tensor:
 
 def prune_linear(layer: nn.Linear, index: Tensor, dim: int = 0) -> nn.Linear:
     """A linear layer with only the given outputs (``dim`` 0) or inputs (``dim`` 1)."""
-    pruned = nn.Linear(*_kept_shape(layer.weight, index, dim)[::-1], layer.bias is not None, device="meta")
+    outputs, inputs = _kept_shape(layer.weight, index, dim)
+    pruned = nn.Linear(inputs, outputs, layer.bias is not None, device="meta")
     return _filled(pruned, layer, index, dim, outputs=0)
 
 
 def prune_conv1d(layer: Conv1D, index: Tensor, dim: int = 1) -> Conv1D:
     """A Conv1D with only the given outputs (``dim`` 1) or inputs (``dim`` 0)."""
+    inputs, outputs = _kept_shape(layer.weight, index, dim)
     with torch.device("meta"):
-        pruned = Conv1D(*_kept_shape(layer.weight, index, dim)[::-1])
+        pruned = Conv1D(outputs, inputs)
     return _filled(pruned, layer, index, dim, outputs=1)
 
 
