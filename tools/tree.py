@@ -13,6 +13,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,9 @@ def content_hash(wheel: Path) -> str:
             if not re.fullmatch(r"[^/]+\.dist-info/(WHEEL|RECORD)", name):
                 digest.update(f"{name}\0{hashlib.sha256(archive.read(name)).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def compatible_range(version: str) -> str:
+    """The range a sibling asks for: up to the next release that may break it, a minor one while the major is 0."""
+    major, minor, _ = Version(version).release
+    return f">=0.{minor},<0.{minor + 1}" if major == 0 else f">={major}.{minor},<{major + 1}"
