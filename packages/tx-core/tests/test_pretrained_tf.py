@@ -17,7 +17,8 @@ from keras import ops
 from tx_core.config import PretrainedConfig
 from tx_core.models.inputs_tf import choices, flatten_choices, input_shape
 from tx_core.models.layers_tf import Embedding, LayerNorm, Linear, Module, ModuleList, Normal, OutputEmbedding
-from tx_core.models.pretrained_tf import TFMainLayer, TFPreTrainedModel
+from tx_core.models.main_layer_tf import TFMainLayer
+from tx_core.models.pretrained_tf import TFPreTrainedModel
 from tx_core.models.pruning_tf import prune_linear, replace_layer
 from tx_core.models.switches_tf import skipping_initialization
 from tx_core.models.variables_tf import named_parameters

@@ -16,8 +16,9 @@ from tx_core.generation.generate_tf import KeyValueGeneration
 from tx_core.models.forward_tf import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_tf import CausalLM
 from tx_core.models.layers_tf import Embedding, LayerNorm, Linear, Module, ModuleList, OutputEmbedding
+from tx_core.models.main_layer_tf import TFBareModel, TFMainLayer
 from tx_core.models.positions import frequencies
-from tx_core.models.pretrained_tf import TFBareModel, TFMainLayer, TFPreTrainedModel
+from tx_core.models.pretrained_tf import TFPreTrainedModel
 from tx_core.models.pruning_tf import kept_columns, prune_linear
 
 from .architecture import ARCHITECTURE

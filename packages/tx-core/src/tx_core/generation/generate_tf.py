@@ -22,7 +22,7 @@ from keras import ops
 from tx_core.models.attention_tf import allowed_to_bias, attention_bias, position_ids
 from tx_core.models.forward_tf import ForwardContext, LayerContext
 from tx_core.models.layers_tf import nothing_of
-from tx_core.models.pretrained_tf import part
+from tx_core.models.main_layer_tf import part
 from tx_core.models.switches_tf import products_for_xla
 
 from .options import (

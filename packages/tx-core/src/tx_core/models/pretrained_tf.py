@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
+from typing import Any, ClassVar, Literal, Self, overload
 
 import keras
 import numpy as np
 from keras import ops
 
-from tx_core.architecture import Architecture, load
+from tx_core.architecture import Architecture
 from tx_core.config import PretrainedConfig
 from tx_core.files import TF2_WEIGHTS_NAME, Source
 from tx_core.outputs import output
 from tx_core.weights import Array, LoadReport, Weights, WeightTable, compare
 
-from .forward_tf import make_positions
 from .inputs_tf import NamedInputs, input_names
-from .layers_tf import Module, build_children, descendants
+from .layers_tf import build_children, descendants
+from .main_layer_tf import share_policy
 from .pretrained import (
     heads_left,
     loading_bar,
@@ -32,7 +31,7 @@ from .pretrained import (
     weight_files,
     write_h5,
 )
-from .pruning_tf import allow_additions, replace_layer, resize, resize_vector
+from .pruning_tf import allow_additions, resize, resize_vector
 from .switches_tf import skipping_initialization, symbolic_build
 from .variables_tf import Parameter, keras_dtype, named_parameters
 
@@ -40,87 +39,6 @@ logger = logging.getLogger(__name__)
 
 Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run
-
-
-def part(layer: Any, path: str) -> Any:
-    """The layer at an attribute path within a layer; itself if that is empty."""
-    for name in filter(None, path.split(".")):
-        layer = getattr(layer, name)
-    return layer
-
-
-def _share_policy(whole: Any) -> None:
-    # Layers take their types from Keras's global policy; a type given to the whole goes for all its layers.
-    if whole.dtype_policy != keras.config.dtype_policy():
-        for layer in descendants(whole):
-            layer.dtype_policy = whole.dtype_policy
-
-
-class TFMainLayer(NamedInputs, Module):
-    """Base of the layers that are a bare model, which every model with a head holds.
-
-    A concrete layer is given its architecture's record, ``class TFCTRLMainLayer(TFMainLayer,
-    architecture=ARCHITECTURE)``.
-
-    Attributes:
-        words: the attribute path of the input embeddings.
-        blocks: the attribute path of the layers.
-        attention: the attribute path, within a layer, of the attention whose heads can be removed.
-    """
-
-    config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
-    words: ClassVar[str] = ""
-    blocks: ClassVar[str] = ""
-    attention: ClassVar[str] = ""
-    make_positions = staticmethod(make_positions)
-
-    config: Any
-
-    def __init_subclass__(cls, architecture: Architecture | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if architecture is not None:
-            cls.config_class = load(architecture.config)  # type: ignore[assignment]
-        keras.saving.register_keras_serializable(cls.__module__.partition(".")[0])(cls)
-
-    def __init__(self, config: PretrainedConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.config = config
-
-    def get_input_embeddings(self) -> Any:
-        """The layer that turns token ids into vectors."""
-        if not self.words:
-            raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
-        return part(self, self.words)
-
-    def set_input_embeddings(self, value: Any) -> None:
-        """Replace the layer that turns token ids into vectors."""
-        path, _, name = self.words.rpartition(".")
-        replace_layer(part(self, path), name, value)
-
-    def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
-        """Keep the heads at the given positions of a layer."""
-        if not self.attention:
-            raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
-        part(part(self, self.blocks)[layer], self.attention).prune(kept)
-
-    def _output(self, **fields: Any) -> tuple[Any, ...]:
-        """The named tuple of a forward pass, without the fields that are None."""
-        return output(f"{type(self).__name__.removeprefix('TF').replace('MainLayer', 'Model')}Output", **fields)
-
-    def build(self, input_shape: Any = None) -> None:
-        """Create all variables; no input is needed for it."""
-        _share_policy(self)
-        super().build(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """What :meth:`from_config` builds the same layer from (without its weights)."""
-        policy = keras.dtype_policies.serialize(self.dtype_policy)
-        return {"config": self.config.to_dict(), "name": self.name, "trainable": self.trainable, "dtype": policy}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """A layer with the configuration that :meth:`get_config` gave."""
-        return cls(cls.config_class.from_dict(config["config"]), **{k: v for k, v in config.items() if k != "config"})
 
 
 class TFPreTrainedModel(NamedInputs, keras.Model):
@@ -240,7 +158,7 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
 
     def init_weights(self) -> None:
         """Tie the weights that are shared, and create all. Every model calls it at the end of its constructor."""
-        _share_policy(self)
+        share_policy(self)
         self.tie_weights()
         self.build()
         allow_additions(self)
@@ -589,38 +507,6 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
             if field in names:
                 fields[field] = getattr(rest, field)
         return output(f"{type(self).__name__.removeprefix('TF')}Output", **fields)
-
-
-class TFBareModel:
-    """A bare model by itself: it takes the inputs of its main layer, and gives what that gives.
-
-    Attributes:
-        main: the class of the main layer; a concrete class states it.
-    """
-
-    main: ClassVar[type[TFMainLayer]]
-
-    if TYPE_CHECKING:  # given by the model that an architecture's class is, too
-        base_model_prefix: ClassVar[str]
-        init_weights: Any
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "main" not in vars(cls):
-            return
-
-        def call(self: Any, **inputs: Any) -> Any:
-            return getattr(self, self.base_model_prefix)(**inputs)
-
-        call.__signature__ = inspect.signature(cls.main.call)  # type: ignore[attr-defined]
-        call.__doc__ = cls.main.call.__doc__
-        call.__qualname__ = f"{cls.__qualname__}.call"
-        cls.call = call  # type: ignore[attr-defined]
-
-    def __init__(self, config: PretrainedConfig, **kwargs: Any) -> None:
-        super().__init__(config, **kwargs)  # type: ignore[call-arg]
-        setattr(self, self.base_model_prefix, self.main(config, name=self.base_model_prefix))
-        self.init_weights()
 
 
 def _labelled(y: Any, outputs: Any) -> Any:
