@@ -56,8 +56,7 @@ class TFTinyMainLayer(TFMainLayer):
     config_class = TinyConfig
 
     def __init__(self, config: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.config = config
+        super().__init__(config, **kwargs)
         self.words = Embedding(config.vocab_size, config.hidden_size, name="words")
         layers = (Linear(config.hidden_size, config.hidden_size, name=str(i)) for i in range(config.num_hidden_layers))
         self.layer = ModuleList(layers, name="layer")
@@ -596,7 +595,7 @@ def test_pruned_linear() -> None:
 
 
 def test_a_model_without_heads_to_prune_says_so() -> None:
-    with pytest.raises(AttributeError, match="_prune_layer"):
+    with pytest.raises(NotImplementedError, match="TFTinyMainLayer does not support the removal of heads"):
         TFTinyModel(TinyConfig()).prune_heads({0: [1]})
 
 
