@@ -23,19 +23,16 @@ from tx_core.models.pruning_tf import prune_linear, replace_layer
 from tx_core.models.switches_tf import skipping_initialization
 from tx_core.models.variables_tf import named_parameters
 from tx_core.outputs import output
-from tx_core.weights import Row, Tied, WeightsError, WeightTable
+from tx_core.weights import Row, Tied, WeightsError, WeightTable, embedding, linear, norm
 
 TABLE = WeightTable(
     prefix="tiny",
     rows=(
-        Row("tiny.words.weight"),
-        Row("tiny.layer.{i}.weight"),
-        Row("tiny.layer.{i}.bias"),
-        Row("tiny.norm.weight", keras="gamma"),
-        Row("tiny.norm.bias", keras="beta"),
+        embedding("tiny.words"),
+        *linear("tiny.layer.{i}"),
+        *norm("tiny.norm"),
         Row("lm.bias"),
-        Row("classifier.weight"),
-        Row("classifier.bias"),
+        *linear("classifier"),
     ),
     tied=(Tied("lm.decoder.weight", "tiny.words.weight"),),
 )

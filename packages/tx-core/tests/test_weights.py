@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tx_core.checkpoints import ArrayInfo
-from tx_core.weights import LoadReport, Row, Tied, Weights, WeightsError, WeightTable, compare, keras_layers, originals
+from tx_core.weights import (
+    LoadReport,
+    Row,
+    Tied,
+    Weights,
+    WeightsError,
+    WeightTable,
+    compare,
+    conv1d,
+    embedding,
+    keras_layers,
+    linear,
+    norm,
+    originals,
+)
 
 TABLE = WeightTable(
     prefix="toy",
     rows=(
-        Row("toy.embeddings.word_embeddings.weight", "toy/words", keras="weight"),
-        Row("toy.layer.{i}.dense.weight", "toy/layer_{i}/dense/kernel", "transpose"),
-        Row("toy.layer.{i}.dense.bias", "toy/layer_{i}/dense/bias"),
-        Row("toy.layer.{i}.LayerNorm.weight", "toy/layer_{i}/gamma"),
-        Row("toy.layer.{i}.LayerNorm.bias", "toy/layer_{i}/beta"),
-        Row("toy.layer.{i}.cross.weight"),
-        Row("toy.pooler.weight", "toy/pooler/kernel", "transpose"),
-        Row("classifier.weight", "output_weights"),
+        embedding("toy.embeddings.word_embeddings", "toy/words", shared=True),
+        *linear("toy.layer.{i}.dense", "toy/layer_{i}/dense"),
+        *norm("toy.layer.{i}.LayerNorm", "toy/layer_{i}"),
+        *linear("toy.layer.{i}.cross", leaves=("/kernel",)),
+        *linear("toy.pooler", "toy/pooler", leaves=("/kernel",)),
+        *linear("classifier", "output_", leaves=("weights",), layout="same"),
         Row("lm.bias", "lm/bias"),
     ),
     tied=(Tied("lm.decoder.weight", "toy.embeddings.word_embeddings.weight"),),
     dropped=("toy.position_ids", "toy.layer.{i}.mask"),
-    dropped_originals=("*/adam_m", "global_step"),
     renamed=((".gamma", ".weight"),),
     keras_layers={"lm": "mlm___lm"},
     keras_repeated={"mlm___lm": "toy.embeddings"},
 )
+LEAVES, LEAVES_TF1 = ("weight", "bias"), ("/kernel",)
 HEADS = (("toy.pooler", "classifier"), ("toy.layer.{i}.cross",))
 
 
@@ -37,6 +51,7 @@ class Arrays:
     """A checkpoint in memory."""
 
     def __init__(self, arrays: Mapping[str, object], form: str = "safetensors") -> None:
+        self.reads: list[str] = []
         self._arrays = {name: np.asarray(array) for name, array in arrays.items()}
         self.format = form
         self.metadata: dict[str, str] = {}
@@ -48,6 +63,7 @@ class Arrays:
         return ArrayInfo(self._arrays[name].shape, str(self._arrays[name].dtype))
 
     def read(self, name: str) -> np.ndarray:
+        self.reads.append(name)
         return self._arrays[name]
 
     def close(self) -> None: ...
@@ -253,3 +269,337 @@ def test_report_is_a_mapping_of_2019() -> None:
     assert dict(report) == {"missing_keys": ["a"], "unexpected_keys": [], "mismatched_keys": [], "error_msgs": []}
     with pytest.raises(KeyError):
         report["loaded"]
+
+
+# -- kinds ----------------------------------------
+
+
+def test_kinds_give_keras_leaf_and_layout() -> None:
+    rows = (
+        *linear("a.dense", "a/dense"),
+        *conv1d("a.conv", "a/conv"),
+        *norm("a.ln", "a/ln", leaves=("/g", "/b")),
+        embedding("a.positions", "a/wpe"),
+        embedding("a.words", "a/wte", shared=True),
+        Row("a.bias", "a/b"),
+    )
+    found = [(row.name, row.original, row.layout, row.keras_leaf) for row in rows]
+    assert found == [
+        ("a.dense.weight", "a/dense/kernel", "transpose", "kernel"),
+        ("a.dense.bias", "a/dense/bias", "same", "bias"),
+        ("a.conv.weight", "a/conv/w", "squeeze", "weight"),
+        ("a.conv.bias", "a/conv/b", "same", "bias"),
+        ("a.ln.weight", "a/ln/g", "same", "gamma"),
+        ("a.ln.bias", "a/ln/b", "same", "beta"),
+        ("a.positions.weight", "a/wpe", "same", "embeddings"),
+        ("a.words.weight", "a/wte", "same", "weight"),
+        ("a.bias", "a/b", "same", "bias"),
+    ]
+    assert [row.original for row in linear("a.dense")] == [None, None]
+
+
+def test_kernels_without_their_axis_of_one_are_said() -> None:
+    table = WeightTable("toy", conv1d("toy.conv", "toy/conv"))
+    with Weights(Arrays({"toy/conv/w": floats(2, 3, 4)}, "tf1"), table) as weights:
+        assert weights.misfits == ["toy/conv/w: shape (2, 3, 4) does not begin with an axis of one"]
+
+
+# -- one original, several parameters ----------------------------------------
+
+Q, K, V = (f"toy.layer.{{i}}.{name}" for name in ("query", "key", "value"))
+FUSED = WeightTable(
+    prefix="toy",
+    rows=(
+        *linear(Q, "layers.{i}.in_proj_", ("weight", "bias"), "same", part=(0, 3)),
+        *linear(K, "layers.{i}.in_proj_", ("weight", "bias"), "same", part=(1, 3)),
+        *linear(V, "layers.{i}.in_proj_", ("weight", "bias"), "same", part=(2, 3)),
+    ),
+)
+FUSED_FILE = {
+    "layers.0.in_proj_weight": floats(6, 2),
+    "layers.0.in_proj_bias": floats(6),
+    "layers.1.in_proj_weight": floats(6, 2) + 100,
+    "layers.1.in_proj_bias": floats(6) + 100,
+}
+
+
+def parameters(weights: Weights) -> dict[str, np.ndarray]:
+    return {name: weights.read(name) for name in weights.names()}
+
+
+def readers(arrays: Mapping[str, np.ndarray]) -> dict[str, Callable[[], np.ndarray]]:
+    return {name: (lambda a=array: a) for name, array in arrays.items()}  # type: ignore[misc]
+
+
+def test_parts_of_one_array() -> None:
+    raw = Arrays(FUSED_FILE, "torch")
+    weights = Weights(raw, FUSED)
+    # In the order of a model, which asks for the bias between two parts of the weight.
+    order = [f"toy.layer.{i}.{part}.{leaf}" for i in (0, 1) for part in ("query", "key", "value") for leaf in LEAVES]
+    found = {name: weights.read(name) for name in order}
+    assert sorted(found) == sorted(weights.names())
+    assert sorted(raw.reads) == sorted(FUSED_FILE), "each array is read once"
+    np.testing.assert_array_equal(found["toy.layer.1.key.weight"], FUSED_FILE["layers.1.in_proj_weight"][2:4])
+    np.testing.assert_array_equal(found["toy.layer.0.value.bias"], [4, 5])
+    assert weights.shape("toy.layer.1.key.weight") == (2, 2)
+    assert all(array.base is None for array in found.values()), "a parameter keeps no more than itself in memory"
+    assert weights.read("toy.layer.1.key.weight").shape == (2, 2), "again, from the file"
+    back = {name: make() for name, make in originals(readers(found), FUSED).items()}
+    assert list(back) == ["layers.0.in_proj_weight", "layers.0.in_proj_bias", *list(FUSED_FILE)[2:]]
+    for name, array in back.items():
+        np.testing.assert_array_equal(array, FUSED_FILE[name])
+
+
+def test_parts_are_laid_out_one_by_one() -> None:
+    table = WeightTable(
+        "toy", tuple(r for k in (0, 1) for r in linear(f"toy.{k}", "toy/both", LEAVES_TF1, part=(k, 2)))
+    )
+    weights = Weights(Arrays({"toy/both/kernel": floats(6, 2)}, "tf1"), table)
+    assert weights.shape("toy.1.weight") == (2, 3)
+    np.testing.assert_array_equal(weights.read("toy.1.weight"), floats(6, 2)[3:].T)
+    back = originals(readers(parameters(weights)), table)
+    np.testing.assert_array_equal(back["toy/both/kernel"](), floats(6, 2))
+
+
+def test_array_without_such_parts_is_said() -> None:
+    weights = Weights(Arrays(FUSED_FILE | {"layers.0.in_proj_weight": floats(7, 2)}, "torch"), FUSED, source="x.pt")
+    wanted = {"toy.layer.0.query.weight": (2, 2), "toy.layer.0.query.bias": (2,)}
+    with pytest.raises(WeightsError, match=r"(?s)x\.pt cannot.*layers\.0\.in_proj_weight: .*\(7, 2\) has no 3 equal"):
+        compare(weights, wanted, FUSED, (), {})
+
+
+def test_writing_lacks_no_part() -> None:
+    found = parameters(Weights(Arrays(FUSED_FILE, "torch"), FUSED))
+    del found["toy.layer.1.key.bias"], found["toy.layer.1.query.bias"]
+    wanted = r"'layers\.1\.in_proj_bias' .* toy\.layer\.1\.query\.bias, toy\.layer\.1\.key\.bias is not given"
+    with pytest.raises(WeightsError, match=wanted):
+        originals(readers(found), FUSED)
+
+
+def test_parts_that_stand_twice_must_agree() -> None:
+    known = {"own": "toy.layer.0.key.bias"}
+    for value, wanted in ((floats(6)[2:4], 0), (floats(2), 1)):
+        weights = Weights(Arrays({"layers.0.in_proj_bias": floats(6), "own": value}, "tf1"), FUSED, known)
+        assert len(weights.differing_twins()) == wanted
+
+
+# Biases of all layers in one array, as the TensorFlow code of Transformer-XL and XLNet has them; without untie_r the
+# layers share one.
+STACKED = WeightTable(
+    prefix="toy",
+    rows=(
+        *linear("toy.layer.{i}.ff", "toy/layer_{i}/ff"),
+        Row("toy.layer.{i}.attn.r_bias", "toy/r_bias", part="{i}"),
+        Row("toy.r_bias", "toy/r_bias"),
+        Row("toy.layer.{i}.scale", "toy/scales", part="{i}"),
+    ),
+    tied_by=lambda config: () if config.untie_r else [Tied(f"toy.layer.{i}.attn.r_bias", "toy.r_bias") for i in (0, 1)],
+)
+
+
+def stacked_model(untie_r: bool, layers: int = 2) -> dict[str, tuple[int, ...]]:
+    wanted: dict[str, tuple[int, ...]] = {} if untie_r else {"toy.r_bias": (2, 3)}
+    for i in range(layers):
+        wanted |= {f"toy.layer.{i}.ff.weight": (4, 2), f"toy.layer.{i}.ff.bias": (4,), f"toy.layer.{i}.scale": ()}
+        wanted |= {f"toy.layer.{i}.attn.r_bias": (2, 3)} if untie_r else {}
+    return wanted
+
+
+def stacked_file(untie_r: bool, layers: int = 2) -> dict[str, np.ndarray]:
+    dense = {
+        f"toy/layer_{i}/ff/{n}": floats(*s) for i in range(layers) for n, s in (("kernel", (2, 4)), ("bias", (4,)))
+    }
+    return dense | {"toy/r_bias": floats(layers, 2, 3) if untie_r else floats(2, 3), "toy/scales": floats(layers)}
+
+
+@pytest.mark.parametrize("untie_r", [True, False])
+def test_stack_of_layers(untie_r: bool) -> None:
+    file, wanted = stacked_file(untie_r), stacked_model(untie_r)
+    tied = STACKED.ties(SimpleNamespace(untie_r=untie_r), False, set)
+    raw = Arrays(file, "tf1")
+    weights = Weights(raw, STACKED)
+    report, origin = compare(weights, wanted, STACKED, (), tied)
+    assert report.dropped == []
+    raw.reads.clear()
+    found = {name: weights.read(origin[name]) for name in wanted}
+    assert sorted(raw.reads) == sorted(file), "each array is read once"
+    assert {name: array.shape for name, array in found.items()} == wanted
+    assert found["toy.layer.1.scale"] == 1
+    if untie_r:
+        np.testing.assert_array_equal(found["toy.layer.1.attn.r_bias"], file["toy/r_bias"][1])
+    back = {name: make() for name, make in originals(readers(found), STACKED).items()}
+    assert sorted(back) == sorted(file)
+    for name, array in back.items():
+        np.testing.assert_array_equal(array, file[name])
+        assert array.shape == file[name].shape
+
+
+def test_stack_of_another_number_of_layers() -> None:
+    weights = Weights(Arrays(stacked_file(True, 3), "tf1"), STACKED)
+    report, _ = compare(weights, stacked_model(True), STACKED, (), {})
+    extra = [f"toy.layer.2.{name}" for name in ("ff.weight", "ff.bias", "attn.r_bias", "scale")]
+    assert sorted(report.dropped) == sorted(extra), "as the parameters that have an array each"
+    weights = Weights(Arrays(stacked_file(True), "tf1"), STACKED)
+    with pytest.raises(WeightsError, match=r"toy\.layer\.2\.attn\.r_bias"):
+        compare(weights, stacked_model(True, 3), STACKED, (), {})
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_writing_lacks_no_layer_of_a_stack(gone: int) -> None:
+    """The last one too: the other parameters of its layer tell of it."""
+    arrays = {name: floats(*shape) for name, shape in stacked_model(True, 3).items()}
+    del arrays[f"toy.layer.{gone}.attn.r_bias"]
+    with pytest.raises(WeightsError, match=rf"'toy/r_bias' .* toy\.layer\.{gone}\.attn\.r_bias is not given"):
+        originals(readers(arrays), STACKED)
+
+
+def test_writing_one_array_as_a_whole_and_in_parts_is_refused() -> None:
+    arrays = {"toy.r_bias": floats(2, 3), "toy.layer.0.attn.r_bias": floats(3)}
+    with pytest.raises(WeightsError, match=r"'toy/r_bias' .* toy\.r_bias, toy\.layer\.0\.attn\.r_bias"):
+        originals(readers(arrays), STACKED)
+
+
+@pytest.mark.parametrize("shape", [(), (10**9, 0)])
+def test_what_is_no_stack_is_said(shape: tuple[int, ...]) -> None:
+    weights = Weights(Arrays({"toy/scales": np.zeros(shape, np.float32)}, "tf1"), STACKED)
+    assert weights.names() == []
+    assert len(weights.misfits) == 1
+    assert str(shape) in weights.misfits[0]
+
+
+# -- the authors' names ----------------------------------------
+
+RELEASES = WeightTable(
+    prefix="toy",
+    rows=(
+        *linear("toy.query", "attn.q_proj", (".weight", ".bias"), "same"),
+        *linear("toy.key", "attn.k_proj", (".weight", ".bias"), "same"),
+    ),
+    other_originals=(
+        *linear("toy.query", "attn.in_proj_", ("weight", "bias"), "same", part=(0, 2)),
+        *linear("toy.key", "attn.in_proj_", ("weight", "bias"), "same", part=(1, 2)),
+    ),
+)
+
+
+def test_other_releases_of_the_authors_are_read() -> None:
+    separate = {
+        f"attn.{part}_proj.{leaf}": floats(2, 2)[: 2 if leaf == "weight" else 1] for part in "qk" for leaf in LEAVES
+    }
+    fused = {"attn.in_proj_weight": np.concatenate([floats(2, 2)] * 2), "attn.in_proj_bias": floats(2, 2)[[0, 0]]}
+    arrays = [parameters(Weights(Arrays(file, "torch"), RELEASES)) for file in (separate, fused)]
+    assert sorted(arrays[0]) == sorted(arrays[1])
+    for name, array in arrays[0].items():
+        np.testing.assert_array_equal(array, arrays[1][name])
+    assert sorted(originals(readers(arrays[1]), RELEASES)) == sorted(separate), "written as rows say"
+
+
+def test_a_file_has_the_authors_names_or_the_published_ones() -> None:
+    file = {"toy.query.weight": floats(1), "attn.k_proj.weight": floats(1)}
+    assert Weights(Arrays(file, "torch"), RELEASES).unexpected == ["attn.k_proj.weight"]
+    assert Weights(Arrays({"x": floats(1)}, "torch"), RELEASES).unexpected == ["x"]
+    known = {"mine.weight": "mine.weight"}
+    file = {"mine.weight": floats(1), "attn.k_proj.weight": floats(1)}
+    assert Weights(Arrays(file, "torch"), RELEASES, known).unexpected == ["attn.k_proj.weight"]
+    mixed = Weights(Arrays({"attn.k_proj.weight": floats(1), "x": floats(1)}, "torch"), RELEASES)
+    assert (mixed.names(), mixed.unexpected) == (["toy.key.weight"], ["x"])
+
+
+def test_slots_of_optimizers_are_dropped() -> None:
+    for slot in ("global_step", "beta1_power", "toy/words/adam_v", "toy/words/Adam_1", "w/Adagrad", "training/x/y"):
+        assert Weights(Arrays({slot: floats(1)}, "tf1"), TABLE).dropped == [slot]
+    assert Weights(Arrays({"toy/adam_m/words": floats(1)}, "tf1"), TABLE).unexpected == ["toy/adam_m/words"]
+
+
+# -- ties that the configuration decides ----------------------------------------
+
+
+def adaptive_ties(config: SimpleNamespace) -> Iterator[Tied]:
+    """Those of Transformer-XL: an embedding and, if div_val is not 1, a projection for each cluster of words."""
+    clusters = range(1 if config.div_val == 1 else len(config.cutoffs) + 1)
+    for i in clusters:
+        if config.tie_weight:
+            yield Tied(f"crit.out_layers.{i}.weight", f"toy.emb_layers.{i}.weight")
+    for i in range(len(config.cutoffs) + 1):
+        if config.tie_projs[i]:
+            yield Tied(f"crit.out_projs.{i}", f"toy.emb_projs.{0 if config.div_val == 1 else i}")
+
+
+ADAPTIVE = WeightTable(
+    prefix="toy",
+    rows=(
+        embedding("toy.emb_layers.{i}", "toy/cutoff_{i}/lookup_table"),
+        Row("toy.emb_projs.{i}", "toy/cutoff_{i}/proj", "transpose"),
+        *linear("crit.out_layers.{i}", "softmax/cutoff_{i}", ("/W", "/b"), "same"),
+        Row("crit.out_projs.{i}", "softmax/cutoff_{i}/proj", "transpose"),
+    ),
+    tied_by=adaptive_ties,
+)
+
+
+def adaptive_model(config: SimpleNamespace) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """Shapes of the parameters and ties of a model of 9 words."""
+    ends = [*config.cutoffs, 9] if config.div_val != 1 else [9]
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        width = 4 // config.div_val**i
+        shapes |= {f"toy.emb_layers.{i}.weight": (end - start, width), f"toy.emb_projs.{i}": (6, width)}
+        shapes |= {f"crit.out_layers.{i}.weight": (end - start, width), f"crit.out_layers.{i}.bias": (end - start,)}
+    for i in range(len(config.cutoffs) + 1):
+        shapes[f"crit.out_projs.{i}"] = shapes[f"toy.emb_projs.{0 if config.div_val == 1 else i}"]
+    ties = ADAPTIVE.ties(config, True, set)
+    return {name: shape for name, shape in shapes.items() if name not in ties}, ties
+
+
+@pytest.mark.parametrize("div_val", [1, 2])
+@pytest.mark.parametrize("tie_weight", [True, False])
+@pytest.mark.parametrize("tie_projs", [[False, False], [False, True], [True, True]])
+def test_ties_of_the_configuration(div_val: int, tie_weight: bool, tie_projs: list[bool]) -> None:
+    config = SimpleNamespace(
+        cutoffs=[5], div_val=div_val, tie_weight=tie_weight, tie_projs=tie_projs, tie_word_embeddings=True
+    )
+    wanted, ties = adaptive_model(config)
+    clusters = 1 if div_val == 1 else 2
+    assert len(ties) == tie_weight * clusters + sum(tie_projs)
+    arrays = {name: floats(*shape) + len(name) for name, shape in wanted.items()}
+    # A published file may have the tied names too; if they differ, the configuration is not that of the file.
+    both = arrays | {alias: arrays[name] for alias, name in ties.items()}
+    only_aliases = {name: array for name, array in both.items() if name not in ties.values()}
+    for file in (arrays, both, only_aliases):
+        weights = Weights(Arrays(file), ADAPTIVE)
+        report, origin = compare(weights, wanted, ADAPTIVE, (), ties)
+        assert report.dropped == []
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(weights.read(origin[name]), array)
+    for alias in ties:
+        with pytest.raises(
+            WeightsError, match=rf"{re.escape(alias)} are tied .*a configuration that does not tie them"
+        ):
+            compare(Weights(Arrays({**both, alias: both[alias] + 1}), ADAPTIVE), wanted, ADAPTIVE, (), ties)
+    # The authors' checkpoint has what is a parameter of its own.
+    tf1 = {name: make() for name, make in originals(readers(arrays), ADAPTIVE).items()}
+    assert len(tf1) == len(wanted)
+    weights = Weights(Arrays(tf1, "tf1"), ADAPTIVE)
+    _, origin = compare(weights, wanted, ADAPTIVE, (), ties)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(weights.read(origin[name]), array)
+
+
+def test_ties_of_the_output_layer() -> None:
+    table = WeightTable(
+        "toy",
+        TABLE.rows,
+        tied=(*TABLE.tied, Tied("lm.decoder.bias", "lm.bias")),
+        tied_by=lambda config: [Tied("toy.a", "toy.b")] if config.twice else [],
+    )
+    words = {"lm.decoder.weight": "toy.embeddings.word_embeddings.weight"}
+    bias, twice = {"lm.decoder.bias": "lm.bias"}, {"toy.a": "toy.b"}
+    for tie, again, output, wanted in (
+        (True, False, True, words | bias),
+        (False, False, True, bias),
+        (False, True, True, bias | twice),
+        (True, True, False, twice),
+        (True, False, False, {}),
+    ):
+        config = SimpleNamespace(tie_word_embeddings=tie, twice=again)
+        assert table.ties(config, output, lambda: {"lm.decoder.weight", "lm.bias"}) == wanted

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tx_core.weights import WeightsError
+from tx_core.weights import Place, WeightsError
 from tx_ctrl import CTRLConfig, CTRLLMHeadModel, CTRLModel
 from tx_ctrl.weights import WEIGHTS
 from tx_testing.suites.spec import load_spec
@@ -99,9 +99,9 @@ def test_salesforce_names_count_through_the_model():
         "transformer.layernorm.weight": ("encoder/layer_normalization_96/gamma", "same"),
     }
     for published, original in names.items():
-        assert WEIGHTS.to_original(published) == original
-        assert WEIGHTS.from_original(original[0]) == (published, original[1])
-    assert WEIGHTS.from_original("encoder/layer_normalization_4/beta") == ("transformer.layernorm.bias", "same")
+        assert WEIGHTS.to_original(published) == Place(*original)
+        assert WEIGHTS.from_original(original[0]) == (Place(published, original[1]),)
+    assert WEIGHTS.from_original("encoder/layer_normalization_4/beta") == (Place("transformer.layernorm.bias", "same"),)
     for wrong in (
         "encoder/encoder_layer_2/multi_head_attention_2/dense_18/kernel",  # layer 3's
         "encoder/encoder_layer_2/multi_head_attention_1/dense_12/kernel",
@@ -109,7 +109,7 @@ def test_salesforce_names_count_through_the_model():
         "encoder/encoder_layer_1/other_1/dense_6/kernel",
         "encoder/layer_normalization/gamma",
     ):
-        assert WEIGHTS.from_original(wrong) is None, wrong
+        assert WEIGHTS.from_original(wrong) == (), wrong
 
 
 def test_salesforce_checkpoint(tmp_path):
@@ -119,7 +119,7 @@ def test_salesforce_checkpoint(tmp_path):
     source = model_of(CTRLLMHeadModel)
     arrays = {}
     for name, value in source.named_parameters():
-        original, layout = WEIGHTS.to_original(name)
+        original, layout, _ = WEIGHTS.to_original(name)
         original = original.replace("layer_normalization_96", "layer_normalization_4")  # of two layers
         array = value.detach().numpy()
         arrays[original] = np.ascontiguousarray(array.T if layout == "transpose" else array)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from tx_core.weights import Row, Tied, WeightTable
+from dataclasses import replace
 
-
-def _linear(name: str, original: str) -> tuple[Row, Row]:
-    return Row(f"{name}.weight", f"{original}/kernel", "transpose"), Row(f"{name}.bias", f"{original}/bias")
-
-
-def _norm(name: str, original: str) -> tuple[Row, Row]:
-    return Row(f"{name}.weight", f"{original}/gamma"), Row(f"{name}.bias", f"{original}/beta")
+from tx_core.weights import Row, Tied, WeightTable, embedding, linear, norm
 
 
 def _attention(name: str, original: str) -> tuple[Row, ...]:
     return (
-        *_linear(f"{name}.self.query", f"{original}/self/query"),
-        *_linear(f"{name}.self.key", f"{original}/self/key"),
-        *_linear(f"{name}.self.value", f"{original}/self/value"),
-        *_linear(f"{name}.output.dense", f"{original}/output/dense"),
-        *_norm(f"{name}.output.LayerNorm", f"{original}/output/LayerNorm"),
+        *linear(f"{name}.self.query", f"{original}/self/query"),
+        *linear(f"{name}.self.key", f"{original}/self/key"),
+        *linear(f"{name}.self.value", f"{original}/self/value"),
+        *linear(f"{name}.output.dense", f"{original}/output/dense"),
+        *norm(f"{name}.output.LayerNorm", f"{original}/output/LayerNorm"),
     )
 
 
-def _unpublished(rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    return tuple(Row(row.name) for row in rows)
+def _head(name: str, original: str) -> tuple[Row, ...]:
+    # A matrix of scores is (labels, hidden) there.
+    return linear(name, original, leaves=("output_weights", "output_bias"), layout="same")
 
 
 LAYER, LAYER_TF1 = "bert.encoder.layer.{i}", "bert/encoder/layer_{i}"
@@ -32,27 +27,24 @@ LAYER, LAYER_TF1 = "bert.encoder.layer.{i}", "bert/encoder/layer_{i}"
 WEIGHTS = WeightTable(
     prefix="bert",
     rows=(
-        Row("bert.embeddings.word_embeddings.weight", "bert/embeddings/word_embeddings", keras="weight"),
-        Row("bert.embeddings.position_embeddings.weight", "bert/embeddings/position_embeddings"),
-        Row("bert.embeddings.token_type_embeddings.weight", "bert/embeddings/token_type_embeddings"),
-        *_norm("bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm"),
+        embedding("bert.embeddings.word_embeddings", "bert/embeddings/word_embeddings", shared=True),
+        embedding("bert.embeddings.position_embeddings", "bert/embeddings/position_embeddings"),
+        embedding("bert.embeddings.token_type_embeddings", "bert/embeddings/token_type_embeddings"),
+        *norm("bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm"),
         *_attention(f"{LAYER}.attention", f"{LAYER_TF1}/attention"),
         # Google's BERT is an encoder only.
-        *_unpublished(_attention(f"{LAYER}.crossattention", "")),
-        *_linear(f"{LAYER}.intermediate.dense", f"{LAYER_TF1}/intermediate/dense"),
-        *_linear(f"{LAYER}.output.dense", f"{LAYER_TF1}/output/dense"),
-        *_norm(f"{LAYER}.output.LayerNorm", f"{LAYER_TF1}/output/LayerNorm"),
-        *_linear("bert.pooler.dense", "bert/pooler/dense"),
+        *(replace(row, original=None) for row in _attention(f"{LAYER}.crossattention", "")),
+        *linear(f"{LAYER}.intermediate.dense", f"{LAYER_TF1}/intermediate/dense"),
+        *linear(f"{LAYER}.output.dense", f"{LAYER_TF1}/output/dense"),
+        *norm(f"{LAYER}.output.LayerNorm", f"{LAYER_TF1}/output/LayerNorm"),
+        *linear("bert.pooler.dense", "bert/pooler/dense"),
         Row("cls.predictions.bias", "cls/predictions/output_bias"),
-        *_linear("cls.predictions.transform.dense", "cls/predictions/transform/dense"),
-        *_norm("cls.predictions.transform.LayerNorm", "cls/predictions/transform/LayerNorm"),
-        Row("cls.seq_relationship.weight", "cls/seq_relationship/output_weights"),
-        Row("cls.seq_relationship.bias", "cls/seq_relationship/output_bias"),
+        *linear("cls.predictions.transform.dense", "cls/predictions/transform/dense"),
+        *norm("cls.predictions.transform.LayerNorm", "cls/predictions/transform/LayerNorm"),
+        *_head("cls.seq_relationship", "cls/seq_relationship/"),
         # run_classifier.py and run_squad.py
-        Row("classifier.weight", "output_weights"),
-        Row("classifier.bias", "output_bias"),
-        Row("qa_outputs.weight", "cls/squad/output_weights"),
-        Row("qa_outputs.bias", "cls/squad/output_bias"),
+        *_head("classifier", ""),
+        *_head("qa_outputs", "cls/squad/"),
     ),
     tied=(
         Tied("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
@@ -60,7 +52,6 @@ WEIGHTS = WeightTable(
     ),
     # A buffer that releases of 2020-2022 saved.
     dropped=("bert.embeddings.position_ids",),
-    dropped_originals=("*/adam_m", "*/adam_v", "global_step", "*/lamb_m", "*/lamb_v"),
     original_files=("bert_model.ckpt.index",),
     renamed=((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")),
     keras_layers={"cls.predictions": "mlm___cls.predictions", "cls.seq_relationship": "nsp___cls.seq_relationship"},

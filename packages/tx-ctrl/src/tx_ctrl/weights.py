@@ -9,19 +9,7 @@ from __future__ import annotations
 
 import re
 
-from tx_core.weights import Row, Tied, WeightTable
-
-
-def _linear(name: str, original: str) -> tuple[Row, Row]:
-    return Row(f"{name}.weight", f"{original}/kernel", "transpose"), Row(f"{name}.bias", f"{original}/bias")
-
-
-def _norm(name: str, original: str) -> tuple[Row, Row]:
-    return (
-        Row(f"{name}.weight", f"{original}/gamma", keras="gamma"),
-        Row(f"{name}.bias", f"{original}/beta", keras="beta"),
-    )
-
+from tx_core.weights import Row, Tied, WeightTable, embedding, linear, norm
 
 LAYER, LAYER_TF1 = "transformer.h.{i}", "encoder/encoder_layer_{i}"
 
@@ -38,13 +26,13 @@ def _number(count: int) -> str:
 class CTRLWeightTable(WeightTable):
     """A table whose original names number the layers of each class through the whole model."""
 
-    def from_original(self, name: str) -> tuple[str, str] | None:
-        """See :meth:`WeightTable.from_original`."""
+    def from_file(self, name: str) -> str | None:
+        """See :meth:`WeightTable.from_file`."""
         if found := re.fullmatch(r"encoder/layer_normalization_\d{1,6}/(\w+)", name):
-            return super().from_original(f"{_LAST}/{found[1]}")
+            return f"{_LAST}/{found[1]}"
         found = re.fullmatch(r"encoder/encoder_layer(?:_([1-9]\d{0,5}))?/(.+)", name)
         if found is None:
-            return super().from_original(name)
+            return name
         layer, parts = int(found[1] or 0), found[2].split("/")
         for i, part in enumerate(parts[:-1]):
             numbered = re.fullmatch(r"([a-z_]+?)(?:_([1-9]\d{0,6}))?", part)
@@ -54,19 +42,18 @@ class CTRLWeightTable(WeightTable):
             if not 0 <= within < _IN_LAYER[numbered[1]]:
                 return None
             parts[i] = f"{numbered[1]}_{within}"
-        return super().from_original(f"encoder/encoder_layer_{layer}/{'/'.join(parts)}")
+        return f"encoder/encoder_layer_{layer}/{'/'.join(parts)}"
 
-    def to_original(self, name: str) -> tuple[str, str] | None:
-        """See :meth:`WeightTable.to_original`."""
-        found = super().to_original(name)
-        inside = found and re.fullmatch(r"encoder/encoder_layer_(\d+)/(.+)", found[0])
-        if not found or not inside:
-            return found
+    def to_file(self, original: str) -> str:
+        """See :meth:`WeightTable.to_file`."""
+        inside = re.fullmatch(r"encoder/encoder_layer_(\d+)/(.+)", original)
+        if inside is None:
+            return original
         layer, parts = int(inside[1]), inside[2].split("/")
         for i, part in enumerate(parts[:-1]):
             kind, _, within = part.rpartition("_")
             parts[i] = kind + _number(layer * _IN_LAYER[kind] + int(within))
-        return f"encoder/encoder_layer{_number(layer)}/{'/'.join(parts)}", found[1]
+        return f"encoder/encoder_layer{_number(layer)}/{'/'.join(parts)}"
 
 
 _ATTENTION, _ATTENTION_TF1 = f"{LAYER}.multi_head_attention", f"{LAYER_TF1}/multi_head_attention_0"
@@ -74,18 +61,17 @@ _ATTENTION, _ATTENTION_TF1 = f"{LAYER}.multi_head_attention", f"{LAYER_TF1}/mult
 WEIGHTS = CTRLWeightTable(
     prefix="transformer",
     rows=(
-        Row("transformer.w.weight", "w", keras="weight"),
-        *_norm(f"{LAYER}.layernorm1", f"{LAYER_TF1}/layer_normalization_0"),
-        *_linear(f"{_ATTENTION}.Wq", f"{_ATTENTION_TF1}/dense_0"),
-        *_linear(f"{_ATTENTION}.Wk", f"{_ATTENTION_TF1}/dense_1"),
-        *_linear(f"{_ATTENTION}.Wv", f"{_ATTENTION_TF1}/dense_2"),
-        *_linear(f"{_ATTENTION}.dense", f"{_ATTENTION_TF1}/dense_3"),
-        *_norm(f"{LAYER}.layernorm2", f"{LAYER_TF1}/layer_normalization_1"),
-        *_linear(f"{LAYER}.ffn.0", f"{LAYER_TF1}/sequential_0/dense_4"),
-        *_linear(f"{LAYER}.ffn.2", f"{LAYER_TF1}/sequential_0/dense_5"),
-        *_norm("transformer.layernorm", _LAST),
+        embedding("transformer.w", "w", shared=True),
+        *norm(f"{LAYER}.layernorm1", f"{LAYER_TF1}/layer_normalization_0"),
+        *linear(f"{_ATTENTION}.Wq", f"{_ATTENTION_TF1}/dense_0"),
+        *linear(f"{_ATTENTION}.Wk", f"{_ATTENTION_TF1}/dense_1"),
+        *linear(f"{_ATTENTION}.Wv", f"{_ATTENTION_TF1}/dense_2"),
+        *linear(f"{_ATTENTION}.dense", f"{_ATTENTION_TF1}/dense_3"),
+        *norm(f"{LAYER}.layernorm2", f"{LAYER_TF1}/layer_normalization_1"),
+        *linear(f"{LAYER}.ffn.0", f"{LAYER_TF1}/sequential_0/dense_4"),
+        *linear(f"{LAYER}.ffn.2", f"{LAYER_TF1}/sequential_0/dense_5"),
+        *norm("transformer.layernorm", _LAST),
         Row("lm_head.bias", "b"),
     ),
     tied=(Tied("lm_head.weight", "transformer.w.weight"),),
-    dropped_originals=("global_step", "*/Adagrad", "training/*"),
 )

@@ -5,15 +5,11 @@ OpenAI's conv1d kernels are (1, in, out); the published ones keep (in, out) and 
 
 from __future__ import annotations
 
-from tx_core.weights import Row, Tied, WeightTable
+from tx_core.weights import Row, Tied, WeightTable, conv1d, embedding, linear, norm
 
 
-def _conv1d(name: str, original: str) -> tuple[Row, Row]:
-    return Row(f"{name}.weight", f"{original}/w", "squeeze", keras="weight"), Row(f"{name}.bias", f"{original}/b")
-
-
-def _norm(name: str, original: str) -> tuple[Row, Row]:
-    return Row(f"{name}.weight", f"{original}/g"), Row(f"{name}.bias", f"{original}/b")
+def _norm(name: str, original: str) -> tuple[Row, ...]:
+    return norm(name, original, leaves=("/g", "/b"))
 
 
 LAYER, LAYER_TF1 = "transformer.h.{i}", "model/h{i}"
@@ -21,21 +17,19 @@ LAYER, LAYER_TF1 = "transformer.h.{i}", "model/h{i}"
 WEIGHTS = WeightTable(
     prefix="transformer",
     rows=(
-        Row("transformer.wte.weight", "model/wte", keras="weight"),
-        Row("transformer.wpe.weight", "model/wpe", keras="embeddings"),
+        embedding("transformer.wte", "model/wte", shared=True),
+        embedding("transformer.wpe", "model/wpe"),
         *_norm(f"{LAYER}.ln_1", f"{LAYER_TF1}/ln_1"),
-        *_conv1d(f"{LAYER}.attn.c_attn", f"{LAYER_TF1}/attn/c_attn"),
-        *_conv1d(f"{LAYER}.attn.c_proj", f"{LAYER_TF1}/attn/c_proj"),
+        *conv1d(f"{LAYER}.attn.c_attn", f"{LAYER_TF1}/attn/c_attn"),
+        *conv1d(f"{LAYER}.attn.c_proj", f"{LAYER_TF1}/attn/c_proj"),
         *_norm(f"{LAYER}.ln_2", f"{LAYER_TF1}/ln_2"),
-        *_conv1d(f"{LAYER}.mlp.c_fc", f"{LAYER_TF1}/mlp/c_fc"),
-        *_conv1d(f"{LAYER}.mlp.c_proj", f"{LAYER_TF1}/mlp/c_proj"),
+        *conv1d(f"{LAYER}.mlp.c_fc", f"{LAYER_TF1}/mlp/c_fc"),
+        *conv1d(f"{LAYER}.mlp.c_proj", f"{LAYER_TF1}/mlp/c_proj"),
         *_norm("transformer.ln_f", "model/ln_f"),
         # The original has no head over whole sequences.
-        Row("multiple_choice_head.summary.weight"),
-        Row("multiple_choice_head.summary.bias"),
+        *linear("multiple_choice_head.summary"),
     ),
     tied=(Tied("lm_head.weight", "transformer.wte.weight"),),
     # The causal mask and what it filled in, which releases up to 2023 saved.
     dropped=(f"{LAYER}.attn.bias", f"{LAYER}.attn.masked_bias"),
-    dropped_originals=("global_step", "*/Adam", "*/Adam_1", "beta1_power", "beta2_power"),
 )

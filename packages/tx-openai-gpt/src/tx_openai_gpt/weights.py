@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 
-from tx_core.weights import Row, Tied, WeightTable
+from tx_core.weights import Row, Tied, WeightTable, conv1d, embedding, linear, norm
 
 
-def _conv1d(name: str, original: str) -> tuple[Row, Row]:
-    return Row(f"{name}.weight", f"{original}/w", "conv1d", keras="weight"), Row(f"{name}.bias", f"{original}/b")
+def _conv1d(name: str, original: str) -> tuple[Row, ...]:
+    return conv1d(name, original, layout="conv1d")
 
 
-def _norm(name: str, original: str) -> tuple[Row, Row]:
-    return Row(f"{name}.weight", f"{original}/g"), Row(f"{name}.bias", f"{original}/b")
+def _norm(name: str, original: str) -> tuple[Row, ...]:
+    return norm(name, original, leaves=("/g", "/b"))
 
 
 LAYER, LAYER_ORIGINAL = "transformer.h.{i}", "model/h{i}"
@@ -41,33 +41,29 @@ _LAYER = (
 class OpenAIGPTWeightTable(WeightTable):
     """A table whose original names are the arrays' numbers."""
 
-    def from_original(self, name: str) -> tuple[str, str] | None:
-        """See :meth:`WeightTable.from_original`."""
+    def from_file(self, name: str) -> str | None:
+        """See :meth:`WeightTable.from_file`."""
         if not re.fullmatch(r"\d{1,6}", name):
             return None
         number = int(name) - len(_FIRST)
         if number < 0:
-            return super().from_original(_FIRST[number])
+            return _FIRST[number]
         layer, part = divmod(number, len(_LAYER))
-        return super().from_original(f"model/h{layer}/{_LAYER[part]}")
+        return f"model/h{layer}/{_LAYER[part]}"
 
-    def to_original(self, name: str) -> tuple[str, str] | None:
-        """See :meth:`WeightTable.to_original`."""
-        found = super().to_original(name)
-        if found is None:
-            return None
-        original, layout = found
+    def to_file(self, original: str) -> str:
+        """See :meth:`WeightTable.to_file`."""
         if original in _FIRST:
-            return str(_FIRST.index(original)), layout
+            return str(_FIRST.index(original))
         layer, _, part = original.removeprefix("model/h").partition("/")
-        return str(len(_FIRST) + int(layer) * len(_LAYER) + _LAYER.index(part)), layout
+        return str(len(_FIRST) + int(layer) * len(_LAYER) + _LAYER.index(part))
 
 
 WEIGHTS = OpenAIGPTWeightTable(
     prefix="transformer",
     rows=(
-        Row("transformer.tokens_embed.weight", "model/we", keras="weight"),
-        Row("transformer.positions_embed.weight", "model/we_positions", keras="embeddings"),
+        embedding("transformer.tokens_embed", "model/we", shared=True),
+        embedding("transformer.positions_embed", "model/we_positions"),
         *_conv1d(f"{LAYER}.attn.c_attn", f"{LAYER_ORIGINAL}/attn/c_attn"),
         *_conv1d(f"{LAYER}.attn.c_proj", f"{LAYER_ORIGINAL}/attn/c_proj"),
         *_norm(f"{LAYER}.ln_1", f"{LAYER_ORIGINAL}/ln_1"),
@@ -75,8 +71,7 @@ WEIGHTS = OpenAIGPTWeightTable(
         *_conv1d(f"{LAYER}.mlp.c_proj", f"{LAYER_ORIGINAL}/mlp/c_proj"),
         *_norm(f"{LAYER}.ln_2", f"{LAYER_ORIGINAL}/ln_2"),
         # The published original has no head.
-        Row("multiple_choice_head.summary.weight"),
-        Row("multiple_choice_head.summary.bias"),
+        *linear("multiple_choice_head.summary"),
     ),
     tied=(Tied("lm_head.weight", "transformer.tokens_embed.weight"),),
     # The causal mask and the positions, which releases up to 2023 saved.

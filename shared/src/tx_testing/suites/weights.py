@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tx_core.weights import OPTIMIZER_SLOTS, Place
+
 from .base import Suite
 from .spec import load
 
@@ -20,8 +22,28 @@ class WeightTableSuite(Suite):
         table = load(self.spec.record().weights)
         published = [row.name for row in table.rows]
         assert len(set(published)) == len(published)
-        originals = [row.original for row in table.rows if row.original is not None]
+        originals = [(row.original, row.part) for row in table.rows if row.original is not None]
         assert len(set(originals)) == len(originals)
+
+    def test_parts_are_whole_sets(self) -> None:
+        """All n parts of an original are parameters, and each is one."""
+        table = load(self.spec.record().weights)
+        for rows in (table.rows, table.other_originals):
+            for row in rows:
+                if isinstance(row.part, tuple):
+                    parts = [other.part for other in rows if other.original == row.original]
+                    assert sorted(parts) == [(k, row.part[1]) for k in range(row.part[1])], row
+                elif row.part is not None:
+                    assert row.part in row.name, row
+                    assert row.part not in row.original, row
+
+    def test_rows_say_their_kind(self) -> None:
+        """A module's weight and bias are of one kind, and a weight is that of some module."""
+        kinds: dict[str, str] = {}
+        for row in load(self.spec.record().weights).rows:
+            owner, _, leaf = row.name.rpartition(".")
+            assert leaf != "weight" or row.kind != "parameter", f"{row.name}: linear, norm, embedding or conv1d?"
+            assert kinds.setdefault(owner, row.kind) == row.kind, f"{owner} is {row.kind} and {kinds[owner]}"
 
     def test_published_names_find_their_row(self) -> None:
         table = load(self.spec.record().weights)
@@ -39,16 +61,20 @@ class WeightTableSuite(Suite):
             for wrong in (f"x{name}", f"{name}x", name.replace(".", "_"), f"module.{name}", name.replace(".0.", ".a.")):
                 assert wrong == name or table.row(wrong) is None, wrong
         assert table.published("unheard.of.weight") is None
-        assert table.from_original("unheard/of/kernel") is None
+        assert table.from_original("unheard/of/kernel") == ()
         assert table.from_keras("unheard/of/kernel:0") is None
 
     def test_original_names_go_both_ways(self) -> None:
         table = load(self.spec.record().weights)
         for name in self.names():
-            original = table.to_original(name)
-            assert (original is None) == (table.row(name).original is None)
+            row, original = table.row(name), table.to_original(name)
+            assert (original is None) == (row.original is None)
             if original is not None:
-                assert table.from_original(original[0]) == (name, original[1])
+                # The items of a stack have their numbers from its length.
+                wanted = row.name if isinstance(row.part, str) else name
+                assert Place(wanted, original.layout, row.part) in table.from_original(original.name)
+        for row in table.other_originals:
+            assert table.row(re.sub(r"\{\w\}", "0", row.name)) is not None, f"{row.name} is no parameter"
 
     def test_keras_names_go_both_ways(self) -> None:
         table = load(self.spec.record().weights)
@@ -74,6 +100,9 @@ class WeightTableSuite(Suite):
             assert alias not in own
             assert name in own
             assert table.published(alias) == alias
+        for alias, name in table.ties(self.spec.make_config(), False, set).items():
+            assert table.row(alias) is not None, f"{alias} has no row"
+            assert table.row(name) is not None, f"{name} has no row"
 
     def test_dropped_names_are_no_parameters(self) -> None:
         table = load(self.spec.record().weights)
@@ -82,7 +111,7 @@ class WeightTableSuite(Suite):
                 pattern
             )
         originals = [found[0] for name in self.names() if (found := table.to_original(name))]
-        for pattern in table.dropped_originals:
+        for pattern in OPTIMIZER_SLOTS:
             assert not any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) for name in originals), pattern
 
     def test_old_names_are_understood(self) -> None:

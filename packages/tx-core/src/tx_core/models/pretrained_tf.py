@@ -179,13 +179,8 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
 
     def _tied(self) -> dict[str, str]:
         """alias → parameter, in published names, of what is one parameter in this model."""
-        if self.get_output_embeddings() is None:
-            return {}
-        aliases = self.weight_table.aliases()
-        if self.config.tie_word_embeddings:
-            return aliases
-        own = self._stored()
-        return {alias: name for alias, name in aliases.items() if alias not in own}
+        has_output = self.get_output_embeddings() is not None
+        return self.weight_table.ties(self.config, has_output, self._stored)
 
     # -- names ----------------------------------------
 

@@ -195,13 +195,10 @@ class PreTrainedModel(nn.Module):
 
     def _tied(self) -> dict[str, str]:
         """alias → parameter, in published names, of what is one parameter in this model."""
-        if self.get_output_embeddings() is None:
-            return {}
-        aliases = self.weight_table.aliases()
-        if self.config.tie_word_embeddings:
-            return aliases
-        own = {self._published(name) for name, _ in self.named_parameters()}
-        return {alias: name for alias, name in aliases.items() if alias not in own}
+        has_output = self.get_output_embeddings() is not None
+        return self.weight_table.ties(
+            self.config, has_output, lambda: {self._published(name) for name, _ in self.named_parameters()}
+        )
 
     # -- names ----------------------------------------
 

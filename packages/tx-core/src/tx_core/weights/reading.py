@@ -1,0 +1,207 @@
+"""A checkpoint seen through a weight table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tx_core.checkpoints.base import shorten
+
+from .layouts import LAYOUTS, Array, Part, Shape, part_shape, take
+from .table import OPTIMIZER_SLOTS, Place, WeightTable, pattern
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+# More layers than any stack has; a file may claim any number.
+_MOST_ITEMS = 1024
+_SLOTS = tuple(pattern(name) for name in OPTIMIZER_SLOTS)
+
+
+class Raw(Protocol):
+    """What is needed of a :class:`tx_core.checkpoints.Checkpoint`."""
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+    def names(self) -> list[str]: ...
+    def info(self, name: str) -> Any: ...
+    def read(self, name: str) -> Array: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Entry:
+    raw: str
+    layout: str
+    part: Part | None
+    shape: Shape
+    dtype: str
+
+
+class Weights:
+    """A checkpoint seen through a table: arrays by published name, read one at a time.
+
+    A file of PyTorch's has the authors' names if none of its names is a published one.
+
+    Args:
+        raw: an open checkpoint; closed with this object.
+        table: the architecture's.
+        known: name in the file → published name, of parameters that no row covers (a user's own head).
+        source: what messages call the file.
+
+    Attributes:
+        unexpected: names in the file that the table does not know.
+        dropped: names in the file that it knows to be no parameters.
+        misfits: messages on arrays whose shape is none that their rows can have.
+    """
+
+    def __init__(self, raw: Raw, table: WeightTable, known: Mapping[str, str] | None = None, source: str = "") -> None:
+        self._raw = raw
+        self._table = table
+        self._own = known or {}
+        self.source = source
+        self.unexpected: list[str] = []
+        self.dropped: list[str] = []
+        self.misfits: list[str] = []
+        self._entries: dict[str, _Entry] = {}
+        self._twins: list[tuple[_Entry, _Entry]] = []  # of the same parameter, to be compared
+        self._named: dict[str, list[str]] = {}  # name in the file → published names
+        self._held: dict[str, tuple[Array, set[str]]] = {}  # name in the file → array, parts that are still to be read
+        names = raw.names()
+        spelling = self._spelling(names)
+        for name in names:
+            places = self._places(name, spelling)
+            if places is None:
+                self.unexpected.append(name)
+            elif not places:
+                self.dropped.append(name)
+            for place in places or ():
+                try:
+                    self._add(name, place)
+                except ValueError as error:
+                    self.misfits.append(f"{shorten(name)}: {error}")
+
+    def _spelling(self, names: Collection[str]) -> str:
+        if self._raw.format in ("tf1", "npy_shards"):
+            return "original"
+        # The reference writes safetensors from TensorFlow with Keras's names and layouts.
+        if self._raw.format == "keras_h5" or self._raw.metadata.get("format") == "tf":
+            return "keras"
+        published = any(name in self._own or self._table.published(name) for name in names)
+        return "original" if not published and any(map(self._table.from_original, names)) else "published"
+
+    def _places(self, name: str, spelling: str) -> tuple[Place, ...] | None:
+        """The parameters that a name stands for; empty if it is known to be none, None if it is unknown."""
+        if name in self._own:
+            places: tuple[Place, ...] = (Place(self._own[name], "same"),)
+        elif spelling == "original":
+            if any(slot.fullmatch(name) for slot in _SLOTS):
+                return ()
+            places = self._table.from_original(name)
+        elif spelling == "keras":
+            places = self._keras_places(name)
+        else:
+            published = self._table.published(name)
+            places = () if published is None else (Place(published, "same"),)
+        return tuple(place for place in places if not self._table.is_dropped(place.name)) if places else None
+
+    def _keras_places(self, name: str) -> tuple[Place, ...]:
+        found = self._table.from_keras(name)
+        if found is None:
+            return ()
+        published, layout = found
+        shape = self._raw.info(name).shape
+        # Keras-era files keep the biases of GPT-2's Conv1D as (1, n).
+        if published.endswith(".bias") and len(shape) == 2 and shape[0] == 1:
+            layout = "squeeze"
+        return (Place(published, layout),)
+
+    def _add(self, name: str, place: Place) -> None:
+        info = self._raw.info(name)
+        for published, part in _items(place, tuple(info.shape)):
+            shape = LAYOUTS[place.layout].shape(part_shape(tuple(info.shape), part))
+            entry = _Entry(name, place.layout, part, shape, str(info.dtype))
+            first = self._entries.setdefault(published, entry)
+            if first is entry:
+                self._named.setdefault(name, []).append(published)
+            else:
+                self._twins.append((first, entry))
+
+    def names(self) -> list[str]:
+        """Published names, in the file's order."""
+        return list(self._entries)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def shape(self, name: str) -> Shape:
+        """Shape in the published layout."""
+        return self._entries[name].shape
+
+    def dtype(self, name: str) -> str:
+        return self._entries[name].dtype
+
+    def serves(self, name: str, used: Collection[str]) -> bool:
+        """Whether the array of a published name is one of those used, in the other way: whole, or in parts."""
+        entry = self._entries[name]
+        others = (other for other in self._named[entry.raw] if other in used)
+        return any((self._entries[other].part is None) != (entry.part is None) for other in others)
+
+    def read(self, name: str) -> Array:
+        """The array in the published layout (possibly a transposed view).
+
+        An array of which several parameters are parts is read once, and kept until all of them were asked for.
+        """
+        entry = self._entries[name]
+        if entry.part is None:
+            return self._fetch(entry)
+        parts = {each for each in self._named[entry.raw] if self._entries[each].part is not None}
+        array, waiting = self._held.get(entry.raw) or (self._raw.read(entry.raw), parts)
+        waiting.discard(name)
+        self._held[entry.raw] = array, waiting
+        if not waiting:
+            del self._held[entry.raw]
+        return self._convert(entry, array)
+
+    def _fetch(self, entry: _Entry) -> Array:
+        return self._convert(entry, self._raw.read(entry.raw))
+
+    @staticmethod
+    def _convert(entry: _Entry, array: Array) -> Array:
+        return LAYOUTS[entry.layout].published(array if entry.part is None else take(array, entry.part))
+
+    def differing_twins(self) -> list[str]:
+        """Messages on names that stand twice in the file for one parameter, with different values."""
+        return [
+            f"{first.raw!r} and {second.raw!r} are one parameter, yet the file gives them different values"
+            for first, second in self._twins
+            if not np.array_equal(self._fetch(first), self._fetch(second))
+        ]
+
+    def close(self) -> None:
+        self._held.clear()
+        self._raw.close()
+
+    def __enter__(self) -> Weights:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _items(place: Place, shape: Shape) -> Iterator[tuple[str, Part | None]]:
+    """(published name, part) of the parameters that an array holds at a place."""
+    if not isinstance(place.part, str):
+        yield place.name, place.part
+        return
+    if not shape or shape[0] > _MOST_ITEMS:
+        raise ValueError(f"an array of shape {shape} is no stack of at most {_MOST_ITEMS} layers")
+    for k in range(shape[0]):
+        yield place.name.replace(place.part, str(k)), k
