@@ -52,14 +52,12 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
-def part_shape(shape: Shape, part: Part | None) -> Shape:
-    """The shape of a part of an array; of the whole if ``part`` is None.
+def part_shape(shape: Shape, part: Part) -> Shape:
+    """The shape of a part of an array.
 
     Raises:
         ValueError: if the array has no such parts.
     """
-    if part is None:
-        return shape
     if isinstance(part, int):
         return shape[1:]
     if not shape or shape[0] % part[1]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 # More layers than any stack has; a file may claim any number.
 _MOST_ITEMS = 1024
-_SLOTS = tuple(pattern(name) for name in OPTIMIZER_SLOTS)
+_SLOTS = re.compile("|".join(pattern(name).pattern for name in OPTIMIZER_SLOTS))
 
 
 class Raw(Protocol):
@@ -98,33 +99,34 @@ class Weights:
     def _places(self, name: str, spelling: str) -> tuple[Place, ...] | None:
         """The parameters that a name stands for; empty if it is known to be none, None if it is unknown."""
         if name in self._own:
-            places: tuple[Place, ...] = (Place(self._own[name], "same"),)
+            place: Place | None = Place(self._own[name], "same")
         elif spelling == "original":
-            if any(slot.fullmatch(name) for slot in _SLOTS):
-                return ()
-            places = self._table.from_original(name)
+            return () if _SLOTS.fullmatch(name) else self._table.from_original(name) or None
         elif spelling == "keras":
-            places = self._keras_places(name)
+            place = self._keras_place(name)
         else:
             published = self._table.published(name)
-            places = () if published is None else (Place(published, "same"),)
-        return tuple(place for place in places if not self._table.is_dropped(place.name)) if places else None
+            place = None if published is None else Place(published, "same")
+        if place is None:
+            return None
+        return () if self._table.is_dropped(place.name) else (place,)
 
-    def _keras_places(self, name: str) -> tuple[Place, ...]:
+    def _keras_place(self, name: str) -> Place | None:
         found = self._table.from_keras(name)
         if found is None:
-            return ()
+            return None
         published, layout = found
-        shape = self._raw.info(name).shape
-        # Keras-era files keep the biases of GPT-2's Conv1D as (1, n).
-        if published.endswith(".bias") and len(shape) == 2 and shape[0] == 1:
-            layout = "squeeze"
-        return (Place(published, layout),)
+        if published.endswith(".bias"):
+            # Keras-era files keep the biases of GPT-2's Conv1D as (1, n).
+            shape = self._raw.info(name).shape
+            layout = "squeeze" if len(shape) == 2 and shape[0] == 1 else layout
+        return Place(published, layout)
 
     def _add(self, name: str, place: Place) -> None:
         info = self._raw.info(name)
-        for published, part in _items(place, tuple(info.shape)):
-            shape = LAYOUTS[place.layout].shape(part_shape(tuple(info.shape), part))
+        whole, layout = tuple(info.shape), LAYOUTS[place.layout]
+        for published, part in _items(place, whole):
+            shape = layout.shape(whole if part is None else part_shape(whole, part))
             entry = _Entry(name, place.layout, part, shape, str(info.dtype))
             first = self._entries.setdefault(published, entry)
             if first is entry:
@@ -196,12 +198,10 @@ class Weights:
         self.close()
 
 
-def _items(place: Place, shape: Shape) -> Iterator[tuple[str, Part | None]]:
+def _items(place: Place, shape: Shape) -> list[tuple[str, Part | None]]:
     """(published name, part) of the parameters that an array holds at a place."""
     if not isinstance(place.part, str):
-        yield place.name, place.part
-        return
+        return [(place.name, place.part)]
     if not shape or shape[0] > _MOST_ITEMS:
         raise ValueError(f"an array of shape {shape} is no stack of at most {_MOST_ITEMS} layers")
-    for k in range(shape[0]):
-        yield place.name.replace(place.part, str(k)), k
+    return [(place.name.replace(place.part, str(k)), k) for k in range(shape[0])]

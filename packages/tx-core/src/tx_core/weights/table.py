@@ -62,7 +62,7 @@ def pattern(template: str) -> re.Pattern[str]:
     parts = re.split(r"(\{\w\}|\*)", template)
     return re.compile(
         "".join(
-            "(.*)" if part == "*" else rf"(?P<{part[1]}>\d{{1,6}})" if part.startswith("{") else re.escape(part)
+            ".*" if part == "*" else rf"(?P<{part[1]}>\d{{1,6}})" if part.startswith("{") else re.escape(part)
             for part in parts
         )
     )
@@ -83,15 +83,16 @@ class _Names:
         for template, its_rows in rows.items():
             self._rows.setdefault(_skeleton(template), []).append((pattern(template), its_rows))
 
-    def find(self, name: str) -> tuple[list[Row], dict[str, str]] | None:
+    def find(self, name: str) -> tuple[list[Row], re.Match[str]] | None:
         for template, rows in self._rows.get(_skeleton(name), ()):
-            if match := template.fullmatch(name):
-                return rows, match.groupdict()
+            if numbers := template.fullmatch(name):
+                return rows, numbers
         return None
 
 
-def _fill(template: str, numbers: Mapping[str, str]) -> str:
-    return re.sub(r"\{(\w)\}", lambda found: numbers.get(found[1], found[0]), template)
+def _fill(template: str, numbers: re.Match[str]) -> str:
+    found = numbers.groupdict()
+    return re.sub(r"\{(\w)\}", lambda place: found.get(place[1], place[0]), template)
 
 
 @dataclass(frozen=True)
