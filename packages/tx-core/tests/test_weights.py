@@ -529,12 +529,23 @@ ADAPTIVE = WeightTable(
     prefix="toy",
     rows=(
         embedding("toy.emb_layers.{i}", "toy/cutoff_{i}/lookup_table"),
-        Row("toy.emb_projs.{i}", "toy/cutoff_{i}/proj", "transpose"),
+        Row("toy.emb_projs.{i}", "toy/cutoff_{i}/proj", "transpose", "projection"),
         *linear("crit.out_layers.{i}", "softmax/cutoff_{i}", ("/W", "/b"), "same"),
-        Row("crit.out_projs.{i}", "softmax/cutoff_{i}/proj", "transpose"),
+        Row("crit.out_projs.{i}", "softmax/cutoff_{i}/proj", "transpose", "projection"),
     ),
     tied_by=adaptive_ties,
 )
+
+
+def test_projections_are_transposed_in_keras_files() -> None:
+    arrays = {"toy.emb_projs.3": floats(6, 2), "crit.out_layers.0.weight": floats(5, 2)}
+    layers = keras_layers(readers(arrays), ADAPTIVE, "tf_toy")
+    assert layers["toy"]["tf_toy/toy/emb_projs_._3:0"]().shape == (2, 6)
+    file = {name: make() for each in layers.values() for name, make in each.items()}
+    found = parameters(Weights(Arrays(file, "keras_h5"), ADAPTIVE))
+    assert sorted(found) == sorted(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
 
 
 def adaptive_model(config: SimpleNamespace) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:

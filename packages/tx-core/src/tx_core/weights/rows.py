@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["parameter", "linear", "conv1d", "norm", "embedding", "shared_embedding"]
+Kind = Literal["parameter", "projection", "linear", "conv1d", "norm", "embedding", "shared_embedding"]
 
 # Published leaf → leaf in tf_model.h5, where they differ.
 _KERAS_LEAVES: dict[Kind, dict[str, str]] = {
     "parameter": {},
+    "projection": {},
     "linear": {"weight": "kernel"},
     "conv1d": {},
     "norm": {"weight": "gamma", "bias": "beta"},
@@ -33,8 +34,8 @@ class Row:
         layout: how the authors' array, or the part of it, becomes the published one: ``same``, ``transpose``,
             ``squeeze``, ``conv1d``.
         kind: what the parameter belongs to. It gives the leaf of the name in ``tf_model.h5``: ``kernel`` for the weight
-            of a ``linear`` (transposed there), ``embeddings`` for an ``embedding``, ``gamma`` and ``beta`` for a
-            ``norm``; otherwise the published leaf.
+            of a ``linear``, ``embeddings`` for an ``embedding``, ``gamma`` and ``beta`` for a ``norm``; otherwise the
+            published leaf. A kernel is transposed there, and so is a ``projection``, a matrix that no layer owns.
         part: which part of the authors' array it is. ``(k, n)``: the k-th of n equal parts along the first axis.
             ``"{i}"``: the item at i of the first axis, which ``original`` then does not have. None: all of it.
     """
@@ -50,6 +51,11 @@ class Row:
         """The last part of the name in a ``tf_model.h5`` file."""
         leaf = self.name.rpartition(".")[2]
         return _KERAS_LEAVES[self.kind].get(leaf, leaf)
+
+    @property
+    def keras_layout(self) -> str:
+        """How the array in a ``tf_model.h5`` file becomes the published one."""
+        return "transpose" if self.kind == "projection" or self.keras_leaf == "kernel" else "same"
 
 
 @dataclass(frozen=True)

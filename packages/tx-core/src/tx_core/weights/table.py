@@ -205,7 +205,8 @@ class WeightTable:
             candidate = ".".join((*path[start:], PUBLISHED_LEAVES.get(leaf, leaf)))
             published = self.published(candidate)
             if published is not None:
-                return published, "transpose" if leaf == "kernel" else "same"
+                row = self.row(published)
+                return published, "transpose" if leaf == "kernel" or (row and row.kind == "projection") else "same"
         return None
 
     def to_keras(self, name: str, model_name: str) -> tuple[str, str, str]:
@@ -223,13 +224,12 @@ class WeightTable:
         for prefix, keras in self.keras_layers.items():
             if template.startswith(f"{prefix}."):
                 template = keras + template[len(prefix) :]
+        path = f"{template.rpartition('.')[0]}.{row.keras_leaf}".lstrip(".").replace(".", "/")
         # A layer's number is part of its name there, "layer_._0"; the items of a sequence are levels, "ffn/0".
-        path = _fill(re.sub(r"/(\{\w\})", r"_._\1", template.rpartition(".")[0].replace(".", "/")), numbers)
-        leaf = row.keras_leaf
+        path = _fill(re.sub(r"/(\{\w\})", r"_._\1", path), numbers)
         # A parameter of the model itself has no layer: Keras files keep it under this name.
-        layer = path.split("/")[0] if path else "top_level_model_weights"
-        weight = "/".join(filter(None, (model_name, path, f"{leaf}:0")))
-        return layer, weight, "transpose" if leaf == "kernel" else "same"
+        layer = path.partition("/")[0] if "/" in path else "top_level_model_weights"
+        return layer, "/".join(filter(None, (model_name, f"{path}:0"))), row.keras_layout
 
     def aliases(self) -> dict[str, str]:
         """alias → parameter, for all tied names of the layer that scores the vocabulary."""
