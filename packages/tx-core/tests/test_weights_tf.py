@@ -12,7 +12,8 @@ import pytest
 from tx_core.checkpoints import write_safetensors
 from tx_core.config import PretrainedConfig
 from tx_core.models.layers_tf import Linear
-from tx_core.models.pretrained_tf import TFMainLayer, TFPreTrainedModel
+from tx_core.models.main_layer_tf import TFMainLayer
+from tx_core.models.pretrained_tf import TFPreTrainedModel
 from tx_core.weights import Tied, WeightsError, WeightTable, linear
 
 BOTH = ("weight", "bias")
@@ -34,16 +35,15 @@ class TFToyMainLayer(TFMainLayer):
     config_class = ToyConfig
 
     def __init__(self, config: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(config, **kwargs)
         self.first = Linear(3, 3, name="first")
         self.second = self.first if config.shared else Linear(3, 3, name="second")
 
 
-class TFToyModel(TFPreTrainedModel):
+class TFToyModel(TFPreTrainedModel, published=True):
     config_class = ToyConfig
     base_model_prefix = "toy"
     weight_table = TABLE
-    new_heads = ()
 
     def __init__(self, config: Any, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)

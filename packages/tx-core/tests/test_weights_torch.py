@@ -29,11 +29,10 @@ class ToyConfig(PretrainedConfig):
     shared: list[str] = field(default_factory=list)
 
 
-class ToyModel(PreTrainedModel):
+class ToyModel(PreTrainedModel, published=True):
     config_class = ToyConfig
     base_model_prefix = "toy"
     weight_table = TABLE
-    new_heads = ()
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
