@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -68,6 +69,16 @@ class BothSuite(Suite):
         assert list(found) == list(wanted)
         for name, value in wanted.items():
             assert_close(found[name], value, tolerance, name)
+
+    def test_same_arguments(self, task: str) -> None:
+        """In the same order, with the same defaults; PyTorch alone can skip padding, Keras alone is told of training."""
+        found = []
+        for backend, method, own in ((self.torch, "forward", "skip_padding"), (self.tf, "call", "training")):
+            taken = dict(inspect.signature(getattr(backend.model_class(self.spec, task), method)).parameters)
+            assert own in taken
+            del taken[own]
+            found.append([(name, each.kind, each.default) for name, each in taken.items()])
+        assert found[0] == found[1]
 
     def test_same_outputs(self, task: str) -> None:
         """Right-padded, with token types, labels, hidden states and attentions."""

@@ -69,7 +69,7 @@ def _fill(model: Any, raw: Any, source: str, allow_missing_keys: bool) -> None:
     if allow_missing_keys:
         # What is missing keeps the value it has.
         given = Weights(raw, model.weight_table, known, source)
-        aliases = model.weight_table.aliases()
+        aliases = model._tied()
         names = {aliases.get(name, name) for name in given.names()}
         missing = {name: reader for name, reader in _own_readers(model).items() if name not in names}
         infos = {name: raw.info(name) for name in raw.names()}
