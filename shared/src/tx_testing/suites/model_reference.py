@@ -38,7 +38,7 @@ WRITTEN = {"torch": ("safetensors", "bin"), "tf": ("h5",)}
 class ReferenceSuite(Suite):
     """Parity in both directions, for every class, in both frameworks."""
 
-    backends: ClassVar[Mapping[str, Backend]] = {"torch": TorchBackend(), "tf": TFBackend()}
+    backends: ClassVar[Mapping[str, Backend]] = {"torch": TorchBackend(skip_padding=False), "tf": TFBackend()}
 
     @pytest.fixture(autouse=True)
     def _needs_reference(self) -> None:

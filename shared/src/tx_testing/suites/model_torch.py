@@ -21,10 +21,17 @@ from .spec import SEQUENCE, Array, ModelSpec, assert_close, at_tokens, leaves, l
 
 
 class TorchBackend(Backend):
-    """PyTorch as the suites see it."""
+    """PyTorch as the suites see it.
+
+    Args:
+        flags: what every call is given beside its inputs.
+    """
 
     name = "torch"
     load_flags: ClassVar[Mapping[str, Mapping[str, bool]]] = {"h5": {"from_tf": True}}
+
+    def __init__(self, **flags: Any) -> None:
+        self.flags = flags
 
     def model_class(self, spec: ModelSpec, task: str) -> Any:
         return load(spec.record().torch[task])
@@ -40,7 +47,7 @@ class TorchBackend(Backend):
 
     def call(self, model: Any, inputs: Mapping[str, Any], **flags: Any) -> Any:
         with torch.no_grad():
-            return model(**self.tensors(inputs), **flags)
+            return model(**self.tensors(inputs), **{**self.flags, **flags})
 
     def arrays(self, model: Any) -> dict[str, Array]:
         return {self.published(model, name): self.numpy(p) for name, p in model.named_parameters()}
@@ -64,7 +71,7 @@ class TorchBackend(Backend):
 
     def gradients(self, model: Any, inputs: Mapping[str, Array], **extra: Any) -> dict[str, Array | None]:
         model.zero_grad()
-        self.loss(model(**self.tensors(inputs), **extra)).backward()
+        self.loss(model(**self.tensors(inputs), **{**self.flags, **extra})).backward()
         return {
             self.published(model, name): None if p.grad is None else self.numpy(p.grad).copy()
             for name, p in model.named_parameters()
