@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import struct
 from collections.abc import Mapping
@@ -32,12 +33,12 @@ from tx_core.checkpoints.base import (
     encode,
     file_size,
     measure,
-    parse_json,
     read_bytes,
     remake,
-    shorten,
 )
 from tx_core.files import atomic_write
+from tx_core.json_files import parse_json
+from tx_core.messages import quoted, shorten
 
 MAX_HEADER = 100_000_000
 """Bytes; the limit of the format's reference implementation."""
@@ -72,6 +73,10 @@ def looks_like_safetensors(head: bytes) -> bool:
     return len(head) >= 9 and 2 <= int.from_bytes(head[:8], "little") <= MAX_HEADER and head[8:9] == b"{"
 
 
+def _refuse_header(path: str | os.PathLike[str], problem: str) -> CheckpointError:
+    return CheckpointError(path, f"the header {problem}")
+
+
 class SafetensorsCheckpoint(Checkpoint):
     """One safetensors file. The header is checked whole before the first array is read."""
 
@@ -96,7 +101,7 @@ class SafetensorsCheckpoint(Checkpoint):
                 "fetch it again",
             )
         text = read_bytes(self._file, self.path, 8, length).tobytes()
-        header = parse_json(self.path, text, "header")
+        header = parse_json(self.path, text, _refuse_header)
         if not isinstance(header, dict):
             raise CheckpointError(self.path, "the header is not a JSON object; fetch the file again")
         metadata = header.pop("__metadata__", {})
@@ -123,10 +128,10 @@ class SafetensorsCheckpoint(Checkpoint):
             raise CheckpointError(self.path, "the header's entry is not {dtype, shape, data_offsets}", repr(name))
         code, sizes, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(code, str) or not isinstance(sizes, list) or not isinstance(offsets, list):
-            raise CheckpointError(self.path, f"the header's entry {shorten(repr(entry))} has wrong types", repr(name))
+            raise CheckpointError(self.path, f"the header's entry {quoted(entry)} has wrong types", repr(name))
         shape = checked_shape(self.path, sizes, repr(name))
         if len(offsets) != 2 or not all(type(offset) is int for offset in offsets) or not 0 <= offsets[0] <= offsets[1]:
-            raise CheckpointError(self.path, f"data_offsets {shorten(repr(offsets))} is not a range", repr(name))
+            raise CheckpointError(self.path, f"data_offsets {quoted(offsets)} is not a range", repr(name))
         start, stop = offsets
         dtype = DTYPES.get(code)
         if dtype is None:

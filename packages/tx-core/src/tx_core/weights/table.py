@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tx_core.checkpoints.base import shorten
+from tx_core.messages import shorten
 
 if TYPE_CHECKING:
     from types import TracebackType
