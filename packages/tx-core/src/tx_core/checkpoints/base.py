@@ -80,9 +80,23 @@ class Checkpoint(ABC):
     def read(self, name: str) -> Array:
         """A new array, not tied to the file. Raises CheckpointError for unknown names and damaged data."""
 
+    def take(self, name: str) -> Array:
+        """An array that the caller may keep and change: memory of the file itself, if it is mapped; else as `read`.
+
+        Pages of a mapped file are read when they are first used, and copied when they are first changed. No two calls
+        give the same memory. An array that was copied elsewhere should be given back.
+
+        Raises:
+            CheckpointError: as :meth:`read`.
+        """
+        return self.read(name)
+
+    def give_back(self, name: str) -> None:  # noqa: B027  # formats that are never mapped have nothing to free
+        """Free the memory of an array that was taken, and is neither changed nor needed any longer."""
+
     @abstractmethod
     def close(self) -> None:
-        """Close the underlying files."""
+        """Close the underlying files. Arrays that were taken stay as they are."""
 
     def __enter__(self) -> Self:
         return self

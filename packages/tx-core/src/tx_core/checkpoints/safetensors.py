@@ -1,7 +1,7 @@
 """The safetensors format: 8 bytes of header length, a JSON header, then the arrays without gaps.
 
-The format is small enough to read and write here, which keeps one array in memory at a time in both directions: the
-`safetensors` library's reader maps the whole file and its writer wants every array at once.
+The format is small enough to read and write here. Nothing is mapped before the whole header was checked, and the
+writer holds one array at a time, where that of the `safetensors` library wants every array at once.
 Format: https://github.com/huggingface/safetensors#format
 """
 
@@ -36,6 +36,7 @@ from tx_core.checkpoints.base import (
     read_bytes,
     remake,
 )
+from tx_core.checkpoints.mapping import forget, map_file
 from tx_core.files import atomic_write
 from tx_core.json_files import parse_json
 from tx_core.messages import quoted, shorten
@@ -78,21 +79,27 @@ def _refuse_header(path: str | os.PathLike[str], problem: str) -> CheckpointErro
 
 
 class SafetensorsCheckpoint(Checkpoint):
-    """One safetensors file. The header is checked whole before the first array is read."""
+    """One safetensors file. The header is checked whole before the first array is read.
+
+    Args:
+        mapped: let `take` give memory of the file.
+    """
 
     format = "safetensors"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mapped: bool = False) -> None:
         super().__init__(path)
+        self._taken: set[str] = set()
         self._file = path.open("rb", buffering=0)
         try:
             self._entries = self._parse_header()
+            self._map = map_file(self._file, self._size) if mapped else None
         except BaseException:
             self._file.close()
             raise
 
     def _parse_header(self) -> dict[str, _Entry]:
-        size = file_size(self._file)
+        size = self._size = file_size(self._file)
         length = int.from_bytes(read_bytes(self._file, self.path, 0, 8).tobytes(), "little")
         if length > min(MAX_HEADER, size - 8):
             raise CheckpointError(
@@ -163,7 +170,32 @@ class SafetensorsCheckpoint(Checkpoint):
         raw = read_bytes(self._file, self.path, self._data_start + start, stop - start, repr(name))
         return decode(raw, dtype, info.shape)
 
+    def take(self, name: str) -> Array:
+        info = self.info(name)
+        _, dtype, start, stop = self._entries[name]
+        offset = self._data_start + start
+        # What is taken twice is read the second time: the two must not see each other's changes. The format does not
+        # align arrays, and truth values may have to be corrected.
+        if (
+            self._map is None
+            or name in self._taken
+            or dtype is None
+            or dtype == np.bool_
+            or offset % dtype.itemsize
+            or start == stop
+        ):
+            return self.read(name)
+        self._taken.add(name)
+        return np.frombuffer(self._map, dtype, info.size, offset).reshape(info.shape)
+
+    def give_back(self, name: str) -> None:
+        if self._map is not None and name in self._taken:
+            self._taken.remove(name)
+            _, _, start, stop = self._entries[name]
+            forget(self._map, self._data_start + start, self._data_start + stop)
+
     def close(self) -> None:
+        self._map = None
         self._file.close()
 
 

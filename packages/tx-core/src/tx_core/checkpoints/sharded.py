@@ -77,6 +77,12 @@ class ShardedCheckpoint(Checkpoint):
     def read(self, name: str) -> Array:
         return self._shard(name).read(name)
 
+    def take(self, name: str) -> Array:
+        return self._shard(name).take(name)
+
+    def give_back(self, name: str) -> None:
+        self._shard(name).give_back(name)
+
     def _shard(self, name: str) -> Checkpoint:
         if name not in self._where:
             raise self._unknown(name)

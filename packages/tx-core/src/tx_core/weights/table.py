@@ -322,6 +322,8 @@ class _Raw(Protocol):
     def names(self) -> list[str]: ...
     def info(self, name: str) -> Any: ...
     def read(self, name: str) -> Array: ...
+    def take(self, name: str) -> Array: ...
+    def give_back(self, name: str) -> None: ...
     def close(self) -> None: ...
 
 
@@ -405,6 +407,15 @@ class Weights:
         """The array in the published layout (possibly a transposed view)."""
         entry = self._entries[name]
         return _LAYOUTS[entry.layout][0](self._raw.read(entry.raw))
+
+    def take(self, name: str) -> Array:
+        """As :meth:`read`, of memory that the caller may keep: see :meth:`tx_core.checkpoints.Checkpoint.take`."""
+        entry = self._entries[name]
+        return _LAYOUTS[entry.layout][0](self._raw.take(entry.raw))
+
+    def give_back(self, name: str) -> None:
+        """Free the memory of an array that was taken, and is neither changed nor needed any longer."""
+        self._raw.give_back(self._entries[name].raw)
 
     def differing_twins(self) -> list[str]:
         """Messages on names that stand twice in the file for one parameter, with different values."""
