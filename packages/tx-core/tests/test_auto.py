@@ -237,7 +237,7 @@ def test_an_architecture_that_tx_has_not_is_named_with_the_file(tmp_path: Path) 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path = folder(tmp_path / "toy-gpt")
     (path / "config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"config\.json is not JSON"):
+    with pytest.raises(ValueError, match=r"config\.json: is not valid JSON"):
         AutoConfig.from_pretrained(path)
 
 

@@ -75,7 +75,7 @@ def test_arrays_round_trip(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(checkpoint.read(name), array)
                 assert checkpoint.read(name).dtype == array.dtype
             assert checkpoint.read("lazy").tolist() == [[0, 3], [1, 4], [2, 5]]
-            with pytest.raises(CheckpointError, match="nearest name is 'global_step'"):
+            with pytest.raises(CheckpointError, match="did you mean 'global_step'"):
                 checkpoint.read("global_steps")
 
 

@@ -303,20 +303,21 @@ def test_an_attribute_without_a_form_in_json_is_named() -> None:
 def test_values_that_are_no_json_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     for content, message in (
-        (b"{", "is not JSON"),
-        (b"", "is not JSON"),
-        (b"\xff\xfe{}", "is not JSON"),
-        (b"[" * 100_000, "is not JSON"),
+        (b"{", "is not valid JSON"),
+        (b"", "is not valid JSON"),
+        (b"\xff\xfe{}", "is not valid JSON"),
+        (b"[" * 100_000, "nests values deeper than 64 levels"),
         (b"[1]", r"holds \[1\], expected a JSON object"),
         (b"null", "holds None, expected a JSON object"),
-        (b'{"vocab_size": ' + b"9" * 5000 + b"}", "is not JSON"),
-        (b'{"n_embd": 8, "n_embd": 16}', "is not JSON: 'n_embd' is given twice, as 8 and as 16"),
+        (b'{"vocab_size": ' + b"9" * 5000 + b"}", "is not valid JSON"),
+        (b'{"n_embd": 8, "n_embd": 16}', "is not valid JSON .'n_embd' is given twice, as 8 and as 16"),
+        (b'{"n_embd": 16, "n_embd": 16}', "is not valid JSON .'n_embd' is given twice, as 16 and as 16"),
         (b'{"x": "' + b"y" * MAX_FILE_BYTES + b'"}', f"is larger than {MAX_FILE_BYTES} bytes"),
     ):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"config.json {message}"):
+        with pytest.raises(ValueError, match=f"config.json: {message}"):
             ToyConfig.from_json_file(path)
-    path.write_bytes(b"\xef\xbb\xbf" + b'{"n_embd": 16, "n_embd": 16}')
+    path.write_bytes(b"\xef\xbb\xbf" + b'{"n_embd": 16}')
     assert ToyConfig.from_json_file(path).n_embd == 16
 
 

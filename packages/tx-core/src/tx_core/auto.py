@@ -44,7 +44,7 @@ def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) ->
         ValueError: neither the file nor the name tells the architecture, or tx does not have it.
         ImportError: the package of the architecture is not installed; says which.
     """
-    from .config import read_json
+    from .config import read_config
     from .files import CONFIG_NAME, Source, locate
 
     name = os.fspath(name_or_path)
@@ -55,7 +55,7 @@ def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) ->
     if file and not name.endswith((".json", "/")):
         where = (os.path.dirname(name) or ".") + "/"
     path = locate(where, [CONFIG_NAME], source)
-    model_type = None if path is None else read_json(path).get("model_type")
+    model_type = None if path is None else read_config(path).get("model_type")
     if model_type is not None:
         try:
             return find(str(model_type)), path

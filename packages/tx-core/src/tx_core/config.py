@@ -22,10 +22,13 @@ import os
 from dataclasses import MISSING, dataclass, field
 from dataclasses import fields as dataclass_fields
 
+from .json_files import read_json_object
+from .messages import nearest, quoted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Any, Literal, Self, overload
 
@@ -165,17 +168,8 @@ def _key(key: Any, kind: str, text_keys: bool) -> Any:
     return key
 
 
-def _short(value: object) -> str:
-    from reprlib import repr as shorten
-
-    return shorten(value)
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(sorted(names))}"
+def _nearest(name: str, names: Iterable[str]) -> str:
+    return nearest(name, names) or f"; it has {', '.join(sorted(names))}"
 
 
 @dataclass(init=False, eq=False, repr=False)
@@ -252,7 +246,7 @@ class PretrainedConfig:
             fields["vocab_size"] = first
         for name in fields:
             if name not in known:
-                raise TypeError(f"{type(self).__name__} has no field {name!r}{_nearest(name, [*known])}")
+                raise TypeError(f"{type(self).__name__} has no field {name!r}{_nearest(name, known)}")
         self._update(fields)
         self._check(first if isinstance(first, (str, os.PathLike)) else None)
 
@@ -307,7 +301,7 @@ class PretrainedConfig:
             try:
                 value = _conform(value, annotations[name], text_keys=True)
             except ValueError as error:
-                raise ValueError(f"{key} is {_short(value)}, {error}") from None
+                raise ValueError(f"{key} is {quoted(value)}, {error}") from None
             if given.setdefault(name, value) != value:
                 raise ValueError(f"{name} is given twice: {given[name]!r} and (as {key}) {value!r}")
         labels, number = given.get("id2label"), given.get("num_labels")
@@ -343,7 +337,7 @@ class PretrainedConfig:
         self._update(values, file=True)
 
     def _read_file(self, path: str | os.PathLike[str]) -> None:
-        values = read_json(path)
+        values = read_config(path)
         try:
             self._read(values)
         except ValueError as error:
@@ -368,7 +362,7 @@ class PretrainedConfig:
             try:
                 _conform(getattr(self, name), annotation, text_keys=False)
             except ValueError as error:
-                raise ValueError(f"{name} is {_short(getattr(self, name))}, {error}") from None
+                raise ValueError(f"{name} is {quoted(getattr(self, name))}, {error}") from None
         check_positive(self, "num_labels")
         check_choice(
             self,
@@ -438,7 +432,7 @@ class PretrainedConfig:
         if return_unused_kwargs:
             return config, unused
         for name in unused:
-            raise TypeError(f"{cls.__name__} has no field {name!r}{_nearest(name, [*cls._names()])}")
+            raise TypeError(f"{cls.__name__} has no field {name!r}{_nearest(name, cls._names())}")
         return config
 
     @classmethod
@@ -524,7 +518,7 @@ class PretrainedConfig:
                     json.dumps(value, sort_keys=True)
                 except TypeError as error:
                     raise TypeError(
-                        f"{type(self).__name__}.{name} is {_short(value)}, which cannot be written as JSON ({error}): "
+                        f"{type(self).__name__}.{name} is {quoted(value)}, which cannot be written as JSON ({error}): "
                         "set it to a number, text, list or dictionary, or delete it"
                     ) from None
             raise
@@ -552,34 +546,14 @@ class PretrainedConfig:
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The object that a JSON file holds.
+def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The object that a configuration file holds.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is larger than 8 MiB, not JSON, no object, or gives a key two values; names the file.
+        ValueError: it is larger than 8 MiB, not JSON, no object, or gives a key twice; names the file.
     """
-    import json
-
-    with open(path, "rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise ValueError(f"{os.fspath(path)} is larger than {MAX_FILE_BYTES} bytes: this is no configuration")
-    try:
-        values = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_one_value_each)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{os.fspath(path)} is not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{os.fspath(path)} holds {_short(values)}, expected a JSON object")
-    return values
-
-
-def _one_value_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    for key, value in pairs if len(values) < len(pairs) else ():
-        if value != values[key]:
-            raise ValueError(f"{_short(key)} is given twice, as {_short(value)} and as {_short(values[key])}")
-    return values
+    return read_json_object(path, MAX_FILE_BYTES)
 
 
 def _annotations(cls: type[PretrainedConfig]) -> dict[str, str]:

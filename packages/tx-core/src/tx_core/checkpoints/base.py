@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +15,8 @@ from typing import Any, BinaryIO, Self
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
+
+from tx_core.messages import nearest, quoted, shorten
 
 Array = npt.NDArray[Any]
 LazyArray = np.ndarray[Any, Any] | Callable[[], Array]
@@ -34,7 +35,7 @@ MAX_ELEMENTS = 1 << 59
 class CheckpointError(ValueError):
     """A checkpoint is damaged, dishonest or not a checkpoint; the message names the file, the key and the cure."""
 
-    def __init__(self, path: Path | str, problem: str, key: str | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], problem: str, key: str | None = None) -> None:
         self.path = Path(path)
         self.key = key
         self.problem = problem
@@ -79,9 +80,23 @@ class Checkpoint(ABC):
     def read(self, name: str) -> Array:
         """A new array, not tied to the file. Raises CheckpointError for unknown names and damaged data."""
 
+    def take(self, name: str) -> Array:
+        """An array that the caller may keep and change: memory of the file itself, if it is mapped; else as `read`.
+
+        Pages of a mapped file are read when they are first used, and copied when they are first changed. No two calls
+        give the same memory. An array that was copied elsewhere should be given back.
+
+        Raises:
+            CheckpointError: as :meth:`read`.
+        """
+        return self.read(name)
+
+    def give_back(self, name: str) -> None:  # noqa: B027  # formats that are never mapped have nothing to free
+        """Free the memory of an array that was taken, and is neither changed nor needed any longer."""
+
     @abstractmethod
     def close(self) -> None:
-        """Close the underlying files."""
+        """Close the underlying files. Arrays that were taken stay as they are."""
 
     def __enter__(self) -> Self:
         return self
@@ -92,14 +107,7 @@ class Checkpoint(ABC):
         self.close()
 
     def _unknown(self, name: str) -> CheckpointError:
-        close = difflib.get_close_matches(name, self.names(), n=1)
-        hint = f"; the nearest name is {close[0]!r}" if close else ""
-        return CheckpointError(self.path, f"holds no array of this name{hint}", repr(name))
-
-
-def shorten(text: str, length: int = 200) -> str:
-    """Text from an untrusted file, fit for an error message."""
-    return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
+        return CheckpointError(self.path, f"holds no array of this name{nearest(name, self.names())}", repr(name))
 
 
 def file_size(file: BinaryIO) -> int:
@@ -177,30 +185,6 @@ def is_plain_name(name: str) -> bool:
     return bool(name) and name not in {".", ".."} and not any(c in "/\\:" or ord(c) < 32 for c in name)
 
 
-def parse_json(path: Path, text: bytes, what: str) -> Any:
-    """JSON from an untrusted file: duplicate keys, NaN and absurd nesting raise CheckpointError."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            seen: set[str] = set()
-            for key, _ in pairs:
-                if key in seen:
-                    raise CheckpointError(path, f"the {what} holds this key twice", repr(key))
-                seen.add(key)
-        return found
-
-    def constant(word: str) -> Any:
-        raise CheckpointError(path, f"the {what} holds {word}, which is no JSON")
-
-    try:
-        return json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
-    except CheckpointError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(path, f"the {what} is not valid JSON ({error}); fetch the file again") from error
-
-
 def checked_shape(path: Path, sizes: Iterable[Any], key: str) -> tuple[int, ...]:
     """A shape from an untrusted file. Raises CheckpointError unless it is a few non-negative integers."""
     shape = tuple(sizes)
@@ -208,7 +192,7 @@ def checked_shape(path: Path, sizes: Iterable[Any], key: str) -> tuple[int, ...]
         raise CheckpointError(path, f"{len(shape)} axes; {MAX_DIMENSIONS} are the most an array can have", key)
     for size in shape:
         if type(size) is not int or not 0 <= size < 1 << 63:
-            raise CheckpointError(path, f"shape {shorten(repr(shape))} is not made of non-negative sizes", key)
+            raise CheckpointError(path, f"shape {quoted(shape)} is not made of non-negative sizes", key)
     if math.prod(size or 1 for size in shape) >= MAX_ELEMENTS:
         raise CheckpointError(path, f"shape {shape} has more elements than memory has addresses", key)
     return shape

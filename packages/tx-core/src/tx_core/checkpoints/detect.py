@@ -26,13 +26,16 @@ _NOT_CHECKPOINTS = (
 )
 
 
-def open_checkpoint(path: Path | str) -> Checkpoint:
+def open_checkpoint(path: Path | str, mapped: bool = False) -> Checkpoint:
     """Open a checkpoint of any known format.
 
     Args:
         path: a file (safetensors, PyTorch, Keras `.h5`), the `.index.json` of a sharded one, the prefix or `.index`
             file of a TensorFlow 1 checkpoint ("bert_model.ckpt"), a folder with its `checkpoint` file, or the folder of
             OpenAI GPT's `params_shapes.json`.
+        mapped: let `Checkpoint.take` give memory of the file, copied when it is changed. That is done for safetensors,
+            where the system can; other formats are read. A mapped file must not be changed as long as arrays of it are
+            in use (it may be replaced by another, or deleted): they would change too, or end the process.
 
     Returns:
         A Checkpoint, to be closed or used in a `with` statement.
@@ -47,7 +50,7 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
     if not path.exists() and path.with_name(path.name + ".index").is_file():
         return TF1Checkpoint(path)
     head = _read_head(path)
-    return _open_file(path, head) or _refuse(path, head)
+    return _open_file(path, head, mapped) or _refuse(path, head)
 
 
 def _read_head(path: Path) -> bytes:
@@ -67,18 +70,18 @@ def _open_folder(folder: Path) -> Checkpoint:
     )
 
 
-def _open_shard(path: Path) -> Checkpoint:
+def _open_shard(path: Path, mapped: bool) -> Checkpoint:
     head = _read_head(path)
     if head.lstrip()[:1] == b"{":
         raise CheckpointError(path, "an index that names another index")
-    return _open_file(path, head) or _refuse(path, head)
+    return _open_file(path, head, mapped) or _refuse(path, head)
 
 
-def _open_file(path: Path, head: bytes) -> Checkpoint | None:
+def _open_file(path: Path, head: bytes, mapped: bool) -> Checkpoint | None:
     if head.startswith(b"PK\x03\x04") or looks_like_torch_stream(head):
         return TorchCheckpoint(path)
     if looks_like_safetensors(head):
-        return SafetensorsCheckpoint(path)
+        return SafetensorsCheckpoint(path, mapped)
     if head.startswith(HDF5_MAGIC):
         return KerasH5Checkpoint(path)
     if looks_like_tf1_index(path):
@@ -88,7 +91,7 @@ def _open_file(path: Path, head: bytes) -> Checkpoint | None:
     if path.name == SHAPES_NAME or (head.startswith(NPY_MAGIC) and path.with_name(SHAPES_NAME).is_file()):
         return NpyShardsCheckpoint(path.parent)
     if head.lstrip()[:1] == b"{":
-        return ShardedCheckpoint(path, _open_shard)
+        return ShardedCheckpoint(path, lambda shard: _open_shard(shard, mapped))
     return None
 
 

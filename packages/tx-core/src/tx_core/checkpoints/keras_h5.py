@@ -24,10 +24,10 @@ from tx_core.checkpoints.base import (
     CheckpointError,
     LazyArray,
     checked_shape,
-    shorten,
     unlazy,
 )
 from tx_core.files import atomic_write
+from tx_core.messages import quoted, shorten
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 HEAP_MAGIC = b"GCOL\x01"
@@ -92,7 +92,7 @@ class KerasH5Checkpoint(Checkpoint):
                 for weight in self._names(group, "weight_names", layer):
                     name = f"{layer}/{weight}"
                     if name in found:
-                        raise self._error("is listed twice", shorten(repr(name)))
+                        raise self._error("is listed twice", quoted(name))
                     dataset = self._walk(group, weight, name)
                     found[name] = dataset, self._check(dataset, name)
                     if len(found) > MAX_NAMES:
@@ -106,7 +106,7 @@ class KerasH5Checkpoint(Checkpoint):
     def _names(self, group: Any, attribute: str, where: str) -> list[str]:
         """An attribute that lists names, joined from its pieces."""
         if not isinstance(group, self._h5py.Group):
-            raise self._error("is no group; the file is damaged", shorten(repr(where)))
+            raise self._error("is no group; the file is damaged", quoted(where))
         pieces = [attribute] if attribute in group.attrs else []
         while not pieces or pieces[0] != attribute:
             piece = f"{attribute}{len(pieces)}"
@@ -114,9 +114,9 @@ class KerasH5Checkpoint(Checkpoint):
                 break
             pieces.append(piece)
             if len(pieces) > MAX_CHUNKS:
-                raise self._error(f"cuts {attribute} into more than {MAX_CHUNKS} pieces", shorten(repr(where)))
+                raise self._error(f"cuts {attribute} into more than {MAX_CHUNKS} pieces", quoted(where))
         if not pieces:
-            raise self._error(f"has no attribute {attribute}; the file is damaged", shorten(repr(where)))
+            raise self._error(f"has no attribute {attribute}; the file is damaged", quoted(where))
         names: list[str] = []
         for piece in pieces:
             names += self._strings(group, piece, where)
@@ -130,12 +130,12 @@ class KerasH5Checkpoint(Checkpoint):
             return []
         kind = self._h5py.check_string_dtype(attribute_id.dtype)
         if kind is None:
-            raise self._error(f"has an attribute {attribute} that lists no names", shorten(repr(where)))
+            raise self._error(f"has an attribute {attribute} that lists no names", quoted(where))
         if count * (kind.length or HEAP_REFERENCE) > self._size:
-            raise self._error(f"has an attribute {attribute} larger than the file", shorten(repr(where)))
+            raise self._error(f"has an attribute {attribute} larger than the file", quoted(where))
         if kind.length is None and count * self._longest_heap_object > MAX_STRINGS:
             raise self._error(
-                f"has an attribute {attribute} that may spell out more than {MAX_STRINGS} bytes", shorten(repr(where))
+                f"has an attribute {attribute} that may spell out more than {MAX_STRINGS} bytes", quoted(where)
             )
         values = np.asarray(group.attrs[attribute]).reshape(-1).tolist()
         return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
@@ -176,21 +176,19 @@ class KerasH5Checkpoint(Checkpoint):
         """The object at `path`, through hard links only: the others may lead out of the file."""
         for part in path.split("/"):
             if not isinstance(group, self._h5py.Group) or part in ("", ".") or part not in group:
-                raise self._error(
-                    "is listed, but not in the file; it is incomplete: fetch it again", shorten(repr(key))
-                )
+                raise self._error("is listed, but not in the file; it is incomplete: fetch it again", quoted(key))
             link = group.get(part, getlink=True)
             if not isinstance(link, self._h5py.HardLink):
                 raise self._error(
-                    f"{shorten(part)!r} is a {type(link).__name__}, which may lead out of the file; save the weights "
+                    f"{quoted(part)} is a {type(link).__name__}, which may lead out of the file; save the weights "
                     "again, as plain datasets",
-                    shorten(repr(key)),
+                    quoted(key),
                 )
             group = group[part]
         return group
 
     def _check(self, dataset: Any, name: str) -> ArrayInfo:
-        key = shorten(repr(name))
+        key = quoted(name)
         if not isinstance(dataset, self._h5py.Dataset) or dataset.shape is None:
             raise self._error("is no array", key)
         if dataset.is_virtual or dataset.external:
@@ -272,7 +270,7 @@ def _write_names(path: Path, group: Any, attribute: str, names: list[str]) -> No
     encoded = [name.encode("utf-8") for name in names]
     for name, raw in zip(names, encoded, strict=True):
         if not 0 < len(raw) <= ATTRIBUTE_LIMIT or b"\0" in raw or any(part in ("", ".") for part in name.split("/")):
-            raise ValueError(f"{path}: {shorten(repr(name))} cannot be a name in an HDF5 file")
+            raise ValueError(f"{path}: {quoted(name)} cannot be a name in an HDF5 file")
     if not encoded:
         group.attrs[attribute] = np.empty(0, "S1")
         return

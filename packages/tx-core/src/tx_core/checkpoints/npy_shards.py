@@ -21,9 +21,9 @@ from tx_core.checkpoints.base import (
     checked_shape,
     decode,
     file_size,
-    parse_json,
     read_into,
 )
+from tx_core.json_files import read_json
 
 SHAPES_NAME = "params_shapes.json"
 MAX_SHAPES = 1 << 20
@@ -46,11 +46,7 @@ class NpyShardsCheckpoint(Checkpoint):
             raise
 
     def _parse_shapes(self, path: Path) -> dict[str, tuple[tuple[int, ...], int]]:
-        with path.open("rb") as file:
-            text = file.read(MAX_SHAPES + 1)
-        if len(text) > MAX_SHAPES:
-            raise CheckpointError(path, f"is larger than {MAX_SHAPES} bytes; a list of shapes is not")
-        sizes = parse_json(path, text, "list of shapes")
+        sizes = read_json(path, MAX_SHAPES, CheckpointError)
         if not isinstance(sizes, list) or not sizes or not all(isinstance(shape, list) for shape in sizes):
             raise CheckpointError(path, "is not a list of shapes")
         shapes = {}

@@ -1,7 +1,7 @@
 """The safetensors format: 8 bytes of header length, a JSON header, then the arrays without gaps.
 
-The format is small enough to read and write here, which keeps one array in memory at a time in both directions: the
-`safetensors` library's reader maps the whole file and its writer wants every array at once.
+The format is small enough to read and write here. Nothing is mapped before the whole header was checked, and the
+writer holds one array at a time, where that of the `safetensors` library wants every array at once.
 Format: https://github.com/huggingface/safetensors#format
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import struct
 from collections.abc import Mapping
@@ -32,12 +33,13 @@ from tx_core.checkpoints.base import (
     encode,
     file_size,
     measure,
-    parse_json,
     read_bytes,
     remake,
-    shorten,
 )
+from tx_core.checkpoints.mapping import forget, map_file
 from tx_core.files import atomic_write
+from tx_core.json_files import parse_json
+from tx_core.messages import quoted, shorten
 
 MAX_HEADER = 100_000_000
 """Bytes; the limit of the format's reference implementation."""
@@ -72,22 +74,32 @@ def looks_like_safetensors(head: bytes) -> bool:
     return len(head) >= 9 and 2 <= int.from_bytes(head[:8], "little") <= MAX_HEADER and head[8:9] == b"{"
 
 
+def _refuse_header(path: str | os.PathLike[str], problem: str) -> CheckpointError:
+    return CheckpointError(path, f"the header {problem}")
+
+
 class SafetensorsCheckpoint(Checkpoint):
-    """One safetensors file. The header is checked whole before the first array is read."""
+    """One safetensors file. The header is checked whole before the first array is read.
+
+    Args:
+        mapped: let `take` give memory of the file.
+    """
 
     format = "safetensors"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mapped: bool = False) -> None:
         super().__init__(path)
+        self._taken: set[str] = set()
         self._file = path.open("rb", buffering=0)
         try:
             self._entries = self._parse_header()
+            self._map = map_file(self._file, self._size) if mapped else None
         except BaseException:
             self._file.close()
             raise
 
     def _parse_header(self) -> dict[str, _Entry]:
-        size = file_size(self._file)
+        size = self._size = file_size(self._file)
         length = int.from_bytes(read_bytes(self._file, self.path, 0, 8).tobytes(), "little")
         if length > min(MAX_HEADER, size - 8):
             raise CheckpointError(
@@ -96,7 +108,7 @@ class SafetensorsCheckpoint(Checkpoint):
                 "fetch it again",
             )
         text = read_bytes(self._file, self.path, 8, length).tobytes()
-        header = parse_json(self.path, text, "header")
+        header = parse_json(self.path, text, _refuse_header)
         if not isinstance(header, dict):
             raise CheckpointError(self.path, "the header is not a JSON object; fetch the file again")
         metadata = header.pop("__metadata__", {})
@@ -123,10 +135,10 @@ class SafetensorsCheckpoint(Checkpoint):
             raise CheckpointError(self.path, "the header's entry is not {dtype, shape, data_offsets}", repr(name))
         code, sizes, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(code, str) or not isinstance(sizes, list) or not isinstance(offsets, list):
-            raise CheckpointError(self.path, f"the header's entry {shorten(repr(entry))} has wrong types", repr(name))
+            raise CheckpointError(self.path, f"the header's entry {quoted(entry)} has wrong types", repr(name))
         shape = checked_shape(self.path, sizes, repr(name))
         if len(offsets) != 2 or not all(type(offset) is int for offset in offsets) or not 0 <= offsets[0] <= offsets[1]:
-            raise CheckpointError(self.path, f"data_offsets {shorten(repr(offsets))} is not a range", repr(name))
+            raise CheckpointError(self.path, f"data_offsets {quoted(offsets)} is not a range", repr(name))
         start, stop = offsets
         dtype = DTYPES.get(code)
         if dtype is None:
@@ -158,7 +170,32 @@ class SafetensorsCheckpoint(Checkpoint):
         raw = read_bytes(self._file, self.path, self._data_start + start, stop - start, repr(name))
         return decode(raw, dtype, info.shape)
 
+    def take(self, name: str) -> Array:
+        info = self.info(name)
+        _, dtype, start, stop = self._entries[name]
+        offset = self._data_start + start
+        # What is taken twice is read the second time: the two must not see each other's changes. The format does not
+        # align arrays, and truth values may have to be corrected.
+        if (
+            self._map is None
+            or name in self._taken
+            or dtype is None
+            or dtype == np.bool_
+            or offset % dtype.itemsize
+            or start == stop
+        ):
+            return self.read(name)
+        self._taken.add(name)
+        return np.frombuffer(self._map, dtype, info.size, offset).reshape(info.shape)
+
+    def give_back(self, name: str) -> None:
+        if self._map is not None and name in self._taken:
+            self._taken.remove(name)
+            _, _, start, stop = self._entries[name]
+            forget(self._map, self._data_start + start, self._data_start + stop)
+
     def close(self) -> None:
+        self._map = None
         self._file.close()
 
 

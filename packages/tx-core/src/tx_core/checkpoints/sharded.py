@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tx_core.checkpoints.base import Array, ArrayInfo, Checkpoint, CheckpointError, is_plain_name, parse_json, shorten
+from tx_core.checkpoints.base import Array, ArrayInfo, Checkpoint, CheckpointError, is_plain_name
+from tx_core.json_files import read_json_object
+from tx_core.messages import quoted
 
 MAX_INDEX = 64 << 20
 MAX_SHARDS = 1000
@@ -13,16 +15,13 @@ MAX_SHARDS = 1000
 
 def read_index(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Name → shard file beside the index, and the metadata, of an index file. Raises CheckpointError."""
-    size = path.stat().st_size
-    if size > MAX_INDEX:
-        raise CheckpointError(path, f"an index of {size} bytes; {MAX_INDEX} are the most that is read")
-    index = parse_json(path, path.read_bytes(), "index")
-    where = index.get("weight_map") if isinstance(index, dict) else None
+    index = read_json_object(path, MAX_INDEX, CheckpointError)
+    where = index.get("weight_map")
     if not isinstance(where, dict) or not where or not all(isinstance(file, str) for file in where.values()):
         raise CheckpointError(path, 'a JSON file without a "weight_map" of names to file names, so no index')
     for name, file in where.items():
         if not is_plain_name(file):
-            raise CheckpointError(path, f"is mapped to {shorten(repr(file))}; shards lie beside the index", repr(name))
+            raise CheckpointError(path, f"is mapped to {quoted(file)}; shards lie beside the index", repr(name))
     metadata = index.get("metadata", {})
     if not isinstance(metadata, dict):
         metadata = {}
@@ -77,6 +76,12 @@ class ShardedCheckpoint(Checkpoint):
 
     def read(self, name: str) -> Array:
         return self._shard(name).read(name)
+
+    def take(self, name: str) -> Array:
+        return self._shard(name).take(name)
+
+    def give_back(self, name: str) -> None:
+        self._shard(name).give_back(name)
 
     def _shard(self, name: str) -> Checkpoint:
         if name not in self._where:

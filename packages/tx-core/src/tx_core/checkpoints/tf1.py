@@ -35,10 +35,10 @@ from tx_core.checkpoints.base import (
     measure,
     read_bytes,
     remake,
-    shorten,
 )
 from tx_core.checkpoints.crc32c import crc32c, mask
 from tx_core.files import atomic_write
+from tx_core.messages import quoted
 
 TABLE_MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
 FOOTER = 48
@@ -102,7 +102,7 @@ def read_state_file(path: Path) -> Path:
     if not is_plain_name(found[1]):
         raise CheckpointError(
             path,
-            f"names {shorten(repr(found[1]))}, which is not a plain name in the same folder; "
+            f"names {quoted(found[1])}, which is not a plain name in the same folder; "
             "give the checkpoint's own path instead",
         )
     return path.with_name(found[1])
@@ -135,7 +135,7 @@ class TF1Checkpoint(Checkpoint):
         header = _parse_message(self._index, records.pop(b"", b""), "header")
         (self._shards,) = header.get(1, [0])[-1:]
         if type(self._shards) is not int or not 0 < self._shards <= MAX_SHARDS:
-            raise self._error(f"the header names {shorten(repr(self._shards), 40)} data files; the index is damaged")
+            raise self._error(f"the header names {quoted(self._shards, 40)} data files; the index is damaged")
         if header.get(2, [0])[-1] != 0:
             raise self._error("holds big-endian data; save it again on a little-endian machine")
         entries = {}
@@ -145,7 +145,7 @@ class TF1Checkpoint(Checkpoint):
             try:
                 name = raw_name.decode("utf-8")
             except UnicodeDecodeError as error:
-                raise self._error("a name is not UTF-8; the index is damaged", shorten(repr(raw_name))) from error
+                raise self._error("a name is not UTF-8; the index is damaged", quoted(raw_name)) from error
             entry = self._parse_entry(name, raw_entry)
             if entry is not None:
                 entries[name] = entry
@@ -177,7 +177,7 @@ class TF1Checkpoint(Checkpoint):
             return None
         dtype = DTYPES.get(code) if isinstance(code, int) else None
         if dtype is None:
-            raise self._error(f"has the data type {shorten(repr(code), 40)}, which NumPy has no counterpart of", key)
+            raise self._error(f"has the data type {quoted(code, 40)}, which NumPy has no counterpart of", key)
         shape_fields = _parse_message(self._index, _bytes(self._index, fields.get(2, [b""])[-1], key), key)
         if shape_fields.get(3, [0])[-1] != 0:
             raise self._error("has no known shape; the index is damaged", key)
@@ -187,7 +187,7 @@ class TF1Checkpoint(Checkpoint):
             sizes.append(size)
         shape = checked_shape(self._index, sizes, key)
         if not all(type(number) is int for number in (shard, offset, nbytes, crc)) or not shard < self._shards:
-            raise self._error(f"stands in data file {shorten(repr(shard), 40)} of {self._shards}; a damaged index", key)
+            raise self._error(f"stands in data file {quoted(shard, 40)} of {self._shards}; a damaged index", key)
         if math.prod(shape) * dtype.itemsize != nbytes:
             raise self._error(f"shape {shape} of {dtype} does not take {nbytes} bytes; the index is damaged", key)
         return _Entry(ArrayInfo(shape, dtype.name), dtype, shard, offset, nbytes, crc)
@@ -244,7 +244,7 @@ def _read_table(path: Path, table: bytes) -> dict[bytes, bytes]:
         for key, value in _read_block(path, table, offset, size):
             count(key)
             if last is not None and key <= last:
-                raise CheckpointError(path, "names are out of order; the index is damaged", shorten(repr(key)))
+                raise CheckpointError(path, "names are out of order; the index is damaged", quoted(key))
             records[key] = value
             last = key
     return records
@@ -359,8 +359,8 @@ def write_tf1(prefix: Path | str, arrays: Mapping[str, LazyArray], state_file: b
         # Contexts close in reverse: the index appears after the data that it describes.
         if state_file:
             temporary = commits.enter_context(atomic_write(prefix.with_name(STATE_FILE)))
-            quoted = f'"{prefix.name}"'
-            text = f"model_checkpoint_path: {quoted}\nall_model_checkpoint_paths: {quoted}\n"
+            own = f'"{prefix.name}"'
+            text = f"model_checkpoint_path: {own}\nall_model_checkpoint_paths: {own}\n"
             temporary.write_text(text, encoding="utf-8")
         index = commits.enter_context(atomic_write(prefix.with_name(prefix.name + ".index")))
         data = commits.enter_context(atomic_write(prefix.with_name(prefix.name + ".data-00000-of-00001")))

@@ -35,10 +35,10 @@ from tx_core.checkpoints.base import (
     measure,
     read_bytes,
     remake,
-    shorten,
 )
 from tx_core.checkpoints.unpickle import Global, Unpickler
 from tx_core.files import atomic_write
+from tx_core.messages import quoted, shorten
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
@@ -171,7 +171,7 @@ class TorchCheckpoint(Checkpoint):
         offsets = {}
         for key, storage in self._storages.items():
             if f"{root}data/{key}" not in entries:
-                raise self._error(f"the archive has no storage {shorten(key, 80)!r}; it is incomplete: fetch it again")
+                raise self._error(f"the archive has no storage {quoted(key, 80)}; it is incomplete: fetch it again")
             offsets[key], size = entries[f"{root}data/{key}"]
             if size != storage.nbytes:
                 raise self._error(f"storage {key} has {size} bytes, not the pickle's {storage.nbytes}: a damaged file")
@@ -329,7 +329,7 @@ class TorchCheckpoint(Checkpoint):
                     continue
                 name = f"{prefix}.{key}" if prefix else str(key)
                 if len(name) > MAX_NAME:
-                    raise self._error(f"a name has more than {MAX_NAME} characters", shorten(repr(name)))
+                    raise self._error(f"a name has more than {MAX_NAME} characters", quoted(name))
                 if not isinstance(child, _Tensor):
                     walk(child, name)
                 elif name in found:
@@ -403,26 +403,26 @@ def _zip_entries(file: BinaryIO, path: Path, size: int) -> dict[str, tuple[int, 
     for entry in listed:
         name = entry.filename
         if name in entries:
-            raise CheckpointError(path, "stands twice in the archive", shorten(repr(name)))
+            raise CheckpointError(path, "stands twice in the archive", quoted(name))
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or entry.compress_size != entry.file_size:
             raise CheckpointError(
                 path,
                 "is compressed or encrypted, which torch.save never does; unpack the archive and pack it with `zip -0`",
-                shorten(repr(name)),
+                quoted(name),
             )
         if not 0 <= entry.header_offset <= size - 30:
-            raise CheckpointError(path, "lies outside of the archive, which is damaged", shorten(repr(name)))
+            raise CheckpointError(path, "lies outside of the archive, which is damaged", quoted(name))
         local = read_bytes(file, path, entry.header_offset, 30).tobytes()
         name_length, extra_length = struct.unpack("<HH", local[26:])
         start = entry.header_offset + 30 + name_length + extra_length
         if local[:4] != b"PK\x03\x04" or start + entry.file_size > size:
-            raise CheckpointError(path, "lies outside of the archive, which is damaged", shorten(repr(name)))
+            raise CheckpointError(path, "lies outside of the archive, which is damaged", quoted(name))
         entries[name] = (start, entry.file_size)
         ranges.append((entry.header_offset, start + entry.file_size, name))
     ranges.sort()
     for (_, end, _), (start, _, name) in pairwise(ranges):
         if start < end:
-            raise CheckpointError(path, "overlaps another entry of the archive", shorten(repr(name)))
+            raise CheckpointError(path, "overlaps another entry of the archive", quoted(name))
     return entries
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tx_core.checkpoints.base import CheckpointError, shorten
+from tx_core.checkpoints.base import CheckpointError
+from tx_core.messages import shorten
 
 MAX_PICKLE = 64 << 20
 """Bytes of one pickle; a state dict takes about 150 a tensor."""

@@ -122,6 +122,7 @@ def open_weights(
     source: Source,
     order: Sequence[str],
     known: Mapping[str, str] | None = None,
+    mmap: bool = False,
 ) -> Weights:
     """Find the weights of a folder, file, hub repository or URL, and open them.
 
@@ -131,6 +132,7 @@ def open_weights(
         source: how files are fetched.
         order: file names, the first that exists is taken.
         known: see :class:`Weights`.
+        mmap: map the file, see :func:`tx_core.checkpoints.open_checkpoint`.
 
     Raises:
         FileNotFoundError: if none of the files exists.
@@ -147,7 +149,7 @@ def open_weights(
         for shard in sorted(set(read_index(path)[0].values())):
             if locate(name_or_path, [shard], pinned(source, path, name_or_path)) is None:
                 raise FileNotFoundError(f"{path} lists the shard {shard!r}, which {os.fspath(name_or_path)!r} lacks")
-    return Weights(checkpoints.open_checkpoint(path), table, known, str(path))
+    return Weights(checkpoints.open_checkpoint(path, mmap), table, known, str(path))
 
 
 def save_model(

@@ -210,6 +210,7 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
         from_pt: bool = False,
         output_loading_info: Literal[False] = False,
         dtype: Any = None,
+        mmap: bool = True,
         **kwargs: Any,
     ) -> Self: ...
     @overload
@@ -230,6 +231,7 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
         from_pt: bool = False,
         output_loading_info: bool = False,
         dtype: Any = None,
+        mmap: bool = True,
         **kwargs: Any,
     ) -> Self | tuple[Self, LoadReport]:
         """Load a model, strictly: what the file has and what the model wants must be the same, a new head apart.
@@ -243,6 +245,9 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
             output_loading_info: return ``(model, LoadReport)``.
             dtype: floating-point type of the parameters (``bfloat16``), or a Keras policy (``mixed_bfloat16``); by
                 default Keras's global policy.
+            mmap: copy a safetensors file into the variables straight from the system's memory of it. Variables own
+                their memory, so the file is not needed any longer than loading takes. ``mmap=False`` reads it first,
+                for files that others may change meanwhile.
             kwargs: options of :class:`tx_core.files.Source` (``cache_dir``, ``revision``, ``local_files_only``, …);
                 fields of the configuration, which they override; the rest goes to the constructor.
 
@@ -266,7 +271,7 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
             model._build_rest()
         order = weight_files(cls.weight_table, "safe", *(("torch", "tf") if from_pt else ("tf", "torch")))
         with open_weights(
-            pretrained_model_name_or_path, cls.weight_table, source, order, model._own_names()
+            pretrained_model_name_or_path, cls.weight_table, source, order, model._own_names(), mmap
         ) as weights:
             report = model._fill(weights, undefined=True)
         if report.newly_initialized:
@@ -304,7 +309,8 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
         report, origin = compare(weights, shapes, self.weight_table, self.new_heads, self._tied(), users_base)
         sizes = {name: math.prod(own[name].shape) * keras_dtype(own[name].variable).itemsize for name in report.loaded}
         for name in loading_bar(sizes, f"Loading {type(self).__name__}"):
-            own[name].assign(weights.read(origin[name]))
+            own[name].assign(weights.take(origin[name]))
+            weights.give_back(origin[name])
         for name in report.newly_initialized if undefined else ():
             own[name].initialize()
         return report

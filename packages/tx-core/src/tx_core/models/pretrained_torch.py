@@ -227,6 +227,7 @@ class PreTrainedModel(nn.Module):
         output_loading_info: Literal[False] = False,
         dtype: torch.dtype | str | None = None,
         device: torch.device | str | None = None,
+        mmap: bool = True,
         **kwargs: Any,
     ) -> Self: ...
     @overload
@@ -249,6 +250,7 @@ class PreTrainedModel(nn.Module):
         output_loading_info: bool = False,
         dtype: torch.dtype | str | None = None,
         device: torch.device | str | None = None,
+        mmap: bool = True,
         **kwargs: Any,
     ) -> Self | tuple[Self, LoadReport]:
         """Load a model, strictly: what the file has and what the model wants must be the same, a new head apart.
@@ -263,6 +265,11 @@ class PreTrainedModel(nn.Module):
             output_loading_info: return ``(model, LoadReport)``.
             dtype: floating-point type of the parameters, ``torch.float32`` by default; a type or its name.
             device: where the parameters are put.
+            mmap: let the parameters be the memory of a safetensors file that has the wanted type and is for the CPU.
+                Pages are read when they are first used, and shared with other processes. Training changes a copy in
+                memory, never the file. The file may be replaced, as :meth:`save_pretrained` does, or deleted; but its
+                bytes must not be changed or cut off as long as the model lives, or the parameters change too, or the
+                process ends. ``mmap=False`` copies, for files that others may change.
             kwargs: options of :class:`tx_core.files.Source` (``cache_dir``, ``revision``, ``local_files_only``, …);
                 fields of the configuration, which they override; the rest goes to the constructor.
 
@@ -286,7 +293,7 @@ class PreTrainedModel(nn.Module):
             weights = Weights(_StateDict(state_dict), cls.weight_table, model._own_names(), "the given state_dict")
         else:
             order = weight_files(cls.weight_table, *(("tf", "safe", "torch") if from_tf else ("safe", "torch", "tf")))
-            weights = open_weights(name_or_path, cls.weight_table, source, order, model._own_names())
+            weights = open_weights(name_or_path, cls.weight_table, source, order, model._own_names(), mmap)
         with weights:
             report = model._fill(weights, _dtype(dtype), torch.device(device or "cpu"))
         if report.newly_initialized:
@@ -322,11 +329,15 @@ class PreTrainedModel(nn.Module):
         with torch.no_grad():
             sizes = {full: own[names[full]].nbytes for full in report.loaded}
             for full in loading_bar(sizes, f"Loading {type(self).__name__}"):
-                tensor = _to_tensor(weights.read(origin[full]))
+                array = weights.take(origin[full])
+                tensor = _to_tensor(array)
                 if own[names[full]].is_meta:
-                    _replace(self, names[full], tensor.to(device, dtype))
+                    tensor = tensor.to(device, dtype)
+                    _replace(self, names[full], tensor)
                 else:
-                    own[names[full]].copy_(tensor)
+                    tensor = own[names[full]].copy_(tensor)
+                if tensor.data_ptr() != array.ctypes.data:
+                    weights.give_back(origin[full])
             new = [names[full] for full in report.newly_initialized if own[names[full]].is_meta]
             for name in new:
                 _replace(self, name, torch.empty(own[name].shape, device=device, dtype=dtype))
@@ -513,6 +524,11 @@ class _StateDict:
 
     def read(self, name: str) -> np.ndarray[Any, Any]:
         return _to_array(self._tensors[name])
+
+    def take(self, name: str) -> np.ndarray[Any, Any]:
+        return self.read(name).copy()
+
+    def give_back(self, name: str) -> None: ...
 
     def close(self) -> None: ...
 

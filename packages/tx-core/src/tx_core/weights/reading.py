@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tx_core.checkpoints.base import shorten
+from tx_core.messages import shorten
 
 from .layouts import LAYOUTS, Array, Part, Shape, part_shape, take
 from .table import OPTIMIZER_SLOTS, Place, WeightTable, pattern

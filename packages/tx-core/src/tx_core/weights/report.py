@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tx_core.checkpoints.base import shorten
+from tx_core.messages import shorten
 
 from .layouts import Shape
 
