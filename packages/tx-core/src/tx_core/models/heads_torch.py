@@ -68,7 +68,7 @@ class Head(HeadBase):
         return False
 
 
-def _on_padding(labels: Tensor | None, attention_mask: Tensor | None, ahead: int = 0) -> bool:
+def on_padding(labels: Tensor | None, attention_mask: Tensor | None, ahead: int = 0) -> bool:
     """Whether labels that count are to be predicted by padding.
 
     Args:
@@ -110,7 +110,7 @@ class TokenClassification(Head):
     takes = ("labels",)
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
-        return _on_padding(own["labels"], attention_mask)
+        return on_padding(own["labels"], attention_mask)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Classify tokens.
@@ -199,7 +199,7 @@ class CausalLM(LanguageModelling):
     takes = ("labels",)
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
-        return _on_padding(own["labels"], attention_mask, 1)
+        return on_padding(own["labels"], attention_mask, 1)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict next tokens.
@@ -227,7 +227,7 @@ class MaskedLM(LanguageModelling):
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
         in_place, next_ones = own["masked_lm_labels"], own["lm_labels"]
-        return _on_padding(in_place, attention_mask) or _on_padding(next_ones, attention_mask, 1)
+        return on_padding(in_place, attention_mask) or on_padding(next_ones, attention_mask, 1)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict tokens.
@@ -257,7 +257,7 @@ class DoubleHeads(LanguageModelling):
     spellings: ClassVar[dict[str, str]] = {"labels": "lm_labels"}
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
-        return _on_padding(own["lm_labels"], attention_mask, 1)
+        return on_padding(own["lm_labels"], attention_mask, 1)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict next tokens, and score choices.
