@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+
 @dataclass(init=False, eq=False, repr=False)
 class BertConfig(PretrainedConfig, architecture=ARCHITECTURE):
     """The sizes and choices of a BERT model; the defaults are those of BERT-base, uncased.
