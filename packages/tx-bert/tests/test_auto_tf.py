@@ -44,7 +44,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_export_and_class_of_the_record_exists() -> None:
     for dotted in ARCHITECTURE.tf.values():
         assert architecture.load(dotted) is getattr(tx_bert, dotted.partition(":")[2])
-    for name in tx_bert.EXPORTS["model_tf"]:
+    for name in ARCHITECTURE.exports()["model_tf"]:
         assert getattr(tx_bert, name) is not None
     assert tx_core.TFPreTrainedModel is not None
 

@@ -58,9 +58,10 @@ def test_the_record_names_every_class() -> None:
 
 
 def test_every_export_exists() -> None:
-    for name in (*tx_bert.EXPORTS["model_torch"], *tx_bert.EXPORTS["tokenizer"]):
+    exports = ARCHITECTURE.exports()
+    for name in (*exports["model_torch"], *exports["tokenizer"], *ARCHITECTURE.archive_maps()):
         assert getattr(tx_bert, name) is not None
-    for module in ("config", "files", "lazy", "weights", "auto", "pretrained_torch", "pruning_torch"):
+    for module in ("config", "files", "lazy", "weights", "auto", "models.pretrained_torch", "models.pruning_torch"):
         for name in tx_core.EXPORTS[module]:
             assert getattr(tx_core, name) is not None
 

@@ -161,6 +161,6 @@ def test_cross_attention(is_decoder: bool, add_cross_attention: bool | None, wan
 def test_the_published_names() -> None:
     names = [*BERT_PRETRAINED_CONFIG_ARCHIVE_MAP]
     assert names[:3] == ["bert-base-uncased", "bert-large-uncased", "bert-base-cased"]
-    assert BertConfig.pretrained_config_archive_map is BERT_PRETRAINED_CONFIG_ARCHIVE_MAP
+    assert BertConfig.pretrained_config_archive_map == BERT_PRETRAINED_CONFIG_ARCHIVE_MAP
     for name, url in BERT_PRETRAINED_CONFIG_ARCHIVE_MAP.items():
         assert url == f"https://huggingface.co/{name}/resolve/main/config.json"

@@ -23,6 +23,7 @@ from tx_bert import (
     BertPreTrainedModel,
     BertTokenizer,
 )
+from tx_bert.architecture import ARCHITECTURE
 from tx_core.config import PretrainedConfig
 from tx_core.models.pretrained_torch import PreTrainedModel
 
@@ -234,7 +235,7 @@ def test_names_and_maps() -> None:
     assert issubclass(BertConfig, PretrainedConfig)
     assert BertModel.config_class is BertConfig
     assert BertModel.base_model_prefix == "bert"
-    assert BertModel.pretrained_model_archive_map is BERT_PRETRAINED_MODEL_ARCHIVE_MAP
+    assert BertModel.pretrained_model_archive_map == BERT_PRETRAINED_MODEL_ARCHIVE_MAP
     assert list(BERT_PRETRAINED_MODEL_ARCHIVE_MAP) == list(BERT_PRETRAINED_CONFIG_ARCHIVE_MAP)
     assert list(BERT_PRETRAINED_MODEL_ARCHIVE_MAP)[:4] == [
         "bert-base-uncased",
@@ -244,7 +245,7 @@ def test_names_and_maps() -> None:
     ]
     assert all(url.startswith("https://") for url in BERT_PRETRAINED_MODEL_ARCHIVE_MAP.values())
     assert "bert-base-cased-finetuned-mrpc" in BERT_PRETRAINED_MODEL_ARCHIVE_MAP
-    assert set(tx_bert.EXPORTS["model_torch"]) <= set(dir(tx_bert))
+    assert set(ARCHITECTURE.exports()["model_torch"]) <= set(dir(tx_bert))
 
 
 def test_tuples() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import tx_bert
+from tx_bert.architecture import ARCHITECTURE
 from tx_core import is_tf_available, is_torch_available
 
 HIDE = """
@@ -39,24 +40,26 @@ result = [config.hidden_size, BertTokenizer.__name__, tx_bert.__version__, tx_be
 """
     hidden_size, name, version, exported, names = run(code)
     assert (hidden_size, name, version) == (24, "BertTokenizer", tx_bert.__version__)
-    plain = {name for module in ("config", "tokenizer") for name in tx_bert.EXPORTS[module]}
+    exports = ARCHITECTURE.exports()
+    plain = {*exports["config"], *exports["tokenizer"], *ARCHITECTURE.archive_maps()}
     assert {*exported} == plain
     assert {name for name in names if "Bert" in name or "BERT" in name} <= plain
 
 
 @pytest.mark.parametrize("module", ["model_torch", "model_tf"])
 def test_names_without_their_framework_say_what_to_install(module: str) -> None:
+    names = ARCHITECTURE.exports()[module]
     code = f"""
 import tx_bert
 result = {{}}
-for name in {tx_bert.EXPORTS[module]!r}:
+for name in {names!r}:
     try:
         getattr(tx_bert, name)
     except ImportError as error:
         result[name] = str(error)
 """
     framework, extra = ("PyTorch", "torch") if module == "model_torch" else ("TensorFlow", "tf")
-    wanted = {name: f"{name} needs {framework}: pip install 'tx-bert[{extra}]'" for name in tx_bert.EXPORTS[module]}
+    wanted = {name: f"{name} needs {framework}: pip install 'tx-bert[{extra}]'" for name in names}
     assert run(code) == wanted
 
 

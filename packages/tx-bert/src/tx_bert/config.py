@@ -13,35 +13,15 @@ from tx_core.config import (
     check_probability,
 )
 
+from .architecture import ARCHITECTURE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Published name -> URL of its configuration.
-BERT_PRETRAINED_CONFIG_ARCHIVE_MAP: dict[str, str] = {
-    name: f"https://huggingface.co/{name}/resolve/main/config.json"
-    for name in (
-        "bert-base-uncased",
-        "bert-large-uncased",
-        "bert-base-cased",
-        "bert-large-cased",
-        "bert-base-multilingual-uncased",
-        "bert-base-multilingual-cased",
-        "bert-base-chinese",
-        "bert-base-german-cased",
-        "bert-large-uncased-whole-word-masking",
-        "bert-large-cased-whole-word-masking",
-        "bert-large-uncased-whole-word-masking-finetuned-squad",
-        "bert-large-cased-whole-word-masking-finetuned-squad",
-        "bert-base-cased-finetuned-mrpc",
-        "bert-base-german-dbmdz-cased",
-        "bert-base-german-dbmdz-uncased",
-    )
-}
-
 
 @dataclass(init=False, eq=False, repr=False)
-class BertConfig(PretrainedConfig):
+class BertConfig(PretrainedConfig, architecture=ARCHITECTURE):
     """The sizes and choices of a BERT model; the defaults are those of BERT-base, uncased.
 
     Attributes:
@@ -66,8 +46,6 @@ class BertConfig(PretrainedConfig):
         ValueError: a value is impossible; the message names it.
     """
 
-    model_type = "bert"
-    pretrained_config_archive_map = BERT_PRETRAINED_CONFIG_ARCHIVE_MAP
     file_names = ("config.json", "bert_config.json")
 
     vocab_size: int = 30522

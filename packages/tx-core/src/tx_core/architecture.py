@@ -10,13 +10,13 @@ Only the wanted architecture is imported, and this package imports none by itsel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from importlib.metadata import EntryPoint
+    from typing import NoReturn
 
 GROUP = "tx.architectures"
 
@@ -39,9 +39,14 @@ class Task(StrEnum):
     QUESTION_ANSWERING = "question-answering"
 
 
-@dataclass(frozen=True)
+_NOTHING: dict[str, str] = {}
+_NOTHING_ELSE: dict[str, tuple[str, ...]] = {}
+
+
 class Architecture:
     """What a package offers, declared once. Classes are found by their names, and imported when they are used.
+
+    A record does not change, and equals another that says the same.
 
     Attributes:
         package: the package's module, ``__package__``.
@@ -59,8 +64,40 @@ class Architecture:
     name: str
     prefix: str
     tasks: Mapping[Task, str]
-    published: Mapping[str, str] = field(default_factory=dict)
-    also: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    published: Mapping[str, str]
+    also: Mapping[str, Sequence[str]]
+
+    def __init__(
+        self,
+        package: str,
+        model_type: str,
+        name: str,
+        prefix: str,
+        tasks: Mapping[Task, str],
+        published: Mapping[str, str] = _NOTHING,
+        also: Mapping[str, Sequence[str]] = _NOTHING_ELSE,
+    ) -> None:
+        # Every import of a package makes a record. To import dataclasses would take as long as all else it does.
+        vars(self).update(
+            package=package,
+            model_type=model_type,
+            name=name,
+            prefix=prefix,
+            tasks=tasks,
+            published=published,
+            also=also,
+        )
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{name} of an Architecture does not change")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Architecture) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Architecture({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
     @property
     def config(self) -> str:

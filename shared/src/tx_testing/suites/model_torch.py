@@ -345,10 +345,17 @@ class TorchModelSuite(ModelSuite):
             model.zero_grad()
             found.append(self.backend.gradients(model, inputs))
         assert not model.skip_padding
+        largest = max(float(np.abs(gradient).max()) for gradient in found[1].values() if gradient is not None)
         for name, gradient in found[1].items():
-            assert (gradient is None) == (found[0][name] is None), name
-            if gradient is not None:
-                assert_close(found[0][name], gradient, SAME, name)
+            packed = found[0][name]
+            assert (gradient is None) == (packed is None), name
+            if gradient is None or packed is None:
+                continue
+            if np.abs(gradient).max() < 1e-6 * largest:
+                # Zero but for rounding, as of a bias of the keys, which shifts all scores of a query alike.
+                assert np.abs(packed).max() < 1e-6 * largest, name
+            else:
+                assert_close(packed, gradient, SAME, name)
 
     def test_losses_of_padding_are_those_of_the_whole_model(self, task: str) -> None:
         """Labels at padding that are not to be ignored count as ever, and so does padding among an answer's places."""

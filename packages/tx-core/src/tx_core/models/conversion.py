@@ -16,6 +16,8 @@ from tx_core.checkpoints import ArrayInfo, open_checkpoint
 from tx_core.weights import Array, Weights
 
 if TYPE_CHECKING:
+    from tx_core.config import PretrainedConfig
+
     from .pretrained_tf import TFPreTrainedModel
     from .pretrained_torch import PreTrainedModel
 
@@ -196,6 +198,23 @@ def load_tf2_weights_in_pytorch_model(
     )
     _fill(pt_model, raw, "the Keras weights", allow_missing_keys)
     return pt_model
+
+
+def load_original_weights(model: PreTrainedModel, config: PretrainedConfig, path: str | os.PathLike[str]) -> Any:
+    """Fill a PyTorch model with weights as its authors published them, strictly.
+
+    In 2019 each architecture had such a function: ``load_tf_weights_in_bert`` and others.
+
+    Args:
+        model: filled in place, and returned.
+        config: the model's configuration. The model has it already.
+        path: the weights: of a TensorFlow 1 checkpoint its prefix, or its ``.index`` file.
+
+    Raises:
+        WeightsError: if the weights do not fit the model.
+    """
+    model.load_weights(path)
+    return model
 
 
 def convert_tf_weight_name_to_pt_weight_name(tf_name: str, start_prefix_to_remove: str = "") -> tuple[str, bool]:

@@ -27,7 +27,6 @@ class Head(HeadBase):
 
     if TYPE_CHECKING:  # given by the model that an architecture's class is, too
         base_model_prefix: ClassVar[str]
-        config: Any
         get_output_embeddings: Any
         multiple_choice_head: Any
         _output: Any
@@ -80,7 +79,7 @@ class SequenceClassification(Head):
         """
         outputs, own = self._read(given)
         logits, labels = self.logits(outputs), own["labels"]
-        loss = None if labels is None else sequence_loss(logits, labels, self.config)
+        loss = None if labels is None else sequence_loss(logits, labels, self.config)  # type: ignore[attr-defined]
         return self._output(loss=loss, logits=logits, rest=outputs)
 
 

@@ -25,7 +25,6 @@ class Head(HeadBase):
 
     if TYPE_CHECKING:  # given by the model that an architecture's class is, too
         base_model_prefix: ClassVar[str]
-        config: Any
         get_output_embeddings: Any
         multiple_choice_head: Any
         _output: Any
@@ -68,7 +67,7 @@ class Head(HeadBase):
         return False
 
 
-def _on_padding(labels: Tensor | None, attention_mask: Tensor | None, ahead: int = 0) -> bool:
+def on_padding(labels: Tensor | None, attention_mask: Tensor | None, ahead: int = 0) -> bool:
     """Whether labels that count are to be predicted by padding.
 
     Args:
@@ -100,7 +99,7 @@ class SequenceClassification(Head):
         """
         outputs, own = self._read(given)
         logits, labels = self.logits(outputs), own["labels"]
-        loss = None if labels is None else sequence_loss(logits, labels, self.config)
+        loss = None if labels is None else sequence_loss(logits, labels, self.config)  # type: ignore[attr-defined]
         return self._output(loss=loss, logits=logits, rest=outputs)
 
 
@@ -110,7 +109,7 @@ class TokenClassification(Head):
     takes = ("labels",)
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
-        return _on_padding(own["labels"], attention_mask)
+        return on_padding(own["labels"], attention_mask)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Classify tokens.
@@ -199,7 +198,7 @@ class CausalLM(LanguageModelling):
     takes = ("labels",)
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
-        return _on_padding(own["labels"], attention_mask, 1)
+        return on_padding(own["labels"], attention_mask, 1)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict next tokens.
@@ -227,7 +226,7 @@ class MaskedLM(LanguageModelling):
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
         in_place, next_ones = own["masked_lm_labels"], own["lm_labels"]
-        return _on_padding(in_place, attention_mask) or _on_padding(next_ones, attention_mask, 1)
+        return on_padding(in_place, attention_mask) or on_padding(next_ones, attention_mask, 1)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict tokens.
@@ -257,7 +256,7 @@ class DoubleHeads(LanguageModelling):
     spellings: ClassVar[dict[str, str]] = {"labels": "lm_labels"}
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
-        return _on_padding(own["lm_labels"], attention_mask, 1)
+        return on_padding(own["lm_labels"], attention_mask, 1)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict next tokens, and score choices.
