@@ -5,8 +5,9 @@ import pickle
 
 import pytest
 
-from tx_tokenizers.base import UNLIMITED, PreTrainedTokenizer
+from tx_tokenizers.base import PreTrainedTokenizer
 from tx_tokenizers.encoding import BatchEncoding
+from tx_tokenizers.pretrained import UNLIMITED
 from tx_tokenizers.special_tokens import AddedToken
 from tx_tokenizers.wordpiece import WordPieceTokenizer
 

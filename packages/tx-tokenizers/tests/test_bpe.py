@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import random
-import re
 import time
 from itertools import pairwise
 
@@ -301,20 +300,12 @@ def test_time_is_linear_in_hostile_input(tokenizer, unit):
 # Words that end in </w> -----------------------------------------------------------------------------------------------
 
 
-class Words(BPETokenizer):
-    """Words between white space."""
-
-    def _words(self, text):
-        return text.split()
-
-    def _word_spans(self, text):
-        return [(match.group(), match.start()) for match in re.finditer(r"\S+", text)]
-
-
 def test_words_that_carry_their_end():
     tokens = ["<unk>", "l", "o", "w</w>", "lo", "low</w>", "w", "e", "r</w>"]
     merges = [("l", "o"), ("lo", "w</w>")]
-    tokenizer = Words(vocab={token: index for index, token in enumerate(tokens)}, merges=merges, unk_token="<unk>")
+    tokenizer = BPETokenizer(
+        vocab={token: index for index, token in enumerate(tokens)}, merges=merges, unk_token="<unk>"
+    )
     text = "low  lowe r lower"
     assert tokenizer.tokenize(text) == ["low</w>", "lo", "w", "e</w>", "r</w>", "lo", "w", "e", "r</w>"]
     encoding = tokenizer(text, return_offsets_mapping=True)

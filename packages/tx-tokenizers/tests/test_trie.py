@@ -6,7 +6,8 @@ import time
 import pytest
 
 from tx_tokenizers.memo import MEMO_WORD_LENGTH, WordMemo
-from tx_tokenizers.special_tokens import AddedToken, AddedTokenSplitter, fold_case
+from tx_tokenizers.special_tokens import AddedToken
+from tx_tokenizers.splitter import AddedTokenSplitter, fold_case
 from tx_tokenizers.trie import TokenTrie
 
 

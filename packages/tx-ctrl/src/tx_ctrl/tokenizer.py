@@ -104,9 +104,6 @@ class CTRLTokenizer(BPETokenizer):
     def _words(self, text: str) -> list[str]:
         return _RUN.findall(text) if _UNUSUAL.search(text) else text.split()
 
-    def _word_spans(self, text: str) -> list[tuple[str, int]]:
-        return [(match.group(), match.start()) for match in _RUN.finditer(text)]
-
     def _spell(self, pieces: list[str]) -> list[str]:
         return [f"{piece}@@" for piece in pieces[:-1]] + [pieces[-1].removesuffix("</w>")]
 

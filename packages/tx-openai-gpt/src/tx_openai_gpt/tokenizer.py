@@ -110,7 +110,7 @@ class OpenAIGPTTokenizer(BPETokenizer):
             return _BASIC.words(text)
         return [token.text for token in self.nlp(text_standardize(self.fix_text(text)))]
 
-    def _word_spans(self, text: str) -> list[tuple[str, int]]:
+    def _placed_words(self, text: str) -> list[tuple[str, int]]:
         return _BASIC.word_spans(text)
 
     def _parts(self, word: str) -> list[str]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
-from .base import PreTrainedTokenizer
-from .memo import WordMemo
 from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, json_bytes, read_json_object, read_text, write_bytes
+from .words import WordsTokenizer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any, ClassVar
 
@@ -128,7 +127,7 @@ def _merge_long(symbols: list[str], ranks: Mapping[Pair, int]) -> list[str]:
     return symbols
 
 
-class MergesTokenizer(PreTrainedTokenizer):
+class MergesTokenizer(WordsTokenizer):
     """A tokenizer whose files are ``vocab.json`` (token to id) and ``merges.txt``.
 
     Args:
@@ -155,10 +154,9 @@ class MergesTokenizer(PreTrainedTokenizer):
         if vocab_file is not None:
             from pathlib import Path
 
-            self.encoder = checked_vocabulary(read_json_object(Path(vocab_file)), vocab_file)
+            self._set_vocabulary(checked_vocabulary(read_json_object(Path(vocab_file)), vocab_file))
         else:
-            self.encoder = checked_vocabulary(dict(vocab or {}), "vocab")
-        self.decoder = {index: token for token, index in self.encoder.items()}
+            self._set_vocabulary(checked_vocabulary(dict(vocab or {}), "vocab"))
         pairs = read_merges(merges_file) if merges_file is not None else checked_merges(list(merges or ()), "merges")
         self.bpe_ranks: dict[Pair, int] = {pair: rank for rank, pair in enumerate(pairs) if len(pair) == 2}
         super().__init__(**options)
@@ -177,17 +175,14 @@ class MergesTokenizer(PreTrainedTokenizer):
         return arguments
 
     @property
-    def vocab_size(self) -> int:
-        return len(self.encoder)
+    def encoder(self) -> dict[str, int]:
+        """Token -> id, added tokens aside."""
+        return self._ids
 
-    def _token_to_id(self, token: str) -> int | None:
-        return self.encoder.get(token)
-
-    def _id_to_token(self, index: int) -> str | None:
-        return self.decoder.get(index)
-
-    def get_vocab(self) -> dict[str, int]:
-        return {**self.encoder, **self.added_tokens_encoder}
+    @property
+    def decoder(self) -> dict[int, str]:
+        """Id -> token, added tokens aside."""
+        return self._tokens
 
     def save_vocabulary(self, save_directory: str | os.PathLike[str]) -> tuple[str, ...]:
         """Writes ``vocab.json`` and ``merges.txt`` into a folder; returns their paths.
@@ -208,47 +203,22 @@ class MergesTokenizer(PreTrainedTokenizer):
         write_bytes(merges_path, ("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in pairs)).encode("utf-8"))
         return str(vocab_path), str(merges_path)
 
-    def _piece_ids(self, tokens: Iterable[str]) -> list[int]:
-        encoder = self.encoder
-        return [encoder[token] if token in encoder else self._known_id(token) for token in tokens]
-
 
 class BPETokenizer(MergesTokenizer):
-    """Words that are divided into characters, the last of which carries ``</w>``.
+    """Words are divided into characters, the last of which carries ``</w>``.
 
-    A subclass gives the words (``_words`` and ``_word_spans``), how a word is cut before its characters are merged
-    (``_parts`` and ``_parts_with_origins``), and how pieces are spelt (``_spell``).
+    A subclass may give the words (``_words``), how a word is cut before its characters are merged (``_parts`` and
+    ``_parts_with_origins``), and how pieces are spelt (``_spell``).
     """
-
-    _remembered: ClassVar[tuple[str, ...]] = (
-        *MergesTokenizer._remembered,
-        "_token_memo",
-        "_id_memo",
-        "_span_memo",
-    )
-
-    def _forget(self) -> None:
-        super()._forget()
-        self._token_memo = WordMemo(self._word_tokens)
-        self._id_memo = WordMemo(self._word_ids)
-        self._span_memo = WordMemo(self._word_id_spans)
 
     # What a subclass may give ---------------------------------------------------------------------------------------
 
-    def _words(self, text: str) -> list[str]:
-        """The runs of a text that are tokenized independently of one another."""
-        return text.split()
-
-    def _word_spans(self, text: str) -> list[tuple[str, int]]:
-        """The same runs with their places."""
-        raise NotImplementedError
-
     def _parts(self, word: str) -> list[str]:
-        """What one of the ``_words`` is cut into before its characters are merged."""
+        """What a word is cut into before its characters are merged."""
         return [word]
 
     def _parts_with_origins(self, word: str) -> list[tuple[str, Sequence[int]]]:
-        """The same with the index in the word that each character is from."""
+        """The same parts, each with the index in the word that each of its characters is from."""
         return [(word, range(len(word)))]
 
     def _spell(self, pieces: list[str]) -> list[str]:
@@ -264,41 +234,15 @@ class BPETokenizer(MergesTokenizer):
     def _word_tokens(self, word: str) -> list[str]:
         return [token for part in self._parts(word) for token in self._spell(self.bpe(part))]
 
-    def _word_ids(self, word: str) -> tuple[int, ...]:
-        return tuple(self._piece_ids(self._word_tokens(word)))
-
-    def _word_id_spans(self, word: str) -> tuple[list[int], list[Span]]:
-        ids: list[int] = []
+    def _word_spans(self, word: str) -> tuple[list[str], list[Span]]:
+        tokens: list[str] = []
         spans: list[Span] = []
         for part, origins in self._parts_with_origins(word):
             pieces = self.bpe(part)
-            ids += self._piece_ids(self._spell(pieces))
+            tokens += self._spell(pieces)
             start = 0
             for number, piece in enumerate(pieces, 1):
                 end = start + len(piece) if number < len(pieces) else len(part)
                 spans.append((min(origins[start:end]), max(origins[start:end]) + 1))
                 start = end
-        return ids, spans
-
-    def _tokenize(self, text: str) -> list[str]:
-        tokens: list[str] = []
-        memo = self._token_memo
-        for word in self._words(text):
-            tokens += memo[word]
-        return tokens
-
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = []
-        memo = self._id_memo
-        for word in self._words(text):
-            ids += memo[word]
-        return ids
-
-    def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
-        ids: list[int] = []
-        spans: list[Span] = []
-        for word, place in self._word_spans(text):
-            more, found = self._span_memo[word]
-            ids += more
-            spans += [(place + start, place + end) for start, end in found]
-        return ids, spans
+        return tokens, spans

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from codecs import lookup_error
 from functools import cache
+from itertools import accumulate
 
 from .bpe import MergesTokenizer, merge
 from .memo import WordMemo
@@ -15,7 +16,7 @@ from .memo import WordMemo
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Any, ClassVar
 
@@ -104,9 +105,6 @@ class ByteLevelBPETokenizer(MergesTokenizer):
         *MergesTokenizer._remembered,
         "_first_memo",
         "_spaced_memo",
-        "_word_memo",
-        "_token_memo",
-        "_span_memo",
     )
 
     def __init__(
@@ -140,11 +138,8 @@ class ByteLevelBPETokenizer(MergesTokenizer):
 
     def _forget(self) -> None:
         super()._forget()
-        self._word_memo = WordMemo(self._word_ids)
         self._first_memo = WordMemo(self._chunk_ids)
         self._spaced_memo = WordMemo(self._spaced_ids)
-        self._token_memo = WordMemo(self.bpe)
-        self._span_memo = WordMemo(self._word_spans)
 
     @classmethod
     def _arguments_from_tokenizer_json(cls, data: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -164,34 +159,30 @@ class ByteLevelBPETokenizer(MergesTokenizer):
 
     # Tokenization ---------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _split(text: str) -> list[str]:
+    def _words(self, text: str) -> list[str]:
         """The words of a text, which together are the text."""
         return (_ASCII_WORD if text.isascii() else _word()).findall(text)
+
+    def _placed_words(self, text: str) -> Iterable[tuple[str, int]]:
+        words = self._words(text)
+        return zip(words, accumulate(map(len, words), initial=0), strict=False)
 
     def _symbols(self, word: str) -> list[str]:
         return list(text_bytes(word).decode("latin-1").translate(self.byte_encoder))
 
     def bpe(self, word: str) -> list[str]:
-        """The merged pieces of one word of text."""
+        """The merged pieces of a word."""
         return merge(self._symbols(word), self.bpe_ranks)
 
-    def _word_ids(self, word: str) -> tuple[int, ...]:
-        return tuple(self._piece_ids(self.bpe(word)))
+    def _word_tokens(self, word: str) -> list[str]:
+        return self.bpe(word)
 
     def _chunk_ids(self, chunk: str) -> tuple[int, ...]:
-        memo = self._word_memo
-        return tuple([index for word in self._split(chunk) for index in memo[word]])
+        memo = self._id_memo
+        return tuple([index for word in self._words(chunk) for index in memo[word]])
 
     def _spaced_ids(self, chunk: str) -> tuple[int, ...]:
         return self._chunk_ids(f" {chunk}")
-
-    def _tokenize(self, text: str) -> list[str]:
-        tokens: list[str] = []
-        memo = self._token_memo
-        for word in self._split(text):
-            tokens += memo[word]
-        return tokens
 
     def _encode(self, text: str) -> list[int]:
         if _DEPENDENT_SPACE.search(text):
@@ -205,8 +196,7 @@ class ByteLevelBPETokenizer(MergesTokenizer):
             ids += memo[chunk]
         return ids
 
-    def _word_spans(self, word: str) -> tuple[list[int], list[Span]]:
-        """Ids of one word and the span of its characters behind each."""
+    def _word_spans(self, word: str) -> tuple[list[str], list[Span]]:
         pieces = self.bpe(word)
         if word.isascii():
             origins: Sequence[int] = range(len(word))
@@ -223,18 +213,7 @@ class ByteLevelBPETokenizer(MergesTokenizer):
                 while start < end and word[end - 1] == " ":
                     end -= 1
             spans.append((start, end))
-        return self._piece_ids(pieces), spans
-
-    def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
-        ids: list[int] = []
-        spans: list[Span] = []
-        place = 0
-        for word in self._split(text):
-            more, found = self._span_memo[word]
-            ids += more
-            spans += [(place + start, place + end) for start, end in found]
-            place += len(word)
-        return ids, spans
+        return pieces, spans
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         """The text whose bytes the tokens stand for; ``errors`` says what becomes of bytes that are no UTF-8."""

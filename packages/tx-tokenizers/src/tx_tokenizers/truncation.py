@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    #: Start and end in the first sequence, then in the second, whose end is None if there is no second sequence.
+    Cut = tuple[int, int, int, int | None]
+
 #: The published names of the strategies.
 TRUNCATION_STRATEGIES = ("longest_first", "only_first", "only_second", "do_not_truncate")
 
@@ -16,9 +21,11 @@ def check_strategy(strategy: str) -> str:
 def kept_lengths(first: int, second: int | None, remove: int, strategy: str) -> tuple[int, int | None]:
     """Lengths that remain of two sequences of ``first`` and ``second`` tokens when ``remove`` tokens have to go.
 
-    ``longest_first`` takes tokens one at a time from the longer sequence, from the second one when both are equally
-    long (the rule of the 2019 library). Raises ValueError if the sequence that the strategy shortens is too short, if
-    ``only_second`` has no second sequence, or if the strategy is ``do_not_truncate``.
+    ``longest_first`` takes tokens one at a time from the longer sequence, or from the second one if both are equally
+    long. This is the rule of the 2019 library.
+
+    Raises ValueError if the sequence that the strategy shortens is too short, if ``only_second`` has no second
+    sequence, or if the strategy is ``do_not_truncate``.
     """
     if remove <= 0:
         return first, second
@@ -73,3 +80,51 @@ def windows(length: int, room: int, stride: int) -> list[tuple[int, int]]:
         if end == length:
             return spans
         start += room - stride
+
+
+def kept_part(first: int, second: int | None, remove: int, strategy: str, side: str) -> Cut:
+    """What stays of two sequences when ``remove`` tokens have to go from the ``side`` "left" or "right".
+
+    Raises ValueError as ``kept_lengths`` does.
+    """
+    kept, pair_kept = kept_lengths(first, second, remove, strategy)
+    if side == "left":
+        return first - kept, first, (second or 0) - (pair_kept or 0), second
+    return 0, kept, 0, pair_kept
+
+
+def kept_windows(first: int, second: int | None, remove: int, strategy: str, stride: int) -> list[Cut]:
+    """Windows that cover two sequences, each ``remove`` tokens shorter than both; only one sequence is divided.
+
+    Raises ValueError if the strategy does not say which one, and as ``windows`` does.
+    """
+    if second is None or strategy == "only_first":
+        if strategy == "only_second":
+            raise ValueError("truncation strategy 'only_second' needs a second sequence")
+        return [(start, end, 0, second) for start, end in windows(first, first - remove, stride)]
+    if strategy == "only_second":
+        return [(0, first, start, end) for start, end in windows(second, second - remove, stride)]
+    raise ValueError(
+        f"return_overflowing_tokens=True cannot divide a pair with truncation={strategy!r}: "
+        "choose 'only_first' or 'only_second'"
+    )
+
+
+def overflow(
+    first: list[int], second: list[int] | None, remove: int, strategy: str, stride: int, side: str
+) -> list[int]:
+    """The tokens that truncation takes away, and ``stride`` kept ones next to them; of the first sequence of a pair.
+
+    Raises ValueError as ``kept_lengths`` does.
+    """
+    if remove <= 0:
+        return []
+    kept, pair_kept = kept_lengths(len(first), None if second is None else len(second), remove, strategy)
+    row, keep = first, kept
+    if strategy == "only_second" and second is not None:
+        row, keep = second, pair_kept or 0
+    if keep == len(row):
+        return []
+    if side == "left":
+        return row[: len(row) - keep + stride]
+    return row[max(keep - stride, 0) :]

@@ -10,9 +10,8 @@ import re
 import unicodedata
 from functools import cache
 
-from .base import PreTrainedTokenizer
-from .memo import WordMemo
 from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, read_text, write_bytes
+from .words import WordsTokenizer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, ClassVar
 
-    from .base import Layout, Span
+    from .base import Span
+    from .special_tokens import Layout
 
     #: A word's characters after normalisation, and where in the word each came from: origins[i] of word[i].
     Part = tuple[str, Sequence[int]]
@@ -264,7 +264,7 @@ class WordpieceTokenizer:
         return found
 
 
-class WordPieceTokenizer(PreTrainedTokenizer):
+class WordPieceTokenizer(WordsTokenizer):
     """The tokenizer of BERT and of the models that share its vocabulary.
 
     Args:
@@ -282,12 +282,6 @@ class WordPieceTokenizer(PreTrainedTokenizer):
     vocab_files_names: ClassVar[Mapping[str, str]] = {"vocab_file": "vocab.txt"}
     single_layout: Layout = (("cls_token", 0), ("A", 0), ("sep_token", 0))
     pair_layout: Layout = (("cls_token", 0), ("A", 0), ("sep_token", 0), ("B", 1), ("sep_token", 1))
-    _remembered: ClassVar[tuple[str, ...]] = (
-        *PreTrainedTokenizer._remembered,
-        "_token_memo",
-        "_id_memo",
-        "_span_memo",
-    )
 
     def __init__(
         self,
@@ -308,13 +302,12 @@ class WordPieceTokenizer(PreTrainedTokenizer):
         if (vocab_file is None) == (vocab is None):
             raise ValueError(f"{type(self).__name__} needs either vocab_file or vocab")
         if vocab_file is not None:
-            self.vocab = load_vocab(vocab_file)
+            self._set_vocabulary(load_vocab(vocab_file))
         else:
-            self.vocab = checked_vocabulary(dict(vocab or {}), "vocab")
+            self._set_vocabulary(checked_vocabulary(dict(vocab or {}), "vocab"))
         words: Any = [] if never_split is None else never_split
         if isinstance(words, str) or not hasattr(words, "__iter__") or not all(isinstance(w, str) for w in words):
             raise ValueError(f"never_split={never_split!r} must be a list of words")
-        self.ids_to_tokens = {index: token for token, index in self.vocab.items()}
         self.do_lower_case = do_lower_case
         self.do_basic_tokenize = do_basic_tokenize
         self.basic_tokenizer = BasicTokenizer(do_lower_case, never_split, tokenize_chinese_chars, strip_accents)
@@ -339,9 +332,6 @@ class WordPieceTokenizer(PreTrainedTokenizer):
         super()._forget()
         if self.unk_token is not None:
             self.wordpiece_tokenizer.unk_token = self.unk_token
-        self._token_memo = WordMemo(self._word_tokens)
-        self._id_memo = WordMemo(self._word_ids)
-        self._span_memo = WordMemo(self._word_spans)
 
     @classmethod
     def _arguments_from_tokenizer_json(cls, data: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -369,17 +359,14 @@ class WordPieceTokenizer(PreTrainedTokenizer):
     # Vocabulary -----------------------------------------------------------------------------------------------------
 
     @property
-    def vocab_size(self) -> int:
-        return len(self.vocab)
+    def vocab(self) -> dict[str, int]:
+        """Token -> id, added tokens aside."""
+        return self._ids
 
-    def _token_to_id(self, token: str) -> int | None:
-        return self.vocab.get(token)
-
-    def _id_to_token(self, index: int) -> str | None:
-        return self.ids_to_tokens.get(index)
-
-    def get_vocab(self) -> dict[str, int]:
-        return {**self.vocab, **self.added_tokens_encoder}
+    @property
+    def ids_to_tokens(self) -> dict[int, str]:
+        """Id -> token, added tokens aside."""
+        return self._tokens
 
     def save_vocabulary(self, save_directory: str | os.PathLike[str]) -> tuple[str, ...]:
         """Writes ``vocab.txt`` into a folder, or the file itself if the path is no folder; returns its path.
@@ -411,6 +398,9 @@ class WordPieceTokenizer(PreTrainedTokenizer):
     def _words(self, text: str) -> list[str]:
         return self.basic_tokenizer.words(text) if self.do_basic_tokenize else text.split()
 
+    def _placed_words(self, text: str) -> Iterable[tuple[str, int]]:
+        return self.basic_tokenizer.word_spans(text) if self.do_basic_tokenize else super()._placed_words(text)
+
     def _word_tokens(self, word: str) -> list[str]:
         pieces = self.wordpiece_tokenizer.pieces
         if not self.do_basic_tokenize:
@@ -418,23 +408,16 @@ class WordPieceTokenizer(PreTrainedTokenizer):
         parts = self.basic_tokenizer.split_word(word)
         return pieces(parts[0]) if len(parts) == 1 else [piece for part in parts for piece in pieces(part)]
 
-    def _word_ids(self, word: str) -> tuple[int, ...]:
-        # A tuple: the garbage collector looks at remembered lists again and again, at tuples of numbers once.
-        vocab = self.vocab
-        tokens = self._word_tokens(word)
-        return tuple([vocab[token] if token in vocab else self._known_id(token) for token in tokens])
-
-    def _word_spans(self, word: str) -> tuple[list[int], list[Span]]:
-        """Ids of one word and the span of its characters behind each."""
+    def _word_spans(self, word: str) -> tuple[list[str], list[Span]]:
         if self.do_basic_tokenize:
             parts = self.basic_tokenizer.split_word_with_origins(word)
         else:
             parts = [(word, range(len(word)))]
-        ids: list[int] = []
+        tokens: list[str] = []
         spans: list[Span] = []
         for part, origins in parts:
             pieces = self.wordpiece_tokenizer.pieces(part)
-            ids += map(self._known_id, pieces)
+            tokens += pieces
             if len(pieces) == 1:  # a whole word, or an unknown one
                 spans.append((min(origins), max(origins) + 1))
                 continue
@@ -443,34 +426,7 @@ class WordPieceTokenizer(PreTrainedTokenizer):
                 end = start + len(piece) - 2 * (start > 0)
                 spans.append((min(origins[start:end]), max(origins[start:end]) + 1))
                 start = end
-        return ids, spans
-
-    def _tokenize(self, text: str) -> list[str]:
-        tokens: list[str] = []
-        memo = self._token_memo
-        for word in self._words(text):
-            tokens += memo[word]
-        return tokens
-
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = []
-        memo = self._id_memo
-        for word in self._words(text):
-            ids += memo[word]
-        return ids
-
-    def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
-        if self.do_basic_tokenize:
-            words = self.basic_tokenizer.word_spans(text)
-        else:
-            words = [(match.group(), match.start()) for match in _RUN.finditer(text)]
-        ids: list[int] = []
-        spans: list[Span] = []
-        for word, place in words:
-            more, found = self._span_memo[word]
-            ids += more
-            spans += [(place + start, place + end) for start, end in found]
-        return ids, spans
+        return tokens, spans
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         """Words, with the pieces inside them joined on."""

@@ -1,0 +1,41 @@
+"""What callers give, as plain Python: numbers and lists of arrays and tensors of any framework."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def as_plain(value: Any) -> Any:
+    """A number or (nested) list of what an array or tensor holds; anything else as it is."""
+    if hasattr(value, "numpy") and not hasattr(value, "tolist"):
+        value = value.numpy()
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def as_list(value: Any) -> list[Any]:
+    """A list of a list, tuple, array or tensor."""
+    return list(as_plain(value))
+
+
+def as_items(value: Any) -> Any:
+    """A number as it is, anything else as a list."""
+    return value if isinstance(value, int | float) else as_list(value)
+
+
+def as_ids(value: Any) -> list[int]:
+    """A row of ids. Raises ValueError if it is none."""
+    ids = [as_plain(item) for item in value] if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+    for index in ids:
+        if isinstance(index, list | tuple):
+            raise ValueError(f"one row of ids is wanted, not rows of them ({shown(value)}): batch_decode takes several")
+        if not isinstance(index, int):
+            raise ValueError(f"ids are whole numbers, not {shown(index)}")
+    return ids
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, shortened to 60 characters for a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
