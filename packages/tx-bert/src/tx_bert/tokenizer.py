@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tx_tokenizers.pretrained import published_files
 from tx_tokenizers.wordpiece import (
     BasicTokenizer,
     WordPieceTokenizer,
@@ -29,7 +30,7 @@ __all__ = [
     "whitespace_tokenize",
 ]
 
-# Published name -> whether its vocabulary is one of lower-cased text. All take 512 tokens.
+# Published name -> whether its vocabulary is lower-cased. All take 512 tokens.
 _LOWER_CASED = {
     "bert-base-uncased": True,
     "bert-large-uncased": True,
@@ -52,9 +53,9 @@ _LOWER_CASED = {
 class BertTokenizer(WordPieceTokenizer):
     """``[CLS] A [SEP]`` and ``[CLS] A [SEP] B [SEP]`` in WordPiece; see ``WordPieceTokenizer`` for its options."""
 
-    pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "vocab_file": {name: f"https://huggingface.co/{name}/resolve/main/vocab.txt" for name in _LOWER_CASED}
-    }
+    pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
+        WordPieceTokenizer.vocab_files_names, _LOWER_CASED
+    )
     pretrained_init_configuration: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         name: {"do_lower_case": lower} for name, lower in _LOWER_CASED.items()
     }

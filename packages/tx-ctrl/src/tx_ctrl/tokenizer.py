@@ -6,6 +6,7 @@ import re
 
 from tx_tokenizers.bpe import BPETokenizer
 from tx_tokenizers.byte_bpe import WHITE_SPACE
+from tx_tokenizers.pretrained import published_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,22 +74,22 @@ CONTROL_CODES: dict[str, int] = {
 }
 
 _RUN = re.compile(f"[^{WHITE_SPACE}]+\n?")
-# Where words are not what str.split() gives: a line end belongs to its word, these separators divide nothing.
+# In a text with one of these, words are not what str.split() gives: a line end is part of its word, and the separators
+# divide nothing.
 _UNUSUAL = re.compile("[\n\x1c-\x1f]")
 
 
 class CTRLTokenizer(BPETokenizer):
-    """Pieces inside a word end in ``@@``; a line end right after a word is part of it, all other white space is lost.
+    """Pieces inside a word end in ``@@``. A line end right after a word is part of it; other white space is lost.
 
     Args:
         vocab_file, merges_file, vocab, merges: see ``MergesTokenizer``.
         options: see ``PreTrainedTokenizer``.
     """
 
-    pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "vocab_file": {"ctrl": "https://huggingface.co/ctrl/resolve/main/vocab.json"},
-        "merges_file": {"ctrl": "https://huggingface.co/ctrl/resolve/main/merges.txt"},
-    }
+    pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
+        BPETokenizer.vocab_files_names, ["ctrl"]
+    )
     max_model_input_sizes: ClassVar[Mapping[str, int]] = {"ctrl": 256}
     control_codes: ClassVar[Mapping[str, int]] = CONTROL_CODES
 

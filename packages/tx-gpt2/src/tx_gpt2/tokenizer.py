@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tx_tokenizers.byte_bpe import ByteLevelBPETokenizer, bytes_to_unicode
+from tx_tokenizers.pretrained import published_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ class GPT2Tokenizer(ByteLevelBPETokenizer):
     ``tokenizer.pad_token = tokenizer.eos_token``. With ``add_bos_token`` each sequence begins with ``bos_token``.
     """
 
-    pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "vocab_file": {name: f"https://huggingface.co/{name}/resolve/main/vocab.json" for name in _NAMES},
-        "merges_file": {name: f"https://huggingface.co/{name}/resolve/main/merges.txt" for name in _NAMES},
-    }
+    pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
+        ByteLevelBPETokenizer.vocab_files_names, _NAMES
+    )
     max_model_input_sizes: ClassVar[Mapping[str, int]] = dict.fromkeys(_NAMES, 1024)
 
     def __init__(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
 
 from tx_tokenizers.bpe import BPETokenizer
+from tx_tokenizers.pretrained import published_files
 from tx_tokenizers.wordpiece import BasicTokenizer
 
 TYPE_CHECKING = False
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tx_tokenizers.base import Span
 
 __all__ = ["OpenAIGPTTokenizer", "text_standardize"]
-
-logger = logging.getLogger(__name__)
 
 _PLAIN = {"—": "-", "–": "-", "―": "-", "…": "...", "´": "'"}
 _MARKS = re.compile(r"-+|~+|!+|\"+|;+|\?+|\++|,+|\)+|\(+|\\+|/+|\*+|\[+|\]+|}+|{+|\|+|_+")
@@ -67,6 +65,9 @@ def _language() -> tuple[Any, Callable[[str], str] | None]:
         from ftfy import fix_text  # type: ignore[import-not-found]
         from spacy.lang.en import English  # type: ignore[import-not-found]
     except ImportError:
+        import logging
+
+        logger = logging.getLogger(__name__)
         logger.warning("spaCy and ftfy are not both installed: words are those of BERT's basic tokenization")
         return None, None
     return English().tokenizer, fix_text
@@ -84,10 +85,9 @@ class OpenAIGPTTokenizer(BPETokenizer):
     """
 
     model_input_names: Sequence[str] = ("input_ids", "attention_mask")
-    pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "vocab_file": {"openai-gpt": "https://huggingface.co/openai-gpt/resolve/main/vocab.json"},
-        "merges_file": {"openai-gpt": "https://huggingface.co/openai-gpt/resolve/main/merges.txt"},
-    }
+    pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
+        BPETokenizer.vocab_files_names, ["openai-gpt"]
+    )
     max_model_input_sizes: ClassVar[Mapping[str, int]] = {"openai-gpt": 512}
     _remembered: ClassVar[tuple[str, ...]] = (*BPETokenizer._remembered, "nlp", "fix_text")
 

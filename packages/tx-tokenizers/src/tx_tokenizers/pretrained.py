@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from .special_tokens import SPECIAL_TOKENS_ATTRIBUTES, AddedToken, SpecialTokens
 from .tokenizer_files import (
     ADDED_TOKENS,
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, Self
 
     from tx_core.files import Source
-
-logger = logging.getLogger(__name__)
 
 #: ``max_len`` of a tokenizer whose model takes sequences of any length (the value of the 2019 library).
 UNLIMITED = int(1e12)
@@ -324,6 +320,9 @@ class PretrainedFiles(SpecialTokens):
             elif key not in _FILE_BOOKKEEPING:
                 kept[key] = value
         if kept:
+            import logging
+
+            logger = logging.getLogger(__name__)
             logger.info("%s: settings of no effect are kept: %s", TOKENIZER_CONFIG, ", ".join(sorted(kept)))
         return arguments, kept
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from .encoding import BatchEncoding
 from .pretrained import UNLIMITED, checked_side
 from .truncation import TRUNCATION_STRATEGIES, check_strategy, kept_part, kept_windows, overflow
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from .base import PreTrainedTokenizer, Span, Text
 
     Pair = tuple[Any, Any]
-
-logger = logging.getLogger(__name__)
 
 _PADDINGS = ("longest", "max_length", "do_not_pad")
 _COUNTS = ("overflowing_tokens", "num_truncated_tokens")
@@ -90,7 +86,7 @@ def _truncation(
         raise ValueError(f"truncation={truncation!r} is not True, False or one of {', '.join(TRUNCATION_STRATEGIES)}")
     if max_length is None:
         if longest >= UNLIMITED:
-            logger.warning("truncation without max_length= has no effect: the model's longest is not known")
+            _warn("truncation without max_length= has no effect: the model's longest is not known")
             return strategy, None
         max_length = longest
     return strategy, max_length
@@ -156,8 +152,8 @@ class Request:
         self.multiple = pad_to_multiple_of
         self.side = padding_side
         self.tensors = return_tensors
-        self.extra: Sequence[str] = ()
-        self.wanted = {"input_ids"}
+        self.extra: list[str] = []
+        self.wanted = wanted = {"input_ids"}
         inputs = tokenizer.model_input_names
         for name, answer in (
             ("token_type_ids", return_token_type_ids),
@@ -167,7 +163,7 @@ class Request:
             ("length", return_length),
         ):
             if answer or (answer is None and name in inputs):
-                self.wanted.add(name)
+                wanted.add(name)
 
     @classmethod
     def of_2019(
@@ -201,14 +197,15 @@ class Request:
             request.strategy, request.max_length = truncation_strategy, max_length
             if max_length is None and padding == "max_length" and truncation_strategy != "do_not_truncate":
                 request.max_length = tokenizer.max_len if tokenizer.max_len < UNLIMITED else None
+        wanted = request.wanted
         if return_overflowing_tokens:
-            request.wanted.update(_COUNTS)
-        extra = [*_COUNTS]
-        if return_token_type_ids is None:
-            extra.append("token_type_ids")
-        if add_special_tokens:
-            extra.append("special_tokens_mask")
-        request.extra = [name for name in extra if name not in request.wanted]
+            wanted.update(_COUNTS)
+        else:
+            request.extra += _COUNTS
+        if return_token_type_ids is None and "token_type_ids" not in wanted:
+            request.extra.append("token_type_ids")
+        if add_special_tokens and "special_tokens_mask" not in wanted:
+            request.extra.append("special_tokens_mask")
         return request
 
 
@@ -227,12 +224,14 @@ class Tokenized:
 
     def part(self, start: int, end: int | None) -> Tokenized:
         """The tokens from ``start`` to ``end``."""
-        spans, words = self.spans, self.words
-        return Tokenized(
-            self.ids[start:end],
-            None if spans is None else spans[start:end],
-            None if words is None else words[start:end],
-        )
+        if not start and end == len(self.ids):
+            return self
+        part = Tokenized(self.ids[start:end])
+        if self.spans is not None:
+            part.spans = self.spans[start:end]
+        if self.words is not None:
+            part.words = self.words[start:end]
+        return part
 
 
 def tokenized(
@@ -328,12 +327,12 @@ class _Rows:
 
     def _add_cut(self, first: Tokenized, second: Tokenized | None, surplus: int) -> None:
         """Adds the row, or the rows, of an input that has ``surplus`` tokens too many."""
-        request = self.request
+        strategy = self.request.strategy
         size, pair_size = len(first.ids), None if second is None else len(second.ids)
-        if request.overflow_rows:
-            cuts = kept_windows(size, pair_size, surplus, request.strategy, request.stride)
+        if self.request.overflow_rows:
+            cuts = kept_windows(size, pair_size, surplus, strategy, self.request.stride)
         else:
-            cuts = [kept_part(size, pair_size, surplus, request.strategy, self.tokenizer.truncation_side)]
+            cuts = (kept_part(size, pair_size, surplus, strategy, self.tokenizer.truncation_side),)
         for start, end, pair_start, pair_end in cuts:
             self._add(first.part(start, end), None if second is None else second.part(pair_start, pair_end))
 
@@ -416,7 +415,14 @@ def _spread(mask: list[int], values: list[Any], special: Any) -> list[Any]:
 
 
 def warn_of_length(tokenizer: PreTrainedTokenizer, length: int) -> None:
-    logger.warning("a sequence of %d tokens is longer than the model's longest (%d)", length, tokenizer.max_len)
+    _warn("a sequence of %d tokens is longer than the model's longest (%d)", length, tokenizer.max_len)
+
+
+def _warn(message: str, *values: object) -> None:
+    # Importing logging takes a third of the time that importing a tokenizer takes, so it waits until it is needed.
+    import logging
+
+    logging.getLogger(__name__).warning(message, *values)
 
 
 # Padding --------------------------------------------------------------------------------------------------------------
@@ -447,13 +453,14 @@ def pad_columns(
         length = max(map(len, columns["input_ids"]), default=0)
     elif length is None:
         if tokenizer.max_len >= UNLIMITED:
-            logger.warning("padding='max_length' without max_length= has no effect: the longest is not known")
+            _warn("padding='max_length' without max_length= has no effect: the longest is not known")
             return
         length = tokenizer.max_len
     if multiple:
         length = -(-length // multiple) * multiple
-    needed = [length - len(row) for row in columns["input_ids"]]
-    if not any(count > 0 for count in needed):
+    sizes = map(len, columns["input_ids"])
+    short = [(number, length - size) for number, size in enumerate(sizes) if size < length]
+    if not short:
         return
     pad = tokenizer.pad_token_id
     if pad is None:
@@ -471,7 +478,6 @@ def pad_columns(
     for name, rows in columns.items():
         if name in fills or name.startswith("_"):
             fill = fills.get(name)
-            for number, count in enumerate(needed):
-                if count > 0:
-                    filling = [fill] * count
-                    rows[number] = filling + rows[number] if side == "left" else rows[number] + filling
+            for number, count in short:
+                filling = [fill] * count
+                rows[number] = filling + rows[number] if side == "left" else rows[number] + filling

@@ -388,26 +388,29 @@ class SpecialTokens:
     ) -> list[int]:
         """The ids of one sequence, or of a pair, with the special tokens that the model expects around them."""
         ids: list[int] = []
+        remembered = self._special_ids.get
         for part, _ in self.single_layout if token_ids_1 is None else self.pair_layout:
             if part == "A":
                 ids += token_ids_0
             elif part == "B":
                 ids += token_ids_1 or []
             else:
-                ids.append(self._required_id(part))
+                index = remembered(part)
+                ids.append(self._required_id(part) if index is None else index)
         return ids
 
     def create_token_type_ids_from_sequences(
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
     ) -> list[int]:
         """Token types (segments) of what ``build_inputs_with_special_tokens`` gives for the same sequences."""
-        layout = self.single_layout if token_ids_1 is None else self.pair_layout
-        if token_ids_1 is None and not any(kind for _, kind in layout):
-            return [0] * (len(token_ids_0) + len(layout) - 1)
         types: list[int] = []
-        for part, kind in layout:
-            length = len(token_ids_0) if part == "A" else len(token_ids_1 or ()) if part == "B" else 1
-            types += [kind] * length
+        for part, kind in self.single_layout if token_ids_1 is None else self.pair_layout:
+            if part == "A":
+                types += [kind] * len(token_ids_0)
+            elif part == "B":
+                types += [kind] * len(token_ids_1 or ())
+            else:
+                types.append(kind)
         return types
 
     def get_special_tokens_mask(

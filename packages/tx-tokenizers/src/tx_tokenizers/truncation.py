@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     #: Start and end in the first sequence, then in the second, whose end is None if there is no second sequence.
     Cut = tuple[int, int, int, int | None]
 
@@ -14,8 +16,12 @@ TRUNCATION_STRATEGIES = ("longest_first", "only_first", "only_second", "do_not_t
 def check_strategy(strategy: str) -> str:
     """Returns ``strategy``; raises ValueError if it is none of ``TRUNCATION_STRATEGIES``."""
     if strategy not in TRUNCATION_STRATEGIES:
-        raise ValueError(f"truncation strategy {strategy!r} is not one of {', '.join(TRUNCATION_STRATEGIES)}")
+        raise _unknown(strategy)
     return strategy
+
+
+def _unknown(strategy: str) -> ValueError:
+    return ValueError(f"truncation strategy {strategy!r} is not one of {', '.join(TRUNCATION_STRATEGIES)}")
 
 
 def kept_lengths(first: int, second: int | None, remove: int, strategy: str) -> tuple[int, int | None]:
@@ -29,20 +35,21 @@ def kept_lengths(first: int, second: int | None, remove: int, strategy: str) -> 
     """
     if remove <= 0:
         return first, second
-    check_strategy(strategy)
-    if strategy == "do_not_truncate":
-        raise ValueError(
-            f"the input is {remove} tokens longer than max_length and the strategy is 'do_not_truncate': "
-            "raise max_length or choose longest_first, only_first or only_second"
-        )
-    if strategy == "only_second" and second is None:
-        raise ValueError("truncation strategy 'only_second' needs a second sequence")
     if strategy == "longest_first":
         available = first + (second or 0)
     elif strategy == "only_first":
         available = first
+    elif strategy == "only_second":
+        if second is None:
+            raise ValueError("truncation strategy 'only_second' needs a second sequence")
+        available = second
+    elif strategy == "do_not_truncate":
+        raise ValueError(
+            f"the input is {remove} tokens longer than max_length and the strategy is 'do_not_truncate': "
+            "raise max_length or choose longest_first, only_first or only_second"
+        )
     else:
-        available = second or 0
+        raise _unknown(strategy)
     if remove > available:
         raise ValueError(
             f"{remove} tokens have to be removed with strategy {strategy!r} but only {available} are there to remove: "
@@ -93,7 +100,7 @@ def kept_part(first: int, second: int | None, remove: int, strategy: str, side: 
     return 0, kept, 0, pair_kept
 
 
-def kept_windows(first: int, second: int | None, remove: int, strategy: str, stride: int) -> list[Cut]:
+def kept_windows(first: int, second: int | None, remove: int, strategy: str, stride: int) -> Sequence[Cut]:
     """Windows that cover two sequences, each ``remove`` tokens shorter than both; only one sequence is divided.
 
     Raises ValueError if the strategy does not say which one, and as ``windows`` does.

@@ -5,7 +5,6 @@ Devlin et al. 2018 (https://arxiv.org/abs/1810.04805) and the original code's ``
 
 from __future__ import annotations
 
-import logging
 import re
 import unicodedata
 from functools import cache
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
     #: A word's characters after normalisation, and where in the word each came from: origins[i] of word[i].
     Part = tuple[str, Sequence[int]]
-
-logger = logging.getLogger(__name__)
 
 #: Longer words become the unknown token as a whole.
 MAX_CHARS_PER_WORD = 100
@@ -330,8 +327,9 @@ class WordPieceTokenizer(WordsTokenizer):
 
     def _forget(self) -> None:
         super()._forget()
-        if self.unk_token is not None:
-            self.wordpiece_tokenizer.unk_token = self.unk_token
+        unknown = self.unk_token
+        if unknown is not None:
+            self.wordpiece_tokenizer.unk_token = unknown
 
     @classmethod
     def _arguments_from_tokenizer_json(cls, data: Mapping[str, Any], path: Path) -> dict[str, Any]:
