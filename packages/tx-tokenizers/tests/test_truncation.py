@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tx_tokenizers.truncation import check_strategy, kept_lengths, windows
+from tx_tokenizers.truncation import check_strategy, kept_lengths, kept_part, kept_windows, overflow, windows
 
 
 def one_at_a_time(first, second, remove):
@@ -59,3 +59,34 @@ def test_windows_cover_everything_with_overlap():
             windows(7, 3, stride)
     with pytest.raises(ValueError, match="raise max_length"):
         windows(7, 0, 0)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("strategy", ["longest_first", "only_first", "only_second"])
+@pytest.mark.parametrize("sizes", [(6, 4), (4, 6), (5, 5), (6, None)])
+def test_what_is_kept_and_what_overflows_make_the_whole(sizes, strategy, side):
+    if sizes[1] is None and strategy == "only_second":
+        pytest.skip("there is no second sequence")
+    first, second = list(range(sizes[0])), None if sizes[1] is None else list(range(100, 100 + sizes[1]))
+    start, end, pair_start, pair_end = kept_part(*sizes, 3, strategy, side)
+    row = second if strategy == "only_second" else first
+    kept = second[pair_start:pair_end] if strategy == "only_second" else first[start:end]
+    for stride in (0, 1):
+        removed = overflow(first, second, 3, strategy, stride, side)
+        if side == "left":
+            assert removed[: len(removed) - stride] + kept == row or removed == []
+        else:
+            assert kept + removed[stride:] == row or removed == []
+        assert (removed == []) == (kept == row)
+    pair = 0 if second is None else len(second[pair_start:pair_end])
+    assert len(first[start:end]) + pair == sum(size or 0 for size in sizes) - 3
+
+
+def test_windows_divide_one_sequence():
+    assert kept_windows(7, None, 4, "longest_first", 1) == [(0, 3, 0, None), (2, 5, 0, None), (4, 7, 0, None)]
+    assert kept_windows(5, 2, 2, "only_first", 0) == [(0, 3, 0, 2), (3, 5, 0, 2)]
+    assert kept_windows(2, 5, 2, "only_second", 0) == [(0, 2, 0, 3), (0, 2, 3, 5)]
+    with pytest.raises(ValueError, match="'only_first' or 'only_second'"):
+        kept_windows(5, 2, 2, "longest_first", 0)
+    with pytest.raises(ValueError, match="second sequence"):
+        kept_windows(5, None, 2, "only_second", 0)

@@ -37,7 +37,7 @@ def _places(text: str) -> list[Span]:
 
 
 def _standardize(text: str, places: list[Span]) -> tuple[str, list[Span]]:
-    """The same, with the place that each character of the result is from; ``places`` are those of the text's."""
+    """The same text, and the place that each of its characters is from. ``places`` are those of ``text``."""
     plain = [(new, place) for old, place in zip(text, places, strict=True) for new in _PLAIN.get(old, old)]
     spaced: list[tuple[str, Span]] = []
     end = 0
@@ -76,8 +76,8 @@ def _language() -> tuple[Any, Callable[[str], str] | None]:
 class OpenAIGPTTokenizer(BPETokenizer):
     """The last piece of a word ends in ``</w>``; text is lower-cased.
 
-    As published, words are those of spaCy's English tokenizer after ftfy's ``fix_text`` where both are installed, and
-    those of ``BasicTokenizer`` otherwise; the two differ in places (``don't``, accents).
+    As published, words are those of spaCy's English tokenizer after ftfy's ``fix_text``. Unless both are installed,
+    words are those of ``BasicTokenizer``, which differ in places (``don't``, accents).
 
     Args:
         vocab_file, merges_file, vocab, merges: see ``MergesTokenizer``.
@@ -122,8 +122,12 @@ class OpenAIGPTTokenizer(BPETokenizer):
         return [(word.lower(), [index for index, character in enumerate(word) for _ in character.lower()])]
 
     def _spell(self, pieces: list[str]) -> list[str]:
-        # A line end with a space after it, as spaCy may join them, is the line end's own token.
+        # spaCy may join a line end and the space after it. Both together are the line end's token.
         return ["\n</w>"] if pieces == ["\n", " </w>"] else pieces
+
+    def _word_spans(self, word: str) -> tuple[list[str], list[Span]]:
+        tokens, spans = super()._word_spans(word)
+        return tokens, spans[: len(tokens)]  # a line end's token takes the span of the line end
 
     def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
         if self.fix_text is None:
@@ -133,13 +137,12 @@ class OpenAIGPTTokenizer(BPETokenizer):
         spans: list[Span] = []
         for token in self.nlp(standard):
             more, found = self._span_memo[token.text]
-            found = found[:1] if len(more) < len(found) else found
             ids += more
             spans += [(places[token.idx + start][0], places[token.idx + end - 1][1]) for start, end in found]
         return ids, spans
 
     def _fixed(self, text: str, fix: Callable[[str], str]) -> tuple[str, list[Span]]:
-        """What ftfy makes of a text, and where each of its characters is from: exact where a word keeps its length.
+        """What ftfy makes of a text, and where each of its characters is from: its place, or its word if that changed.
 
         Raises ValueError if ftfy changes the text otherwise than word by word.
         """

@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 
 class PreTrainedTokenizer(PretrainedFiles):
-    """Turns text into ids and back; see the module's description for what a subclass gives.
+    """Turns text into ids and back. The module's description says what a subclass gives.
 
     Args:
         max_len: the longest sequence the model takes; ``None`` for no limit. ``model_max_length`` is the same.
         settings: the subclass's own options, written to ``tokenizer_config.json``.
         options: special tokens by name (``cls_token="[CLS]"``, …, ``additional_special_tokens=[...]``),
             ``padding_side`` and ``truncation_side`` ("left" or "right"), ``clean_up_tokenization_spaces`` (the default
-            of ``decode``), ``model_input_names`` (what a call returns), ``do_lower_case`` (lower-case the text first;
-            special tokens aside).
+            of ``decode``), ``model_input_names`` (what a call returns), ``do_lower_case`` (lower-case the text first,
+            except special tokens).
 
     Raises:
         TypeError: an option that the tokenizer does not have.
@@ -93,7 +93,7 @@ class PreTrainedTokenizer(PretrainedFiles):
         raise NotImplementedError
 
     def prepare_for_tokenization(self, text: str, **options: Any) -> str:
-        """What is tokenized in place of ``text``, which has no added tokens: itself, or itself after something."""
+        """What is tokenized in place of a text without added tokens: the text, or a prefix and the text."""
         return text
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
@@ -220,9 +220,9 @@ class PreTrainedTokenizer(PretrainedFiles):
                 continue
             prepared = self._prepared(text[start:end], options)
             more, found = self._encode_with_offsets(prepared)
-            shift = end - start - len(prepared)  # minus the characters put in front, which the text does not have
+            shift = end - start - len(prepared)  # minus the length of the prefix, which the text does not have
             if shift:
-                # A token of nothing but what was put in front is given the first character.
+                # A token that lies in the prefix is given the first character.
                 found = [(max(first + shift, 0), max(last + shift, 1)) for first, last in found]
             ids += more
             spans += [(start + first, start + last) for first, last in found] if start else found
@@ -254,19 +254,19 @@ class PreTrainedTokenizer(PretrainedFiles):
         """Encodes a text, a pair, or a batch of either into what ``model(**encoding)`` takes.
 
         Args:
-            text: a text, or a list of texts, or a list of pairs; with ``is_split_into_words`` lists of words for texts.
+            text: a text, a list of texts, or a list of pairs. With ``is_split_into_words`` a text is a list of words.
             text_pair: the second text, or the list of second texts.
             padding: True or "longest" (to the longest of the batch), "max_length", False or "do_not_pad".
             truncation: True or "longest_first", "only_first", "only_second", False or "do_not_truncate". None truncates
-                longest first where ``max_length`` is given without padding.
+                longest first if ``max_length`` is given without padding.
             max_length: longest row, special tokens included; the model's own (``max_len``) if None.
             stride: tokens shared by neighbouring rows of ``return_overflowing_tokens``.
             pad_to_multiple_of: rounds padded lengths up.
             return_tensors: "pt", "tf", "np" or None for lists.
-            return_overflowing_tokens: instead of dropping what is too long, gives more rows, and
-                ``overflow_to_sample_mapping`` which says which text each row is from.
-            return_offsets_mapping: ``offset_mapping``, the (start, end) characters of the text behind each token;
-                (0, 0) for special tokens. Of words given as a list, within the word.
+            return_overflowing_tokens: makes more rows of a text that is too long. ``overflow_to_sample_mapping`` is
+                the number of the text that each row is from.
+            return_offsets_mapping: ``offset_mapping``, the (start, end) characters of the text behind each token, or
+                of the word if words are given. It is (0, 0) for special tokens.
 
         Raises:
             ValueError: inputs of other kinds, impossible lengths, rows of several lengths asked for as a tensor,
@@ -308,11 +308,13 @@ class PreTrainedTokenizer(PretrainedFiles):
     ) -> BatchEncoding:
         """Encodes one text (or list of tokens, or list of ids) or a pair, the 2019 way.
 
-        ``max_length`` alone truncates by ``truncation_strategy``; ``pad_to_max_length=True`` pads. Besides the model's
-        inputs the result answers ``["token_type_ids"]``, ``["special_tokens_mask"]`` and, where something was cut off,
-        ``["overflowing_tokens"]`` (with ``stride`` kept tokens before) and ``["num_truncated_tokens"]``; unless asked
-        for (``return_special_tokens_mask=True``, …) they are not among its keys, so that ``model(**encoding)`` works.
-        ``padding=``, ``truncation=`` and the other keywords of a call are taken too.
+        ``max_length`` alone truncates by ``truncation_strategy``; ``pad_to_max_length=True`` pads. ``padding=``,
+        ``truncation=`` and the other keywords of a call are taken too.
+
+        The result also answers ``["token_type_ids"]`` and ``["special_tokens_mask"]``. If something was cut off, it
+        answers ``["overflowing_tokens"]`` (after ``stride`` tokens that were kept) and ``["num_truncated_tokens"]``.
+        They are among its keys only if they are asked for (``return_special_tokens_mask=True``, …), so that
+        ``model(**encoding)`` works.
 
         Raises ValueError as a call does, and for an input that is too long with ``'do_not_truncate'``.
         """
@@ -416,8 +418,8 @@ class PreTrainedTokenizer(PretrainedFiles):
     ) -> tuple[list[int], list[int] | None, list[int]]:
         """Removes tokens from one sequence or a pair.
 
-        Returns the two sequences and what was removed (of the first sequence where both were shortened), preceded by
-        ``stride`` tokens that were kept. Raises ValueError as ``kept_lengths`` does.
+        Returns the two sequences and what was removed, with ``stride`` kept tokens next to it. If both sequences were
+        shortened, the third list is of the first sequence. Raises ValueError as ``kept_lengths`` does.
         """
         size, pair_size = len(ids), None if pair_ids is None else len(pair_ids)
         start, end, pair_start, pair_end = kept_part(
@@ -438,8 +440,8 @@ class PreTrainedTokenizer(PretrainedFiles):
     ) -> BatchEncoding:
         """Pads encodings (one, a dictionary of columns, or a list of encodings) to one length.
 
-        ``attention_mask`` is made where it is missing and the model takes one. Raises ValueError if ``input_ids`` is
-        missing, or if there is no ``pad_token`` to pad with.
+        A missing ``attention_mask`` is made if the model takes one. Raises ValueError if ``input_ids`` is missing, or
+        if there is no ``pad_token`` to pad with.
         """
         keyed: Any = encoded_inputs
         single = False
@@ -476,8 +478,8 @@ class PreTrainedTokenizer(PretrainedFiles):
     ) -> str:
         """Text of ids (a list or a tensor of one dimension, or a single number).
 
-        ``clean_up_tokenization_spaces`` removes the spaces before punctuation and English contractions; None takes the
-        tokenizer's own setting, which is True unless it was made otherwise. Raises ValueError for an id no token has.
+        ``clean_up_tokenization_spaces`` removes the spaces before punctuation and English contractions. None takes the
+        tokenizer's own setting, True by default. Raises ValueError for an id that no token has.
         """
         ids = as_plain(token_ids)
         tokens = self.convert_ids_to_tokens(

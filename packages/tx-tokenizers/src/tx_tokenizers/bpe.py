@@ -30,9 +30,10 @@ _SHORT = 64
 def read_merges(path: str | os.PathLike[str]) -> list[Pair]:
     """The pairs of a merges file, one a line in the order of their rank, after a first line ``#version``.
 
-    Symbols are parted by white space of any kind, as published: a line whose symbols hold some (CTRL has 134) reads as
-    fewer or other symbols, and counts as a rank all the same. Raises ValueError naming the file and the line if a line
-    is not two symbols parted by a space.
+    White space of any kind parts symbols, as published. Some symbols of CTRL hold white space themselves: their 134
+    lines read as fewer or other symbols. Such a line still counts as a rank.
+
+    Raises ValueError naming the file and the line if a line is not two symbols parted by a space.
     """
     from pathlib import Path
 
@@ -91,7 +92,7 @@ def merge(symbols: list[str], ranks: Mapping[Pair, int]) -> list[str]:
 
 
 def _merge_long(symbols: list[str], ranks: Mapping[Pair, int]) -> list[str]:
-    """The same with the places of each rank in a queue and the symbols in a linked list."""
+    """The same with a queue of the places of each rank, and the symbols in a linked list."""
     count = len(symbols)
     after = list(range(1, count + 1))
     before = list(range(-1, count - 1))
@@ -187,7 +188,7 @@ class MergesTokenizer(WordsTokenizer):
     def save_vocabulary(self, save_directory: str | os.PathLike[str]) -> tuple[str, ...]:
         """Writes ``vocab.json`` and ``merges.txt`` into a folder; returns their paths.
 
-        Raises ValueError for a merge whose symbols hold white space, which parts them in the file.
+        Raises ValueError for a merge whose symbols hold white space, since white space parts symbols in the file.
         """
         from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Byte-level BPE: text is cut into words, spaces leading; a word's UTF-8 bytes are the symbols that are merged.
+"""Byte-level BPE: a text is cut into words that begin with their space, and the UTF-8 bytes of a word are merged.
 
 Radford et al. 2019 (GPT-2) and the original code's ``encoder.py``, whose ids these are. No text is unknown.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from .base import Span
     from .bpe import Pair
 
-#: White space as Unicode has it, for a class of characters; \s of ``re`` also takes the separators U+001C..U+001F.
+#: White space as Unicode has it, for a class of characters. (\s of ``re`` also takes the separators U+001C..U+001F.)
 WHITE_SPACE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
-# Numbers that are no decimal digits (categories Nl and No of Unicode 14), which \d leaves out.
+# Numbers that \d leaves out since they are no decimal digits: categories Nl and No of Unicode 14.
 _OTHER_NUMBERS = """
     b2-b3 b9 bc-be 9f4-9f9 b72-b77 bf0-bf2 c78-c7e d58-d5e d70-d78 f2a-f33 1369-137c 16ee-16f0 17f0-17f9 19da
     2070 2074-2079 2080-2089 2150-2182 2185-2189 2460-249b 24ea-24ff 2776-2793 2cfd 3007 3021-3029 3038-303a
@@ -38,7 +38,7 @@ _OTHER_NUMBERS = """
     1e8c7-1e8cf 1ec71-1ecab 1ecad-1ecaf 1ecb1-1ecb4 1ed01-1ed2d 1ed2f-1ed3d 1f100-1f10c
 """
 
-# Where dividing at spaces first would change the words: a space between white space, or at the end after some.
+# A space between white space, or after some at the end of a text. Dividing at such a space first changes the words.
 _DEPENDENT_SPACE = re.compile(f"[{WHITE_SPACE}] (?:[{WHITE_SPACE}]|\\Z)")
 
 _ASCII_WORD = re.compile(
@@ -48,7 +48,7 @@ _ASCII_WORD = re.compile(
 
 @cache
 def _word() -> re.Pattern[str]:
-    """The original's pattern for any text; made when needed, since compiling it takes milliseconds.
+    """The original's pattern for any text. It is made when needed, since compiling it takes milliseconds.
 
     Letters (categories L) are the alphanumerics that are no numbers (categories N).
     """
@@ -75,7 +75,7 @@ def bytes_to_unicode() -> dict[int, str]:
 
 
 def text_bytes(text: str) -> bytes:
-    """UTF-8 of a text; a lone surrogate is the byte it escapes (``surrogateescape``), or those of its code point."""
+    """UTF-8 of a text. A lone surrogate becomes the byte that it escapes (``surrogateescape``), or its code point's."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -90,9 +90,9 @@ class ByteLevelBPETokenizer(MergesTokenizer):
 
     Args:
         errors: how ``decode`` treats bytes that are no UTF-8 (the ``errors`` of ``bytes.decode``).
-        add_prefix_space: put a space before a text, and before the text after an added token, that does not begin with
-            one, so that its first word is encoded as it is inside a text. ``tokenize(text, add_prefix_space=True)``
-            does so for one call.
+        add_prefix_space: put a space before a text that does not begin with one, so that its first word is encoded as
+            inside a text. The text after an added token gets one too. ``tokenize(text, add_prefix_space=True)`` does
+            so for one call.
         options: see ``MergesTokenizer``.
     """
 

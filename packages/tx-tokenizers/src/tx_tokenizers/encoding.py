@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 else:
     _Dict = dict
 
-#: Columns that stay Python lists whatever tensors are asked for: their rows have lengths of their own.
+#: Columns that are never made tensors: their rows differ in length.
 _RAGGED = frozenset({"overflowing_tokens", "num_truncated_tokens"})
 
 
 class BatchEncoding(_Dict):
-    """A dictionary of model inputs whose items are attributes as well, so that ``model(**encoding)`` works.
+    """A dictionary of model inputs, for ``model(**encoding)``. Its items are attributes as well.
 
-    Its keys are what the model takes. ``extras`` holds what was worked out besides (``special_tokens_mask``,
-    ``overflowing_tokens``, ``num_truncated_tokens`` of ``encode_plus``): ``encoding["special_tokens_mask"]``,
-    ``encoding.special_tokens_mask``, ``in`` and ``get`` find it, iteration and ``**`` pass it by.
+    Its keys are what the model takes. ``extras`` holds what ``encode_plus`` works out besides: ``special_tokens_mask``,
+    ``overflowing_tokens`` and ``num_truncated_tokens``. Subscripts, attributes, ``in`` and ``get`` find extras;
+    iteration and ``**`` pass them by.
     """
 
     def __init__(

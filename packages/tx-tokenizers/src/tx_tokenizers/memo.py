@@ -31,8 +31,8 @@ MEMO_WORD_LENGTH = 48
 class WordMemo(_Base[V]):
     """A dictionary that works out a missing word's value and remembers it.
 
-    Natural text repeats its words, so that ``memo[word]`` mostly stays inside the
-    interpreter's own dictionary code. At most ``limit`` words of at most ``MEMO_WORD_LENGTH`` characters are kept.
+    Natural text repeats its words. Most look-ups ``memo[word]`` therefore stay inside the interpreter's own dictionary
+    code. At most ``limit`` words of at most ``MEMO_WORD_LENGTH`` characters are kept.
     """
 
     __slots__ = ("_compute", "_limit")

@@ -122,6 +122,7 @@ class Request:
     def __init__(
         self,
         tokenizer: PreTrainedTokenizer,
+        /,
         *,
         add_special_tokens: bool,
         max_length: int | None,
@@ -169,6 +170,7 @@ class Request:
     def of_2019(
         cls,
         tokenizer: PreTrainedTokenizer,
+        /,
         *,
         add_special_tokens: bool,
         max_length: int | None,
@@ -439,8 +441,8 @@ def pad_columns(
     """Pads every column of rows to one length, in place.
 
     Args:
-        columns: rows of what each token has, by the names that results have. Others are left alone, except that names
-            which begin with ``_`` are padded with None.
+        columns: rows by name. Columns of numbers a token are padded; those whose name begins with ``_`` are padded
+            with None; others are left alone.
         padding: "longest" or "max_length".
         length: the length of "max_length"; None for the tokenizer's ``max_len``.
         multiple: rounds the length up to a multiple of this number.

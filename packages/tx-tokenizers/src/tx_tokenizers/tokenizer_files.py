@@ -1,4 +1,4 @@
-"""Reading the JSON files that stand beside a vocabulary."""
+"""Reading and writing a tokenizer's files."""
 
 from __future__ import annotations
 

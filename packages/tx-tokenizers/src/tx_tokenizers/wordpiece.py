@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from .base import Span
     from .special_tokens import Layout
 
-    #: A word's characters after normalisation, and where in the word each came from: origins[i] of word[i].
+    #: Part of a word after normalisation, and for each of its characters the index in the word that it is from.
     Part = tuple[str, Sequence[int]]
 
 #: Longer words become the unknown token as a whole.
 MAX_CHARS_PER_WORD = 100
 
-# The blocks of CJK ideographs that the original code spaces out (not kana, not hangul: those languages have spaces or
-# are told apart otherwise).
+# The blocks of CJK ideographs that the original code spaces out. Kana and hangul are not among them.
 _CJK_BLOCKS = (
     ("\u3400", "\u4dbf"),
     ("\u4e00", "\u9fff"),
@@ -42,10 +41,10 @@ _CJK_BLOCKS = (
 )
 _ASCII_PART = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z]")
 _RUN = re.compile(r"\S+")
-# What is removed as a control character without dividing, where str.split() would divide, and where the blocks of
-# ideographs have code points without a character.
+# These are removed and divide nothing: the control characters that str.split() would divide at, and the code points
+# without a character in the blocks of ideographs.
 _DIVIDING_CONTROLS = re.compile("[\x0b\x0c\x1c-\x1f\x85\ufa6e\ufa6f\ufada-\ufaff]")
-# Text without these is divided by str.split(): no such control, and nothing from the first ideograph on.
+# A text without these is divided by str.split(): such a control, or anything from the first ideograph on.
 _UNUSUAL = re.compile("[\x0b\x0c\x1c-\x1f\x85\u3400-\U0010ffff]")
 
 
@@ -72,7 +71,7 @@ def _is_cjk(char: str) -> bool:
 
 @cache
 def _cjk_or_run() -> re.Pattern[str]:
-    """One ideograph, or a run of what is neither that nor white space; made when needed, as that takes milliseconds."""
+    """One ideograph, or a run of neither ideographs nor white space. Made when needed: it takes milliseconds."""
     blocks = "".join(f"{first}-{last}" for first, last in _CJK_BLOCKS)
     return re.compile(f"[{blocks}]|[^\\s{blocks}]+")
 
@@ -153,7 +152,7 @@ class BasicTokenizer:
         """The same runs with their places; a run may hold control characters that divide nothing."""
         pattern = _cjk_or_run() if self.tokenize_chinese_chars and not text.isascii() else _RUN
         if _DIVIDING_CONTROLS.search(text):
-            # As long as the text and in its places, with a control character that str.split() does not divide at.
+            # The text keeps its length and places: each is replaced by a control character that divides nothing.
             text = _DIVIDING_CONTROLS.sub("\x00", text)
         return [(match.group(), match.start()) for match in pattern.finditer(text)]
 
@@ -169,7 +168,7 @@ class BasicTokenizer:
         return [part for part, _ in self.split_word_with_origins(word, keep)]
 
     def split_word_with_origins(self, word: str, never_split: frozenset[str] | None = None) -> list[Part]:
-        """The parts of one of the ``words``, each with the index in the word that each of its characters is from."""
+        """The parts of one of the ``words``. With each come the indices in the word that its characters are from."""
         keep = self.never_split if never_split is None else never_split
         parts: list[Part] = []
         run: list[tuple[str, int]] = []
@@ -218,7 +217,8 @@ def _joined(run: list[tuple[str, int]]) -> Part:
 class WordpieceTokenizer:
     """Splits words into the longest pieces of a vocabulary, from left to right; pieces inside a word begin with ``##``.
 
-    A word that cannot be divided wholly, or of more than ``max_input_chars_per_word`` characters, is one ``unk_token``.
+    A word becomes one ``unk_token`` if it cannot be divided wholly or has more than ``max_input_chars_per_word``
+    characters.
     """
 
     def __init__(
@@ -386,7 +386,7 @@ class WordPieceTokenizer(WordsTokenizer):
                     f"{path}: the token {token!r} cannot be a line of a vocabulary; drop it, or keep the "
                     f"{TOKENIZER_JSON} that it is from"
                 )
-            # The last of equal lines counts, so that repeating a token fills ids that no token has.
+            # Repeating a token fills the ids that no token has, since the last of equal lines counts.
             lines += [token] * (index + 1 - len(lines))
         write_bytes(path, "".join(f"{token}\n" for token in lines).encode("utf-8"))
         return (str(path),)
