@@ -61,25 +61,22 @@ def test_windows_cover_everything_with_overlap():
         windows(7, 0, 0)
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("strategy", ["longest_first", "only_first", "only_second"])
-@pytest.mark.parametrize("sizes", [(6, 4), (4, 6), (5, 5), (6, None)])
-def test_what_is_kept_and_what_overflows_make_the_whole(sizes, strategy, side):
-    if sizes[1] is None and strategy == "only_second":
-        pytest.skip("there is no second sequence")
-    first, second = list(range(sizes[0])), None if sizes[1] is None else list(range(100, 100 + sizes[1]))
-    start, end, pair_start, pair_end = kept_part(*sizes, 3, strategy, side)
-    row = second if strategy == "only_second" else first
-    kept = second[pair_start:pair_end] if strategy == "only_second" else first[start:end]
-    for stride in (0, 1):
-        removed = overflow(first, second, 3, strategy, stride, side)
-        if side == "left":
-            assert removed[: len(removed) - stride] + kept == row or removed == []
-        else:
-            assert kept + removed[stride:] == row or removed == []
-        assert (removed == []) == (kept == row)
-    pair = 0 if second is None else len(second[pair_start:pair_end])
-    assert len(first[start:end]) + pair == sum(size or 0 for size in sizes) - 3
+def test_what_is_kept_and_what_overflows():
+    first, second = [1, 2, 3, 4, 5, 6], [7, 8, 9, 10]
+    assert kept_part(6, 4, 3, "longest_first", "right") == (0, 4, 0, 3)
+    assert kept_part(6, 4, 3, "longest_first", "left") == (2, 6, 1, 4)
+    assert kept_part(6, 4, 3, "only_first", "left") == (3, 6, 0, 4)
+    assert kept_part(6, 4, 3, "only_second", "right") == (0, 6, 0, 1)
+    assert kept_part(6, None, 2, "longest_first", "left") == (2, 6, 0, None)
+    assert overflow(first, second, 3, "longest_first", 1, "right") == [4, 5, 6]
+    assert overflow(first, second, 3, "longest_first", 1, "left") == [1, 2, 3]
+    assert overflow(first, second, 3, "only_second", 0, "right") == [8, 9, 10]
+    assert overflow(first, second, 3, "only_second", 9, "right") == second
+    assert overflow(second, first, 2, "longest_first", 0, "right") == []  # nothing of the first sequence
+    assert overflow(first, None, 0, "longest_first", 2, "right") == []
+    for cut in (kept_part, lambda *arguments: overflow(first, second, 3, "do_not_truncate", 0, "right")):
+        with pytest.raises(ValueError, match="3 tokens longer"):
+            cut(6, 4, 3, "do_not_truncate", "right")
 
 
 def test_windows_divide_one_sequence():
