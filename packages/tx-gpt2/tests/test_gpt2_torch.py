@@ -69,6 +69,13 @@ def test_segments_of_padded_rows_with_past():
             torch.testing.assert_close(output.logits[:1], alone[:, start - 3 : stop - 3])
 
 
+def test_one_mask_for_all_rows():
+    model, ids, mask = model_of(GPT2LMHeadModel), ids_of(3, 5), torch.tensor([[0, 1, 1, 1, 0]])
+    for labels in (ids, ids.masked_fill(mask == 0, -100)):
+        one, all_ = (model(ids, attention_mask=m, labels=labels) for m in (mask, mask.expand(3, -1)))
+        torch.testing.assert_close(one[:2], all_[:2])
+
+
 def test_wrong_past_is_refused():
     model, ids = model_of(GPT2Model), ids_of(1, 3)
     past = model(ids).past
@@ -147,6 +154,13 @@ def test_the_last_token_is_scored_unless_told():
     torch.testing.assert_close(model(ids[:, 2:], past, mask).mc_logits, found.mc_logits)
     with pytest.raises(ValueError, match=r"\(3,\)"):
         model(ids, mc_token_ids=torch.tensor([1, 2]))
+
+
+def test_a_token_of_padding_is_scored_if_told():
+    model, ids = model_of(GPT2DoubleHeadsModel), ids_of(2, 5)
+    mask, where = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]), torch.tensor([4, 4])
+    found, wanted = (model(ids, attention_mask=mask, mc_token_ids=where, skip_padding=s) for s in (None, False))
+    assert torch.equal(found.mc_logits, wanted.mc_logits)
 
 
 @pytest.mark.parametrize("kind", ["first", "mean", "last", "cls_index"])

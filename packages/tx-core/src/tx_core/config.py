@@ -57,6 +57,8 @@ ACTIVATIONS: tuple[str, ...] = (
     "mish",
     "linear",
 )
+# What both frameworks' `SequenceSummary` can make a sequence's vector of.
+SUMMARY_TYPES: tuple[str, ...] = ("last", "first", "mean", "cls_index")
 
 # Published files are a few kilobytes; label maps of tens of thousands of classes reach one or two megabytes.
 MAX_FILE_BYTES = 8 << 20
@@ -606,3 +608,11 @@ def check_activation(config: PretrainedConfig, *names: str) -> None:
     """Raise ValueError unless these fields name activation functions of both frameworks (`ACTIVATIONS`)."""
     for name in names:
         check_choice(config, name, ACTIVATIONS)
+
+
+def check_summary(config: Any) -> None:
+    """Raise ValueError unless the fields of a head that scores whole sequences (`summary_…`) are possible."""
+    check_choice(config, "summary_type", SUMMARY_TYPES)
+    check_probability(config, "summary_first_dropout")
+    if config.summary_activation is not None:
+        check_activation(config, "summary_activation")

@@ -1,21 +1,13 @@
-"""What this package offers, for `tx_core.architecture.find("gpt2")` and the Auto classes."""
+"""What this package offers: read by the Auto classes, by ``import tx_gpt2`` and by the classes themselves."""
 
-from __future__ import annotations
-
-from tx_core.architecture import Architecture
-
-_TASKS = {
-    "base": "GPT2Model",
-    "lm": "GPT2LMHeadModel",
-    "pretraining": "GPT2LMHeadModel",
-    "double-heads": "GPT2DoubleHeadsModel",
-}
+from tx_core.architecture import Architecture, Task
 
 ARCHITECTURE = Architecture(
+    package="tx_gpt2",
     model_type="gpt2",
-    config="tx_gpt2.config:GPT2Config",
-    tokenizer="tx_gpt2.tokenizer:GPT2Tokenizer",
-    torch={task: f"tx_gpt2.model_torch:{name}" for task, name in _TASKS.items()},
-    tf={task: f"tx_gpt2.model_tf:TF{name}" for task, name in _TASKS.items()},
-    weights="tx_gpt2.weights:WEIGHTS",
+    name="GPT2",
+    prefix="transformer",
+    tasks={Task.BASE: "Model", Task.CAUSAL_LM: "LMHeadModel", Task.DOUBLE_HEADS: "DoubleHeadsModel"},
+    published={name: name for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2")},
+    also={"model_torch": ("Conv1D", "load_tf_weights_in_gpt2")},
 )

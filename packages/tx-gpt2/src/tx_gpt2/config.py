@@ -7,24 +7,18 @@ from dataclasses import dataclass
 from tx_core.config import (
     PretrainedConfig,
     check_activation,
-    check_choice,
     check_divisible,
     check_not_negative,
     check_positive,
     check_probability,
+    check_summary,
 )
 
-# Published name -> URL of its configuration.
-GPT2_PRETRAINED_CONFIG_ARCHIVE_MAP: dict[str, str] = {
-    name: f"https://huggingface.co/{name}/resolve/main/config.json"
-    for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2")
-}
-
-SUMMARY_TYPES = ("last", "first", "mean", "cls_index")
+from .architecture import ARCHITECTURE
 
 
 @dataclass(init=False, eq=False, repr=False)
-class GPT2Config(PretrainedConfig):
+class GPT2Config(PretrainedConfig, architecture=ARCHITECTURE):
     """The sizes and choices of a GPT-2 model; the defaults are those of the smallest published one.
 
     Attributes:
@@ -57,14 +51,12 @@ class GPT2Config(PretrainedConfig):
         ValueError: a value is impossible; the message names it.
     """
 
-    model_type = "gpt2"
     aliases = {  # noqa: RUF012 - an annotation would make it a field
         "hidden_size": "n_embd",
         "max_position_embeddings": "n_positions",
         "num_attention_heads": "n_head",
         "num_hidden_layers": "n_layer",
     }
-    pretrained_config_archive_map = GPT2_PRETRAINED_CONFIG_ARCHIVE_MAP
     file_names = ("config.json", "gpt2_config.json")
 
     vocab_size: int = 50257
@@ -104,10 +96,8 @@ class GPT2Config(PretrainedConfig):
         check_positive(self, "vocab_size", "n_positions", "n_ctx", "n_embd", "n_layer", "n_head", "inner_size")
         check_divisible(self, "n_embd", "n_head")
         check_activation(self, "activation_function")
-        check_probability(self, "resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_first_dropout")
+        check_probability(self, "resid_pdrop", "embd_pdrop", "attn_pdrop")
         check_not_negative(self, "initializer_range", "layer_norm_epsilon")
-        check_choice(self, "summary_type", SUMMARY_TYPES)
-        if self.summary_activation is not None:
-            check_activation(self, "summary_activation")
+        check_summary(self)
         if getattr(self, "add_cross_attention", False):
             raise ValueError("add_cross_attention is True; GPT-2 with cross-attention is not supported")

@@ -1,7 +1,7 @@
-"""Weights from a PyTorch model to a Keras one and back, under the function names of 2019.
+"""Weights from a PyTorch model to a Keras one and back, and from authors' files, under the function names of 2019.
 
-The models' ``from_pretrained`` and ``load_weights`` read either framework's files; these functions also take live
-models and weights. All fill the model they are given in place, strictly, and return it.
+The models' ``from_pretrained`` and ``load_weights`` read all these files; these functions also take live models and
+weights. All fill the model they are given in place, strictly, and return it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tx_core.checkpoints import ArrayInfo, open_checkpoint
 from tx_core.weights import Array, Weights
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .pretrained_tf import TFPreTrainedModel
     from .pretrained_torch import PreTrainedModel
 
+Model = TypeVar("Model", bound="PreTrainedModel")
 Reader = tuple[tuple[int, ...], str, Callable[[], Array]]  # shape, dtype, what gives the array
 
 
@@ -85,6 +86,23 @@ def _fill(model: Any, raw: Any, source: str, allow_missing_keys: bool) -> None:
         model._fill(weights, model.dtype, model.device)
     else:
         model._fill(weights)
+
+
+def load_original_weights(model: Model, config: PretrainedConfig, path: str | os.PathLike[str]) -> Model:
+    """Fill a PyTorch model with its authors' own weights, strictly: ``load_tf_weights_in_bert`` and others of 2019.
+
+    Args:
+        model: filled in place, and returned.
+        config: the model's configuration.
+        path: a TensorFlow 1 checkpoint (its prefix or ``.index`` file), or the folder of OpenAI GPT's release
+            (``params_shapes.json``, ``params_0.npy`` …).
+
+    Raises:
+        WeightsError: if the weights do not fit the model.
+        CheckpointError: if the file is damaged or dishonest.
+    """
+    model.load_weights(path)
+    return model
 
 
 def load_pytorch_checkpoint_in_tf2_model(

@@ -84,26 +84,33 @@ class LayerContext:
             What was attended to, shaped as the query; the probabilities (B, N, S, K) or None; and keys and values
             (B, N, K, D), None where they are not kept.
         """
-        if upcast and query.dtype.itemsize < 4:
-            with torch.autocast(query.device.type, enabled=False):
-                attended, weights, present = self.attend(
-                    query.float(), key.float(), value.float(), num_heads, dropout, scale
-                )
-            if present is not None:
-                present = (present[0].to(key.dtype), present[1].to(value.dtype))
-            return attended.to(value.dtype), weights, present
+        present: Present | None = None
+        if self.packing is None:
+            query, key, value = (split_heads(x, num_heads) for x in (query, key, value))  # (B, N, S, D)
+            key, value = extend_past(self.past, key, value)  # (B, N, K, D)
+            present = (key, value) if self.keep else None
+        elif self.keep:
+            present = (
+                split_heads(self.packing.unpack(key), num_heads),  # (B, N, S, D)
+                split_heads(self.packing.unpack(value), num_heads),
+            )
+        if not upcast or query.dtype.itemsize >= 4:
+            attended, weights = self._attention(query, key, value, num_heads, dropout, scale)
+            return attended, weights, present
+        with torch.autocast(query.device.type, enabled=False):
+            attended, weights = self._attention(query.float(), key.float(), value.float(), num_heads, dropout, scale)
+        return attended.to(value.dtype), weights, present
+
+    def _attention(
+        self, query: Tensor, key: Tensor, value: Tensor, num_heads: int, dropout: float, scale: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attention of heads (B, N, S or K, D), or of packed projections (T, N·D)."""
         if self.packing is not None:
-            attended = self.packing.attend(query, key, value, num_heads, dropout, scale, self.is_causal)
-            if not self.keep:
-                return attended, None, None
-            key, value = (split_heads(self.packing.unpack(x), num_heads) for x in (key, value))  # (B, N, S, D)
-            return attended, None, (key, value)
-        query, key, value = (split_heads(x, num_heads) for x in (query, key, value))  # (B, N, S, D)
-        key, value = extend_past(self.past, key, value)  # (B, N, K, D)
+            return self.packing.attend(query, key, value, num_heads, dropout, scale, self.is_causal), None
         attended, weights = attend(
             query, key, value, self.bias, self.head_mask, dropout, self.need_weights, scale, self.is_causal
         )
-        return merge_heads(attended), weights, (key, value) if self.keep else None
+        return merge_heads(attended), weights
 
 
 # What a layer gives: hidden states, attention probabilities, keys and values.
@@ -224,7 +231,9 @@ class ForwardContext:
         given = (self.head_mask, self.past, self.encoder_hidden_states)
         if self.need_weights or any(each is not None for each in given):
             return
-        packing = self.packing = Packing.of(self.attention_mask)
+        read = self.input_ids if self.input_ids is not None else self.inputs_embeds
+        assert read is not None
+        packing = self.packing = Packing.of(self.attention_mask, len(read))
         if packing is None:
             return
 

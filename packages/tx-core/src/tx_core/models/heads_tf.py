@@ -255,7 +255,7 @@ class DoubleHeads(LanguageModelling):
         labels, mc_labels = own["lm_labels"], own["mc_labels"]
         return self._output(
             loss=None if labels is None else causal_loss(logits, labels),
-            mc_loss=None if mc_labels is None else token_loss(mc_logits, ops.reshape(labels, (-1,))),
+            mc_loss=None if mc_labels is None else token_loss(mc_logits, ops.reshape(mc_labels, (-1,))),
             logits=logits,
             mc_logits=mc_logits,
             rest=outputs,

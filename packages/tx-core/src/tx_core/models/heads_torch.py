@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from .heads import HeadBase
@@ -71,16 +72,27 @@ def on_padding(labels: Tensor | None, attention_mask: Tensor | None, ahead: int 
     """Whether labels that count are to be predicted by padding.
 
     Args:
-        labels: (B, S), -100 and -1 do not count. attention_mask: (B, S).
+        labels: (B, S), -100 and -1 do not count. attention_mask: (B, S), or (1, S) for all rows.
         ahead: how far before its label a prediction stands.
     """
     if labels is None or attention_mask is None or attention_mask.dim() != 2 or not has_values(attention_mask):
         return False
     labels = labels.reshape(-1, labels.shape[-1])
-    if labels.shape != attention_mask.shape:
+    if attention_mask.shape not in (labels.shape, (1, labels.shape[1])):
         return False  # another error
     counted = ((labels != -100) & (labels != -1))[:, ahead:]
     return bool((counted & (attention_mask[:, : counted.shape[1]] <= 0)).any())
+
+
+def _is_padding(index: Tensor | None, attention_mask: Tensor | None) -> bool:
+    """Whether one of the positions (B,) is padding of its row."""
+    if index is None or attention_mask is None or attention_mask.dim() != 2 or not has_values(attention_mask):
+        return False
+    index = index.reshape(-1)
+    if len(attention_mask) not in (1, len(index)):
+        return False  # another error
+    places = torch.arange(attention_mask.shape[1], device=index.device) == index[:, None]  # (B, S)
+    return bool((places & (attention_mask <= 0)).any())
 
 
 class SequenceClassification(Head):
@@ -256,7 +268,7 @@ class DoubleHeads(LanguageModelling):
     spellings: ClassVar[dict[str, str]] = {"labels": "lm_labels"}
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
-        return on_padding(own["lm_labels"], attention_mask, 1)
+        return on_padding(own["lm_labels"], attention_mask, 1) or _is_padding(own["mc_token_ids"], attention_mask)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict next tokens, and score choices.

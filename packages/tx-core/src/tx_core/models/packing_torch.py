@@ -36,10 +36,16 @@ class Packing:
     mask: Tensor
 
     @classmethod
-    def of(cls, attention_mask: Tensor | None) -> Packing | None:
-        """The packing of a padding mask (B, S); None where nothing is padded, or where its values are not known."""
+    def of(cls, attention_mask: Tensor | None, rows: int) -> Packing | None:
+        """The packing of a padding mask; None where nothing is padded, or where its values are not known.
+
+        Args:
+            attention_mask: (B, S), or (1, S) for all rows.
+            rows: how many the batch has.
+        """
         if attention_mask is None or attention_mask.dim() != 2 or not has_values(attention_mask):
             return None
+        attention_mask = attention_mask.expand(max(rows, len(attention_mask)), -1)
         present = attention_mask > 0
         lengths: list[int] = present.sum(1).tolist()
         if sum(lengths) in (0, present.numel()):
