@@ -1,4 +1,4 @@
-"""What this package offers: read by the Auto classes, by ``import tx_gpt2`` and by the classes themselves."""
+"""What this package offers, for the Auto classes, ``import tx_gpt2`` and the classes themselves."""
 
 from tx_core.architecture import Architecture, Task
 

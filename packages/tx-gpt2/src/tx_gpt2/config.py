@@ -90,6 +90,14 @@ class GPT2Config(PretrainedConfig, architecture=ARCHITECTURE):
         """Width of the feed-forward layers."""
         return 4 * self.n_embd if self.n_inner is None else self.n_inner
 
+    @property
+    def residual_range(self) -> float:
+        """Standard deviation of new weights of what layers add to the hidden states (§2.3 of the paper).
+
+        It is scaled down by the root of how many additions there are.
+        """
+        return float(self.initializer_range / (2 * self.n_layer) ** 0.5)
+
     def validate(self) -> None:
         """Check every value (see `PretrainedConfig.validate`)."""
         super().validate()

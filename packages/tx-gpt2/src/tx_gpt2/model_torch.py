@@ -122,15 +122,11 @@ class GPT2PreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
     config: GPT2Config
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As every model does, but what layers add to the hidden states starts smaller (§2.3 of the paper).
-
-        It is scaled down by the root of how many additions there are.
-        """
+        """As every model does, but what layers add to the hidden states starts smaller."""
         super()._init_weights(module)
         if isinstance(module, GPT2Block):
-            std = self.config.initializer_range / (2 * self.config.n_layer) ** 0.5
-            module.attn.c_proj.weight.data.normal_(mean=0.0, std=std)
-            module.mlp.c_proj.weight.data.normal_(mean=0.0, std=std)
+            module.attn.c_proj.weight.data.normal_(mean=0.0, std=self.config.residual_range)
+            module.mlp.c_proj.weight.data.normal_(mean=0.0, std=self.config.residual_range)
 
 
 class GPT2Model(GPT2PreTrainedModel, published=True):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 from keras import ops
 
 from tx_core.config import PretrainedConfig
@@ -79,7 +80,7 @@ class LayerContext:
         """
         query, key, value = (split_heads(x, num_heads) for x in (query, key, value))  # (B, N, S, D)
         present = ops.stack((key, value)) if self.keep else None
-        past, dtype = self.past, value.dtype
+        past, dtype = self.past, keras.backend.standardize_dtype(value.dtype)
         if upcast and dtype in ("float16", "bfloat16"):
             query, key, value = (ops.cast(x, "float32") for x in (query, key, value))
             past = None if past is None else tuple(ops.cast(x, "float32") for x in (past[0], past[1]))
