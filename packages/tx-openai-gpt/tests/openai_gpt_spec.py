@@ -22,6 +22,5 @@ SPEC = ModelSpec(
     max_positions="n_positions",
     activation="afn",
     dropouts=("resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_first_dropout"),
-    torch_only=("Conv1D",),
     tf_only=("TFOpenAIGPTMainLayer",),
 )

@@ -1,21 +1,13 @@
-"""What this package offers, for `tx_core.architecture.find("openai-gpt")` and the Auto classes."""
+"""What this package offers, for the Auto classes, ``import tx_openai_gpt`` and the classes themselves."""
 
-from __future__ import annotations
-
-from tx_core.architecture import Architecture
-
-_TASKS = {
-    "base": "OpenAIGPTModel",
-    "lm": "OpenAIGPTLMHeadModel",
-    "pretraining": "OpenAIGPTLMHeadModel",
-    "double-heads": "OpenAIGPTDoubleHeadsModel",
-}
+from tx_core.architecture import Architecture, Task
 
 ARCHITECTURE = Architecture(
+    package="tx_openai_gpt",
     model_type="openai-gpt",
-    config="tx_openai_gpt.config:OpenAIGPTConfig",
-    tokenizer="tx_openai_gpt.tokenizer:OpenAIGPTTokenizer",
-    torch={task: f"tx_openai_gpt.model_torch:{name}" for task, name in _TASKS.items()},
-    tf={task: f"tx_openai_gpt.model_tf:TF{name}" for task, name in _TASKS.items()},
-    weights="tx_openai_gpt.weights:WEIGHTS",
+    name="OpenAIGPT",
+    prefix="transformer",
+    tasks={Task.BASE: "Model", Task.CAUSAL_LM: "LMHeadModel", Task.DOUBLE_HEADS: "DoubleHeadsModel"},
+    published={"openai-gpt": "openai-gpt"},
+    also={"model_torch": ("load_tf_weights_in_openai_gpt",)},
 )

@@ -7,23 +7,18 @@ from dataclasses import dataclass
 from tx_core.config import (
     PretrainedConfig,
     check_activation,
-    check_choice,
     check_divisible,
     check_not_negative,
     check_positive,
     check_probability,
+    check_summary,
 )
 
-# Published name -> URL of its configuration.
-OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP: dict[str, str] = {
-    name: f"https://huggingface.co/{name}/resolve/main/config.json" for name in ("openai-gpt",)
-}
-
-SUMMARY_TYPES = ("last", "first", "mean", "cls_index")
+from .architecture import ARCHITECTURE
 
 
 @dataclass(init=False, eq=False, repr=False)
-class OpenAIGPTConfig(PretrainedConfig):
+class OpenAIGPTConfig(PretrainedConfig, architecture=ARCHITECTURE):
     """The sizes and choices of an OpenAI GPT model; the defaults are those of the published one.
 
     Attributes:
@@ -52,14 +47,12 @@ class OpenAIGPTConfig(PretrainedConfig):
         ValueError: a value is impossible; the message names it.
     """
 
-    model_type = "openai-gpt"
     aliases = {  # noqa: RUF012 - an annotation would make it a field
         "hidden_size": "n_embd",
         "max_position_embeddings": "n_positions",
         "num_attention_heads": "n_head",
         "num_hidden_layers": "n_layer",
     }
-    pretrained_config_archive_map = OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP
 
     vocab_size: int = 40478
     n_positions: int = 512
@@ -93,8 +86,6 @@ class OpenAIGPTConfig(PretrainedConfig):
         check_positive(self, "vocab_size", "n_positions", "n_ctx", "n_embd", "n_layer", "n_head")
         check_divisible(self, "n_embd", "n_head")
         check_activation(self, "afn")
-        check_probability(self, "resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_first_dropout")
+        check_probability(self, "resid_pdrop", "embd_pdrop", "attn_pdrop")
         check_not_negative(self, "initializer_range", "layer_norm_epsilon")
-        check_choice(self, "summary_type", SUMMARY_TYPES)
-        if self.summary_activation is not None:
-            check_activation(self, "summary_activation")
+        check_summary(self)

@@ -2,55 +2,38 @@
 
 Mirrors ``model_torch``.
 
-Shapes: B batch, C choices, S sequence, K keys, H hidden size, N heads, D head width (H = N·D).
+Shapes: B batch, S sequence, K keys, H hidden size, N heads, D head width (H = N·D).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from tx_core.generation.generate_tf import KeyValueGenerationMixin, Past
+from tx_core.generation.generate_tf import KeyValueGeneration
 from tx_core.models.activations_tf import ACTIVATIONS
-from tx_core.models.attention_tf import attend, attention_bias, layer_head_masks, merge_heads, split_heads
-from tx_core.models.attention_tf import position_ids as positions_from_mask
+from tx_core.models.forward_tf import ForwardContext, LayerContext, LayerOutput
+from tx_core.models.heads_tf import CausalLM, DoubleHeads
 from tx_core.models.layers_tf import (
     Conv1D,
     Embedding,
     LayerNorm,
-    Linear,
     Module,
     ModuleList,
     OutputEmbedding,
-    prune_linear,
-    replace_layer,
+    SequenceSummary,
 )
-from tx_core.models.losses_tf import causal_loss, summarize, token_loss
-from tx_core.models.pretrained_tf import (
-    TFMainLayer,
-    TFPreTrainedModel,
-    as_rows,
-    chosen,
-    flatten_choices,
-    from_rows,
-    input_shape,
-    one_of,
-)
-from tx_core.outputs import output
-from tx_core.weights import WeightTable
+from tx_core.models.main_layer_tf import TFBareModel, TFMainLayer
+from tx_core.models.pretrained_tf import TFPreTrainedModel
+from tx_core.models.pruning_tf import kept_columns, prune_linear
 
-from .config import OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP, OpenAIGPTConfig
-from .weights import WEIGHTS
+from .architecture import ARCHITECTURE
+from .config import OpenAIGPTConfig
 
 Tensor = Any
-
-TF_OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP: dict[str, str] = {
-    name: url.replace("config.json", "tf_model.h5") for name, url in OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP.items()
-}
 
 
 class TFOpenAIGPTAttention(Module):
@@ -65,27 +48,17 @@ class TFOpenAIGPTAttention(Module):
         self.dropout = keras.layers.Dropout(config.attn_pdrop, name="dropout")
         self.resid_dropout = keras.layers.Dropout(config.resid_pdrop, name="resid_dropout")
 
-    def call(
-        self,
-        hidden_states: Tensor,
-        bias: Tensor | None,
-        head_mask: Tensor | None,
-        memory: Past | None = None,
-        need_weights: bool = False,
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
+    def call(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
         query, key, value = ops.split(self.c_attn(hidden_states), 3, axis=-1)  # each (B, S, N·D)
-        query, key, value = (split_heads(x, self.num_heads) for x in (query, key, value))  # (B, N, S, D)
-        present = ops.stack((key, value))  # (2, B, N, S, D)
-        context, weights = attend(query, key, value, bias, head_mask, self.dropout, need_weights, past=memory)
-        return self.resid_dropout(self.c_proj(merge_heads(context))), weights, present
+        attended, weights, present = context.attend(query, key, value, self.num_heads, self.dropout)
+        return self.resid_dropout(self.c_proj(attended)), weights, present
 
     def prune(self, kept: np.ndarray[Any, Any]) -> None:
         """Keep only the given heads, numbered as they are now."""
         width = self.c_proj.in_features // self.num_heads  # D
-        index = (kept[:, None] * width + np.arange(width)).flatten()
-        thirds = np.arange(3)[:, None] * (self.num_heads * width)  # queries, keys, values
-        prune_linear(self.c_attn, (thirds + index).flatten())
-        prune_linear(self.c_proj, index, dim=1)
+        heads = np.concatenate([kept + part * self.num_heads for part in range(3)])  # of queries, keys and values
+        prune_linear(self.c_attn, kept_columns(heads, width))
+        prune_linear(self.c_proj, kept_columns(kept, width), dim=1)
         self.num_heads = len(kept)
 
 
@@ -113,142 +86,31 @@ class TFOpenAIGPTBlock(Module):
         self.mlp = TFOpenAIGPTMLP(config, name="mlp")
         self.ln_2 = LayerNorm(config.n_embd, config.layer_norm_epsilon, name="ln_2")
 
-    def call(
-        self,
-        hidden_states: Tensor,
-        bias: Tensor | None,
-        head_mask: Tensor | None,
-        memory: Past | None = None,
-        need_weights: bool = False,
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        attended, weights, present = self.attn(hidden_states, bias, head_mask, memory=memory, need_weights=need_weights)
+    def call(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
+        attended, weights, present = self.attn(hidden_states, context=context)
         hidden_states = self.ln_1(hidden_states + attended)
         return self.ln_2(hidden_states + self.mlp(hidden_states)), weights, present
 
 
-class TFOpenAIGPTSequenceSummary(Module):
-    """The head that scores a whole sequence."""
-
-    def __init__(self, config: OpenAIGPTConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.summary_type = config.summary_type
-        self.first_dropout = keras.layers.Dropout(config.summary_first_dropout, name="first_dropout")
-        outputs = 1 if config.summary_proj_to_labels else config.n_embd
-        self.summary = (
-            Linear(config.n_embd, outputs, config.initializer_range, name="summary")
-            if config.summary_use_proj
-            else keras.layers.Identity(name="summary")
-        )
-        self.activation = ACTIVATIONS[config.summary_activation or "linear"]
-
-    def call(self, hidden_states: Tensor, mc_token_ids: Tensor | None, attention_mask: Tensor | None) -> Tensor:
-        vectors = summarize(hidden_states, self.summary_type, mc_token_ids, attention_mask)  # (B, H)
-        return self.activation(self.summary(self.first_dropout(vectors)))  # (B, 1)
-
-
-class TFOpenAIGPTMainLayer(TFMainLayer):
+class TFOpenAIGPTMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
-    config_class = OpenAIGPTConfig
+    words, blocks, attention = "tokens_embed", "h", "attn"
 
     def __init__(self, config: OpenAIGPTConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.config = config
+        super().__init__(config, **kwargs)
         width, std = config.n_embd, config.initializer_range
         self.tokens_embed = Embedding(config.vocab_size, width, std, name="tokens_embed")
         self.positions_embed = Embedding(config.n_positions, width, std, name="positions_embed")
         self.drop = keras.layers.Dropout(config.embd_pdrop, name="drop")
         self.h = ModuleList((TFOpenAIGPTBlock(config, i, name=str(i)) for i in range(config.n_layer)), name="h")
 
-    def get_input_embeddings(self) -> Any:
-        return self.tokens_embed
-
-    def set_input_embeddings(self, value: Any) -> None:
-        replace_layer(self, "tokens_embed", value)
-
-    def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
-        self.h[layer].attn.prune(kept)
-
-    def call(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        head_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        training: bool | None = None,
-    ) -> tuple[Tensor, ...]:
-        """As :meth:`TFOpenAIGPTModel.call`."""
-        config = self.config
-        axes, (input_ids, attention_mask, token_type_ids, position_ids) = as_rows(
-            input_ids, attention_mask, token_type_ids, position_ids
-        )
-        _, length = input_shape(input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask)
-        if position_ids is None:
-            position_ids = positions_from_mask(attention_mask, length, length)
-        bias = attention_bias(attention_mask, True, length, length, self.compute_dtype)
-        hidden_states = self.tokens_embed(input_ids) if inputs_embeds is None else inputs_embeds
-        hidden_states = hidden_states + self.positions_embed(position_ids)
-        if token_type_ids is not None:
-            hidden_states = hidden_states + self.tokens_embed(token_type_ids)
-        hidden_states = self.drop(hidden_states)
-
-        need_states = chosen(output_hidden_states, config.output_hidden_states)
-        need_weights = chosen(output_attentions, config.output_attentions)
-        head_masks = layer_head_masks(head_mask, config, self.compute_dtype)
-        all_hidden_states, all_attentions = [hidden_states], []
-        for block, mask in zip(self.h, head_masks, strict=True):
-            hidden_states, weights, _ = block(hidden_states, bias, mask, need_weights=need_weights)
-            all_hidden_states.append(hidden_states)
-            all_attentions.append(weights)
-        return output(
-            "OpenAIGPTModelOutput",
-            last_hidden_state=from_rows(hidden_states, axes),
-            hidden_states=tuple(from_rows(x, axes) for x in all_hidden_states) if need_states else None,
-            attentions=tuple(from_rows(x, axes) for x in all_attentions) if need_weights else None,
-        )
-
-    def _decode(
-        self, input_ids: Tensor, position_ids: Tensor, bias: Tensor, memory: Sequence[Past] | None
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Read the next tokens (B, S), after those of the memory. For ``generate``.
-
-        Returns:
-            The last token's state (B, H), and per layer the keys and values of the new tokens, (2, B, N, S, D).
-        """
-        hidden_states = self.tokens_embed(input_ids) + self.positions_embed(position_ids)
-        presents = []
-        for i, block in enumerate(self.h):
-            hidden_states, _, present = block(hidden_states, bias, None, memory=None if memory is None else memory[i])
-            presents.append(present)
-        return hidden_states[:, -1], tuple(presents)
-
-
-class TFOpenAIGPTPreTrainedModel(TFPreTrainedModel):
-    """What all OpenAI GPT models share: the configuration and the weight table."""
-
-    config: OpenAIGPTConfig
-    config_class = OpenAIGPTConfig
-    base_model_prefix = "transformer"
-    weight_table: ClassVar[WeightTable] = WEIGHTS
-    pretrained_model_archive_map = TF_OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP
-
-
-class TFOpenAIGPTModel(TFOpenAIGPTPreTrainedModel):
-    """The bare model.
-
-    Returns ``(last_hidden_state (B, S, H),)`` and, if asked for, ``hidden_states`` and ``attentions``.
-    """
-
-    new_heads = ()
-
-    def __init__(self, config: OpenAIGPTConfig, **kwargs: Any) -> None:
-        super().__init__(config, **kwargs)
-        self.transformer = TFOpenAIGPTMainLayer(config, name="transformer")
-        self.init_weights()
+    def embed(self, context: ForwardContext) -> Tensor:
+        """What the first layer reads: (B, S, H). Token types are tokens whose embeddings are added."""
+        hidden_states = context.words(self.tokens_embed) + self.positions_embed(context.position_ids)
+        if context.token_type_ids is not None:
+            hidden_states = hidden_states + self.tokens_embed(context.token_type_ids)
+        return self.drop(hidden_states)
 
     def call(
         self,
@@ -281,146 +143,62 @@ class TFOpenAIGPTModel(TFOpenAIGPTPreTrainedModel):
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, the sequence is longer than
                 ``n_positions``, or a shape does not fit.
         """
-        return self.transformer(
+        context = ForwardContext.of(
+            self,
             input_ids,
+            inputs_embeds,
             attention_mask,
             token_type_ids,
             position_ids,
             head_mask,
-            inputs_embeds,
+            causal=True,
+            any_axes=True,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
         )
+        return self._output(**context.through(self, self.h, self.embed(context)))
 
 
-class TFOpenAIGPTLMHeadModel(KeyValueGenerationMixin, TFOpenAIGPTPreTrainedModel):
+class TFOpenAIGPTPreTrainedModel(TFPreTrainedModel, architecture=ARCHITECTURE):
+    """What all OpenAI GPT models share."""
+
+    config: OpenAIGPTConfig
+
+
+class TFOpenAIGPTModel(TFBareModel, TFOpenAIGPTPreTrainedModel, published=True):
+    """The bare model.
+
+    Returns ``(last_hidden_state (B, S, H),)`` and, if asked for, ``hidden_states`` and ``attentions``.
+    """
+
+    main = TFOpenAIGPTMainLayer
+
+
+class TFOpenAIGPTLMHeadModel(KeyValueGeneration, CausalLM, TFOpenAIGPTPreTrainedModel, published=True):
     """OpenAI GPT with a language model head; the weights are the word embeddings."""
 
-    new_heads = ()
+    bare = TFOpenAIGPTMainLayer
 
     def __init__(self, config: OpenAIGPTConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
-        self.transformer = TFOpenAIGPTMainLayer(config, name="transformer")
         self.lm_head = OutputEmbedding(config.n_embd, config.vocab_size, config.initializer_range, name="lm_head")
         self.init_weights()
 
     def get_output_embeddings(self) -> OutputEmbedding:
         return self.lm_head
 
-    def call(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        head_mask: Tensor | None = None,
-        labels: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        training: bool | None = None,
-    ) -> tuple[Tensor, ...]:
-        """As :meth:`TFOpenAIGPTModel.call`.
 
-        Args:
-            labels: (B, S), usually the input ids, each to be predicted from those before it; -100 and -1 are ignored.
-
-        Returns:
-            ``(loss, logits (B, S, vocabulary), …)``; the loss only with labels.
-        """
-        outputs = self.transformer(
-            input_ids,
-            attention_mask,
-            token_type_ids,
-            position_ids,
-            head_mask,
-            inputs_embeds,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-        )
-        logits = self.lm_head(outputs[0])
-        return self._output(
-            "OpenAIGPTLMHeadModelOutput",
-            loss=None if labels is None else causal_loss(logits, labels),
-            logits=logits,
-            rest=outputs,
-        )
-
-
-class TFOpenAIGPTDoubleHeadsModel(KeyValueGenerationMixin, TFOpenAIGPTPreTrainedModel):
+class TFOpenAIGPTDoubleHeadsModel(KeyValueGeneration, DoubleHeads, TFOpenAIGPTPreTrainedModel, published=True):
     """OpenAI GPT with a language model head and one that chooses between texts, as in SWAG or ROCStories."""
 
+    bare = TFOpenAIGPTMainLayer
     new_heads = (("multiple_choice_head",),)
 
     def __init__(self, config: OpenAIGPTConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
-        self.transformer = TFOpenAIGPTMainLayer(config, name="transformer")
         self.lm_head = OutputEmbedding(config.n_embd, config.vocab_size, config.initializer_range, name="lm_head")
-        self.multiple_choice_head = TFOpenAIGPTSequenceSummary(config, name="multiple_choice_head")
+        self.multiple_choice_head = SequenceSummary(config, labels=1, name="multiple_choice_head")
         self.init_weights()
 
     def get_output_embeddings(self) -> OutputEmbedding:
         return self.lm_head
-
-    def call(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        head_mask: Tensor | None = None,
-        mc_token_ids: Tensor | None = None,
-        lm_labels: Tensor | None = None,
-        mc_labels: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        labels: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        training: bool | None = None,
-    ) -> tuple[Tensor, ...]:
-        """As :meth:`TFOpenAIGPTModel.call`, with one more axis: all inputs are (B, C, S), C the number of choices.
-
-        Inputs may also be (B, S): one text a row, each with a score.
-
-        Args:
-            mc_token_ids: (B, C), the token whose state is scored; by default the last that is not padding.
-            lm_labels (or ``labels``): (B, C, S), usually the input ids; -100 and -1 are ignored.
-            mc_labels: (B,), the index of the right choice.
-
-        Returns:
-            ``(loss, mc_loss, logits (B, C, S, vocabulary), mc_logits (B, C), …)``; the language model's loss only with
-            ``lm_labels``, the choice's only with ``mc_labels``. Hidden states and attentions are those of B·C texts.
-        """
-        given: Any = input_ids if input_ids is not None else inputs_embeds
-        choices = given is not None and len(given.shape) == (3 if input_ids is not None else 4)
-        if choices:
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds = map(
-                flatten_choices, (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-            )
-        outputs = self.transformer(
-            input_ids,
-            attention_mask,
-            token_type_ids,
-            position_ids,
-            head_mask,
-            inputs_embeds,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-        )
-        logits = self.lm_head(outputs[0])
-        mc_token_ids = None if mc_token_ids is None else ops.reshape(mc_token_ids, (-1,))
-        mc_logits = self.multiple_choice_head(outputs[0], mc_token_ids, attention_mask)  # (B·C, 1)
-        if mc_logits.shape[-1] == 1:
-            mc_logits = ops.squeeze(mc_logits, -1)
-        if choices:
-            count = ops.shape(given)[1]
-            logits, mc_logits = (ops.reshape(x, (-1, count, *ops.shape(x)[1:])) for x in (logits, mc_logits))
-        lm_labels = one_of(lm_labels=lm_labels, labels=labels)
-        return self._output(
-            "OpenAIGPTDoubleHeadsModelOutput",
-            loss=None if lm_labels is None else causal_loss(logits, lm_labels),
-            mc_loss=None if mc_labels is None else token_loss(mc_logits, ops.reshape(mc_labels, (-1,))),
-            logits=logits,
-            mc_logits=mc_logits,
-            rest=outputs,
-        )

@@ -2,80 +2,27 @@
 
 Mirrored by ``model_tf``.
 
-Shapes: B batch, C choices, S sequence, K keys, H hidden size, N heads, D head width (H = N·D).
+Shapes: B batch, S sequence, K keys, H hidden size, N heads, D head width (H = N·D).
 """
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tx_core.generation.generate_torch import (
-    KeyValueGenerationMixin,
-    KeyValueMemory,
-    LayerMemory,
-    Step,
-    is_plain,
-    linear_transposed,
-)
+from tx_core.generation.generate_torch import KeyValueGeneration, Step, linear_transposed
 from tx_core.models.activations_torch import ACTIVATIONS
-from tx_core.models.attention_torch import attend, causal_bias, layer_head_masks, merge_heads, split_heads
-from tx_core.models.attention_torch import position_ids as positions_from_mask
-from tx_core.models.losses_torch import causal_loss, summarize, token_loss
-from tx_core.models.pretrained_torch import (
-    PreTrainedModel,
-    as_rows,
-    checkpointed,
-    chosen,
-    flatten_choices,
-    from_rows,
-    input_shape,
-    one_of,
-)
-from tx_core.models.pruning_torch import prune
-from tx_core.weights import WeightTable
+from tx_core.models.conversion import load_original_weights
+from tx_core.models.forward_torch import ForwardContext, LayerContext, LayerOutput
+from tx_core.models.heads_torch import CausalLM, DoubleHeads
+from tx_core.models.layers_torch import Conv1D, SequenceSummary
+from tx_core.models.past_torch import Extends
+from tx_core.models.pretrained_torch import PreTrainedModel
+from tx_core.models.pruning_torch import kept_columns, prune_conv1d
 
-from .config import OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP, OpenAIGPTConfig
-from .weights import WEIGHTS
-
-OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP: dict[str, str] = {
-    name: url.replace("config.json", "pytorch_model.bin")
-    for name, url in OPENAI_GPT_PRETRAINED_CONFIG_ARCHIVE_MAP.items()
-}
-
-
-class Conv1D(nn.Module):
-    """A linear layer whose weight is (inputs, outputs), as in OpenAI's code and files.
-
-    Args:
-        nf: outputs. nx: inputs.
-    """
-
-    def __init__(self, nf: int, nx: int) -> None:
-        super().__init__()
-        self.nf = nf
-        self.weight = nn.Parameter(torch.empty(nx, nf))
-        self.bias = nn.Parameter(torch.zeros(nf))
-        nn.init.normal_(self.weight, std=0.02)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight.T, self.bias)
-
-
-@prune.register(Conv1D)
-def prune_conv1d(layer: Conv1D, index: Tensor, dim: int | None) -> Conv1D:
-    """A Conv1D with only the given outputs (``dim`` 1 or None) or inputs (``dim`` 0)."""
-    dim = 1 if dim is None else dim
-    weight = layer.weight.detach().index_select(dim, index)
-    with torch.device("meta"):
-        pruned = Conv1D(weight.shape[1], weight.shape[0])
-    bias = layer.bias.detach().clone() if dim == 0 else layer.bias.detach().index_select(0, index)
-    pruned.weight = nn.Parameter(weight, requires_grad=layer.weight.requires_grad)
-    pruned.bias = nn.Parameter(bias, requires_grad=layer.bias.requires_grad)
-    return pruned
+from .architecture import ARCHITECTURE
+from .config import OpenAIGPTConfig
 
 
 class OpenAIGPTAttention(nn.Module):
@@ -90,30 +37,18 @@ class OpenAIGPTAttention(nn.Module):
         self.dropout = config.attn_pdrop
         self.resid_dropout = nn.Dropout(config.resid_pdrop)
 
-    def forward(
-        self,
-        hidden_states: Tensor,
-        bias: Tensor | None,
-        is_causal: bool,
-        head_mask: Tensor | None,
-        memory: LayerMemory | None,
-        need_weights: bool,
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
         query, key, value = self.c_attn(hidden_states).chunk(3, -1)  # each (B, S, N·D)
-        query, key, value = (split_heads(x, self.num_heads) for x in (query, key, value))  # (B, N, S, D)
-        if memory is not None:
-            key, value = memory.extend(key, value)  # (B, N, K, D)
         dropout = self.dropout if self.training else 0.0
-        context, weights = attend(query, key, value, bias, head_mask, dropout, need_weights, is_causal=is_causal)
-        return self.resid_dropout(self.c_proj(merge_heads(context))), weights
+        attended, weights, present = context.attend(query, key, value, self.num_heads, dropout)
+        return self.resid_dropout(self.c_proj(attended)), weights, present
 
     def prune(self, kept: Tensor) -> None:
         """Keep only the given heads, numbered as they are now."""
         width = self.c_proj.weight.shape[0] // self.num_heads  # D
-        index = (kept[:, None] * width + torch.arange(width, device=kept.device)).flatten()
-        thirds = torch.arange(3, device=kept.device)[:, None] * (self.num_heads * width)  # queries, keys, values
-        self.c_attn = prune_conv1d(self.c_attn, (thirds + index).flatten(), dim=1)
-        self.c_proj = prune_conv1d(self.c_proj, index, dim=0)
+        heads = torch.cat([kept + part * self.num_heads for part in range(3)])  # of queries, keys and values
+        self.c_attn = prune_conv1d(self.c_attn, kept_columns(heads, width))
+        self.c_proj = prune_conv1d(self.c_proj, kept_columns(kept, width), dim=0)
         self.num_heads = len(kept)
 
 
@@ -141,20 +76,12 @@ class OpenAIGPTBlock(nn.Module):
         self.mlp = OpenAIGPTMLP(config)
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
 
-    def forward(
-        self,
-        hidden_states: Tensor,
-        bias: Tensor | None,
-        is_causal: bool,
-        head_mask: Tensor | None,
-        memory: LayerMemory | None,
-        need_weights: bool,
-    ) -> tuple[Tensor, Tensor | None]:
-        attended, weights = self.attn(hidden_states, bias, is_causal, head_mask, memory, need_weights)
+    def forward(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
+        attended, weights, present = self.attn(hidden_states, context)
         hidden_states = self.ln_1(hidden_states + attended)
-        return self.ln_2(hidden_states + self.mlp(hidden_states)), weights
+        return self.ln_2(hidden_states + self.mlp(hidden_states)), weights, present
 
-    def step(self, memory: LayerMemory) -> Step:
+    def step(self, past: Extends) -> Step:
         """What :meth:`forward` does with one token a row, for ``generate``.
 
         Calls of modules take longer than the arithmetic of a single token, so there are none.
@@ -168,7 +95,7 @@ class OpenAIGPTBlock(nn.Module):
         def step(hidden_states: Tensor, bias: Tensor | None) -> Tensor:
             projected = linear_transposed(hidden_states, wa, ba)  # (B, 3·N·D)
             query, key, value = projected.unflatten(1, (3, heads, 1, -1)).unbind(1)  # (B, N, 1, D)
-            key, value = memory.extend(key, value)  # (B, N, K, D)
+            key, value = past.extend(key, value)  # (B, N, K, D)
             context = attention(query, key, value, attn_mask=bias).flatten(1)  # (B, N·D)
             attended = linear_transposed(context, wp, bp)
             hidden_states = torch.layer_norm(attended + hidden_states, shape, *ln_1, epsilon)
@@ -178,53 +105,22 @@ class OpenAIGPTBlock(nn.Module):
         return step
 
 
-# Of these modules a block consists whose `step` is its `forward`.
-_PLAIN = (nn.ModuleList, OpenAIGPTBlock, OpenAIGPTAttention, OpenAIGPTMLP, Conv1D, nn.LayerNorm, nn.Dropout)
-
-
-class OpenAIGPTSequenceSummary(nn.Module):
-    """The head that scores a whole sequence."""
-
-    def __init__(self, config: OpenAIGPTConfig) -> None:
-        super().__init__()
-        self.summary_type = config.summary_type
-        self.first_dropout = nn.Dropout(config.summary_first_dropout)
-        outputs = 1 if config.summary_proj_to_labels else config.n_embd
-        self.summary = nn.Linear(config.n_embd, outputs) if config.summary_use_proj else nn.Identity()
-        self.activation = ACTIVATIONS[config.summary_activation or "linear"]
-
-    def forward(self, hidden_states: Tensor, mc_token_ids: Tensor | None, attention_mask: Tensor | None) -> Tensor:
-        vectors = summarize(hidden_states, self.summary_type, mc_token_ids, attention_mask)  # (B, H)
-        return self.activation(self.summary(self.first_dropout(vectors)))  # (B, 1)
-
-
-class OpenAIGPTPreTrainedModel(PreTrainedModel):
-    """What all OpenAI GPT models share: the configuration, the weight table, initialisation."""
+class OpenAIGPTPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
+    """What all OpenAI GPT models share."""
 
     config: OpenAIGPTConfig
-    config_class = OpenAIGPTConfig
-    base_model_prefix = "transformer"
-    weight_table: ClassVar[WeightTable] = WEIGHTS
-    pretrained_model_archive_map = OPENAI_GPT_PRETRAINED_MODEL_ARCHIVE_MAP
-
-    def _init_weights(self, module: nn.Module) -> None:
-        """Normal with the configuration's range; zero biases; identity normalisation (as the original ``train.py``)."""
-        if isinstance(module, nn.Linear | nn.Embedding | Conv1D):
-            module.weight.data.normal_(mean=0.0, std=self.config.initializer_range)
-        elif isinstance(module, nn.LayerNorm):
-            module.weight.data.fill_(1.0)
-        if isinstance(module, nn.Linear | nn.LayerNorm | Conv1D) and module.bias is not None:
-            module.bias.data.zero_()
 
 
-class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
+class OpenAIGPTModel(OpenAIGPTPreTrainedModel, published=True):
     """The bare model.
 
     Returns ``(last_hidden_state (B, S, H),)`` and, if asked for, ``hidden_states`` and ``attentions``.
     """
 
-    new_heads = ()
+    words, blocks, attention = "tokens_embed", "h", "attn"
     gradient_checkpointing = False
+    # A layer's `step` is its `forward` if it consists of these.
+    plain = (OpenAIGPTBlock, OpenAIGPTAttention, OpenAIGPTMLP, Conv1D, nn.LayerNorm, nn.Dropout)
 
     def __init__(self, config: OpenAIGPTConfig) -> None:
         super().__init__(config)
@@ -234,14 +130,12 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
         self.h = nn.ModuleList(OpenAIGPTBlock(config, layer) for layer in range(config.n_layer))
         self.init_weights()
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.tokens_embed
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.tokens_embed = value  # type: ignore[assignment]
-
-    def _prune_layer(self, layer: int, kept: Tensor) -> None:
-        self.h[layer].attn.prune(kept)  # type: ignore[union-attr, operator]
+    def embed(self, context: ForwardContext) -> Tensor:
+        """What the first layer reads: (B, S, H). Token types are tokens whose embeddings are added."""
+        hidden_states = context.words(self.tokens_embed) + self.positions_embed(context.position_ids)
+        if context.token_type_ids is not None:
+            hidden_states = hidden_states + self.tokens_embed(context.token_type_ids)
+        return self.drop(hidden_states)
 
     def forward(
         self,
@@ -253,6 +147,7 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        skip_padding: bool | None = None,
     ) -> tuple[Tensor, ...]:
         """Read a batch.
 
@@ -264,198 +159,57 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel):
             position_ids: (B, S); by default counted from each row's first token that is not padding.
             head_mask: (N,) or (layers, N), 0 removes a head's contribution.
             output_attentions, output_hidden_states: override the configuration.
+            skip_padding: overrides the model's.
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, the sequence is longer than
                 ``n_positions``, or a shape does not fit.
         """
-        config = self.config
-        axes, (input_ids, attention_mask, token_type_ids, position_ids) = as_rows(
-            input_ids, attention_mask, token_type_ids, position_ids
+        context = ForwardContext.of(
+            self,
+            input_ids,
+            inputs_embeds,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            head_mask,
+            causal=True,
+            any_axes=True,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+            skip_padding=skip_padding,
         )
-        _, length, device = input_shape(input_ids, inputs_embeds, config.vocab_size, config.n_positions, attention_mask)
-        if position_ids is None:
-            position_ids = positions_from_mask(attention_mask, length, length, device)
-        hidden_states = self.tokens_embed(input_ids) if inputs_embeds is None else inputs_embeds
-        hidden_states = hidden_states + self.positions_embed(position_ids)
-        if token_type_ids is not None:
-            hidden_states = hidden_states + self.tokens_embed(token_type_ids)
-        hidden_states = self.drop(hidden_states)
-        bias, is_causal = causal_bias(attention_mask, length, length, hidden_states.dtype, device)
-
-        need_states = chosen(output_hidden_states, config.output_hidden_states)
-        need_weights = chosen(output_attentions, config.output_attentions)
-        head_masks = layer_head_masks(head_mask, config, hidden_states.dtype)
-        all_hidden_states, all_attentions = [hidden_states], []
-        for block, mask in zip(self.h, head_masks, strict=True):
-            hidden_states, weights = checkpointed(self, block)(hidden_states, bias, is_causal, mask, None, need_weights)
-            all_hidden_states.append(hidden_states)
-            all_attentions.append(weights)
-        return self._output(
-            "OpenAIGPTModelOutput",
-            last_hidden_state=from_rows(hidden_states, axes),
-            hidden_states=tuple(from_rows(x, axes) for x in all_hidden_states) if need_states else None,
-            attentions=tuple(from_rows(x, axes) for x in all_attentions) if need_weights else None,
-        )
-
-    def _decode(self, input_ids: Tensor, memory: KeyValueMemory) -> Tensor:
-        """Read the next tokens (B, S) into the memory; returns the last one's state (B, H). For ``generate``."""
-        position_ids, bias, is_causal = memory.next(input_ids.shape[1], self.tokens_embed.weight.dtype)
-        hidden_states = self.drop(self.tokens_embed(input_ids) + self.positions_embed(position_ids))
-        if memory.steps is None:
-            plain = is_plain(self.h, _PLAIN)
-            memory.steps = [b.step(m) for b, m in zip(self.h, memory.layers, strict=True)] if plain else []  # type: ignore[operator]
-        if memory.steps and input_ids.shape[1] == 1:
-            states = hidden_states[:, 0]
-            for step in memory.steps:
-                states = step(states, bias)
-            return states
-        for block, layer in zip(self.h, memory.layers, strict=True):
-            hidden_states = block(hidden_states, bias, is_causal, None, layer, False)[0]
-        return hidden_states[:, -1]
+        return self._output(**context.through(self, self.h, self.embed(context)))
 
 
-class OpenAIGPTLMHeadModel(KeyValueGenerationMixin, OpenAIGPTPreTrainedModel):
+class OpenAIGPTLMHeadModel(KeyValueGeneration, CausalLM, OpenAIGPTPreTrainedModel, published=True):
     """OpenAI GPT with a language model head; the weights are the word embeddings."""
 
-    new_heads = ()
+    bare = OpenAIGPTModel
 
     def __init__(self, config: OpenAIGPTConfig) -> None:
         super().__init__(config)
-        self.transformer = OpenAIGPTModel(config)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         self.init_weights()
 
     def get_output_embeddings(self) -> nn.Linear:
         return self.lm_head
 
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        head_mask: Tensor | None = None,
-        labels: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-    ) -> tuple[Tensor, ...]:
-        """As :meth:`OpenAIGPTModel.forward`.
 
-        Args:
-            labels: (B, S), usually the input ids, each to be predicted from those before it; -100 and -1 are ignored.
-
-        Returns:
-            ``(loss, logits (B, S, vocabulary), …)``; the loss only with labels.
-        """
-        outputs = self.transformer(
-            input_ids,
-            attention_mask,
-            token_type_ids,
-            position_ids,
-            head_mask,
-            inputs_embeds,
-            output_attentions,
-            output_hidden_states,
-        )
-        logits = self.lm_head(outputs[0])
-        return self._output(
-            "OpenAIGPTLMHeadModelOutput",
-            loss=None if labels is None else causal_loss(logits, labels),
-            logits=logits,
-            rest=outputs,
-        )
-
-
-class OpenAIGPTDoubleHeadsModel(KeyValueGenerationMixin, OpenAIGPTPreTrainedModel):
+class OpenAIGPTDoubleHeadsModel(KeyValueGeneration, DoubleHeads, OpenAIGPTPreTrainedModel, published=True):
     """OpenAI GPT with a language model head and one that chooses between texts, as in SWAG or ROCStories."""
 
+    bare = OpenAIGPTModel
     new_heads = (("multiple_choice_head",),)
 
     def __init__(self, config: OpenAIGPTConfig) -> None:
         super().__init__(config)
-        self.transformer = OpenAIGPTModel(config)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-        self.multiple_choice_head = OpenAIGPTSequenceSummary(config)
+        self.multiple_choice_head = SequenceSummary(config, labels=1)
         self.init_weights()
 
     def get_output_embeddings(self) -> nn.Linear:
         return self.lm_head
 
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        head_mask: Tensor | None = None,
-        mc_token_ids: Tensor | None = None,
-        lm_labels: Tensor | None = None,
-        mc_labels: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        labels: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-    ) -> tuple[Tensor, ...]:
-        """As :meth:`OpenAIGPTModel.forward`, with one more axis: all inputs are (B, C, S), C the number of choices.
 
-        Inputs may also be (B, S): one text a row, each with a score.
-
-        Args:
-            mc_token_ids: (B, C), the token whose state is scored; by default the last that is not padding.
-            lm_labels (or ``labels``): (B, C, S), usually the input ids; -100 and -1 are ignored.
-            mc_labels: (B,), the index of the right choice.
-
-        Returns:
-            ``(loss, mc_loss, logits (B, C, S, vocabulary), mc_logits (B, C), …)``; the language model's loss only with
-            ``lm_labels``, the choice's only with ``mc_labels``. Hidden states and attentions are those of B·C texts.
-        """
-        given = input_ids if input_ids is not None else inputs_embeds
-        choices = given is not None and given.dim() == (3 if input_ids is not None else 4)
-        if choices:
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds = map(
-                flatten_choices, (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-            )
-        outputs = self.transformer(
-            input_ids,
-            attention_mask,
-            token_type_ids,
-            position_ids,
-            head_mask,
-            inputs_embeds,
-            output_attentions,
-            output_hidden_states,
-        )
-        logits = self.lm_head(outputs[0])
-        mc_token_ids = None if mc_token_ids is None else mc_token_ids.reshape(-1)
-        mc_logits = self.multiple_choice_head(outputs[0], mc_token_ids, attention_mask).squeeze(-1)
-        if choices:
-            assert given is not None
-            logits, mc_logits = (x.unflatten(0, (-1, given.shape[1])) for x in (logits, mc_logits))
-        lm_labels = one_of(lm_labels=lm_labels, labels=labels)
-        return self._output(
-            "OpenAIGPTDoubleHeadsModelOutput",
-            loss=None if lm_labels is None else causal_loss(logits, lm_labels),
-            mc_loss=None if mc_labels is None else token_loss(mc_logits, mc_labels.reshape(-1)),
-            logits=logits,
-            mc_logits=mc_logits,
-            rest=outputs,
-        )
-
-
-def load_tf_weights_in_openai_gpt(
-    model: OpenAIGPTPreTrainedModel, config: OpenAIGPTConfig, openai_checkpoint_folder_path: str
-) -> OpenAIGPTPreTrainedModel:
-    """Fill a model with the weights of OpenAI's release (``params_shapes.json``, ``params_0.npy`` …), strictly.
-
-    Args:
-        model: filled in place, and returned.
-        config: the model's configuration.
-        openai_checkpoint_folder_path: the folder of these files.
-
-    Raises:
-        WeightsError: if the weights do not fit the model.
-    """
-    model.load_weights(openai_checkpoint_folder_path)
-    return model
+load_tf_weights_in_openai_gpt = load_original_weights

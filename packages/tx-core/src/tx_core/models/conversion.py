@@ -88,23 +88,6 @@ def _fill(model: Any, raw: Any, source: str, allow_missing_keys: bool) -> None:
         model._fill(weights)
 
 
-def load_original_weights(model: Model, config: PretrainedConfig, path: str | os.PathLike[str]) -> Model:
-    """Fill a PyTorch model with its authors' own weights, strictly: ``load_tf_weights_in_bert`` and others of 2019.
-
-    Args:
-        model: filled in place, and returned.
-        config: the model's configuration.
-        path: a TensorFlow 1 checkpoint (its prefix or ``.index`` file), or the folder of OpenAI GPT's release
-            (``params_shapes.json``, ``params_0.npy`` …).
-
-    Raises:
-        WeightsError: if the weights do not fit the model.
-        CheckpointError: if the file is damaged or dishonest.
-    """
-    model.load_weights(path)
-    return model
-
-
 def load_pytorch_checkpoint_in_tf2_model(
     tf_model: TFPreTrainedModel,
     pytorch_checkpoint_path: str | os.PathLike[str],
@@ -218,7 +201,7 @@ def load_tf2_weights_in_pytorch_model(
     return pt_model
 
 
-def load_original_weights(model: PreTrainedModel, config: PretrainedConfig, path: str | os.PathLike[str]) -> Any:
+def load_original_weights(model: Model, config: PretrainedConfig, path: str | os.PathLike[str]) -> Model:
     """Fill a PyTorch model with weights as its authors published them, strictly.
 
     In 2019 each architecture had such a function: ``load_tf_weights_in_bert`` and others.
@@ -226,10 +209,12 @@ def load_original_weights(model: PreTrainedModel, config: PretrainedConfig, path
     Args:
         model: filled in place, and returned.
         config: the model's configuration. The model has it already.
-        path: the weights: of a TensorFlow 1 checkpoint its prefix, or its ``.index`` file.
+        path: the weights: of a TensorFlow 1 checkpoint its prefix, or its ``.index`` file; of OpenAI GPT the folder of
+            ``params_shapes.json``, ``params_0.npy`` and so on.
 
     Raises:
         WeightsError: if the weights do not fit the model.
+        CheckpointError: if a file is damaged or dishonest.
     """
     model.load_weights(path)
     return model

@@ -82,6 +82,10 @@ class TFMainLayer(NamedInputs, Module):
             raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
         part(part(self, self.blocks)[layer], self.attention).prune(kept)
 
+    def finish(self, hidden_states: Any) -> Any:
+        """What the last layer's states become. They stay as they are unless the architecture says otherwise."""
+        return hidden_states
+
     def _output(self, **fields: Any) -> tuple[Any, ...]:
         """The named tuple of a forward pass, without the fields that are None."""
         return output(f"{type(self).__name__.removeprefix('TF').replace('MainLayer', 'Model')}Output", **fields)

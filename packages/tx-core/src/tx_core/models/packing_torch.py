@@ -50,7 +50,8 @@ class Packing:
         lengths: list[int] = present.sum(1).tolist()
         if sum(lengths) in (0, present.numel()):
             return None
-        return cls(*attention_mask.shape, present.flatten().nonzero()[:, 0], lengths, attention_mask)
+        batch, length = attention_mask.shape
+        return cls(batch, length, present.flatten().nonzero()[:, 0], lengths, attention_mask)
 
     def pack(self, x: Tensor) -> Tensor:
         """(B or 1, S, …) → (T, …)."""
@@ -67,18 +68,20 @@ class Packing:
         """Attention of every row to itself: (T, N·D) → (T, N·D)."""
         if query.device.type != "cpu":
             # Few large kernels are faster there than one for each row.
-            rows = [split_heads(self.unpack(x), num_heads) for x in (query, key, value)]  # (B, N, S, D)
+            q, k, v = (split_heads(self.unpack(x), num_heads) for x in (query, key, value))  # (B, N, S, D)
             allowed = allowed_by_mask(self.mask)
             if is_causal:
                 allowed = allowed & allowed.new_ones(self.length, self.length).tril()
             bias = allowed_to_bias(allowed, query.dtype)
-            return self.pack(merge_heads(attend(*rows, bias, None, dropout, False, scale)[0]))
+            return self.pack(merge_heads(attend(q, k, v, bias, None, dropout, False, scale)[0]))
         shape = (num_heads, -1)
         # One split, whose gradient is one concatenation; slices would each get a gradient of the whole's size.
         parts = (x.unflatten(-1, shape).split(self.lengths) for x in (query, key, value))  # each (tokens, N, D)
         attended = [
             F.scaled_dot_product_attention(
-                *(x.transpose(0, 1)[None] for x in (q, k, v)),
+                q.transpose(0, 1)[None],
+                k.transpose(0, 1)[None],
+                v.transpose(0, 1)[None],
                 dropout_p=dropout,
                 is_causal=is_causal,
                 scale=None if scale else 1.0,

@@ -163,6 +163,10 @@ class PreTrainedModel(nn.Module):
         decoder = self.get_output_embeddings()
         return None if decoder is None or decoder.bias is None else (decoder, "bias")
 
+    def finish(self, hidden_states: Tensor) -> Tensor:
+        """What the last layer's states become in a bare model. They stay as they are unless it says otherwise."""
+        return hidden_states
+
     # -- initialisation and tying ----------------------------------------
 
     def _init_weights(self, module: nn.Module) -> None:
