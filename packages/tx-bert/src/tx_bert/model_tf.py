@@ -238,11 +238,10 @@ class TFBertMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
     words, blocks, attention = "embeddings.word_embeddings", "encoder.layer", "attention"
-    embeddings_class: ClassVar[type[TFBertEmbeddings]] = TFBertEmbeddings
 
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
-        self.embeddings = self.embeddings_class(config, name="embeddings")
+        self.embeddings = TFBertEmbeddings(config, name="embeddings")
         self.encoder = TFBertEncoder(config, name="encoder")
         self.pooler = TFBertPooler(config, name="pooler")
 

@@ -239,11 +239,10 @@ class BertModel(BertPreTrainedModel, published=True):
     """
 
     words, blocks, attention = "embeddings.word_embeddings", "encoder.layer", "attention"
-    embeddings_class: ClassVar[type[BertEmbeddings]] = BertEmbeddings
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
-        self.embeddings = self.embeddings_class(config)
+        self.embeddings = BertEmbeddings(config)
         self.encoder = BertEncoder(config)
         self.pooler = BertPooler(config)
         self.init_weights()
