@@ -1,5 +1,6 @@
 """The pytest plugin: kinds of test modules, undeclared frameworks, skip counts."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
         "test_a_reference": "def test_it(): pass",
     }.items():
         pytester.makepyfile(**{name: body})
-    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path), prepend=os.pathsep)
     return pytester
 
 

@@ -127,17 +127,17 @@ def test_spec_inputs() -> None:
     module.Config = Config  # type: ignore[attr-defined]
     module.RECORD = types.SimpleNamespace(  # type: ignore[attr-defined]
         config="tx_testing_fake_architecture:Config",
-        torch={"base": "m:FakeModel", "lm": "m:FakeLM", "alias": "m:FakeLM"},
+        torch={"base": "m:FakeModel", "causal-lm": "m:FakeLM", "alias": "m:FakeLM"},
     )
     sys.modules[module.__name__] = module
     spec = ModelSpec(architecture="tx_testing_fake_architecture:RECORD", config={})
-    assert spec.class_names() == {"base": "FakeModel", "lm": "FakeLM"}
+    assert spec.class_names() == {"base": "FakeModel", "causal-lm": "FakeLM"}
     inputs = spec.inputs("base")
     assert inputs["attention_mask"].sum(-1).tolist() == list(LENGTHS)
     assert (inputs["input_ids"][inputs["attention_mask"] == 0] == 0).all()
     assert (inputs["input_ids"][inputs["attention_mask"] == 1] >= 5).all()
     assert spec.inputs("multiple-choice")["input_ids"].ndim == 3
-    labels = spec.make_labels("lm")["labels"]
+    labels = spec.make_labels("causal-lm")["labels"]
     assert (labels[inputs["attention_mask"] == 0] == -100).all()
     assert labels.max() < 50
     del sys.modules[module.__name__]

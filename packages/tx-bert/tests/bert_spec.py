@@ -1,4 +1,4 @@
-"""The tiny BERT that the standard suites test."""
+"""BERT as the standard suites test it: a tiny model, and what is particular to it."""
 
 from tx_testing.suites.spec import ModelSpec
 
@@ -34,5 +34,6 @@ SPEC = ModelSpec(
         "question-answering": ("bert.pooler",),
     },
     cross_attention=True,
+    generates=False,
     tf_only=("TFBertMainLayer",),
 )

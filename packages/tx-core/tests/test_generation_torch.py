@@ -88,6 +88,28 @@ def test_no_bias_is_made_without_padding():
     assert single.next(1, torch.float32)[1:] == (None, False)
 
 
+def test_memory_is_written_in_place_and_reordered():
+    memory = KeyValueMemory(1, 200, None, torch.device("cpu"))
+    (layer,) = memory.layers
+    memory.next(3, torch.float32)
+    prompt = torch.arange(2 * 1 * 3 * 1.0).reshape(2, 1, 3, 1)
+    layer.extend(prompt, -prompt)
+    memory.repeat(2)
+    keys = None
+    for step in range(150):
+        memory.next(1, torch.float32)
+        token = torch.full((4, 1, 1, 1), 100.0 + step) + torch.arange(4)[:, None, None, None] / 10
+        before, (keys, values) = keys, layer.extend(token, -token)
+        assert keys.shape == (4, 1, 4 + step, 1)
+        if before is not None and before.untyped_storage().data_ptr() != keys.untyped_storage().data_ptr():
+            assert 3 + step == 64 or 3 + step == 130  # it grew: to twice what was needed
+    assert torch.equal(values, -keys)
+    assert torch.equal(keys[:, 0, :3, 0], prompt[[0, 0, 1, 1], 0, :, 0])
+    old = keys.clone()
+    memory.reorder(torch.tensor([1, 1, 3, 2]))
+    assert torch.equal(keys, old[[1, 1, 3, 2]])
+
+
 def test_what_is_plain():
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU()).eval()
     kinds = (nn.Sequential, nn.Linear, nn.ReLU)

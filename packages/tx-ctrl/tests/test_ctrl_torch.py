@@ -1,4 +1,4 @@
-"""What only CTRL has, in PyTorch: sinusoidal positions, past, the bias of its head."""
+"""What only CTRL has, in PyTorch: sinusoidal positions, the order of inputs, the bias of its head."""
 
 import math
 
@@ -39,19 +39,6 @@ def test_embeddings_are_scaled():
     states = model(ids, token_type_ids=types, output_hidden_states=True).hidden_states[0]
     wanted = (model.w(ids) + model.w(types)) * 32**0.5 + model._positions(torch.arange(4)[None])
     torch.testing.assert_close(states, wanted)
-
-
-def test_segments_with_past_equal_the_whole():
-    model, ids = model_of(CTRLLMHeadModel), ids_of(3, 9)
-    whole = model(ids)
-    assert {tuple(layer.shape) for layer in whole.past} == {(2, 3, 4, 9, 8)}
-    past, found = None, []
-    for start, stop in ((0, 4), (4, 5), (5, 9)):
-        output = model(ids[:, start:stop], past)
-        past = output.past
-        found.append(output.logits)
-    torch.testing.assert_close(torch.cat(found, 1), whole.logits)
-    assert "past" not in model(ids, use_cache=False)._fields
 
 
 def test_positional_order_is_that_of_2019():

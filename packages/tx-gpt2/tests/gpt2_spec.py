@@ -1,4 +1,4 @@
-"""The tiny GPT-2 that the standard suites test."""
+"""GPT-2 as the standard suites test it: a tiny model, and what is particular to it."""
 
 from tx_testing.suites.spec import ModelSpec
 
@@ -12,8 +12,10 @@ SPEC = ModelSpec(
         "n_inner": 37,
         "n_positions": 40,
     },
+    arguments=("input_ids", "past", "attention_mask", "token_type_ids"),
     zero_token_types=False,
     any_axes=True,
+    past=True,
     batch_axes={"past": 1},
     labels={"causal-lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
     # The reference keeps keys and values in an object of its own, and scores the last position, padding or not.

@@ -29,64 +29,11 @@ def ids_of(*shape, seed=0):
 # --- past
 
 
-def test_past_has_the_shape_of_2019():
-    model = model_of(GPT2Model)
-    output = model(ids_of(3, 5))
-    assert output._fields == ("last_hidden_state", "past")
-    assert len(output.past) == 2
-    assert {tuple(layer.shape) for layer in output.past} == {(2, 3, 4, 5, 8)}
-    assert model(ids_of(3, 5), use_cache=False)._fields == ("last_hidden_state",)
-    model.config.use_cache = False
-    assert len(model(ids_of(3, 5))) == 1
-
-
-@pytest.mark.parametrize("cls", [GPT2LMHeadModel, GPT2DoubleHeadsModel])
-def test_segments_with_past_equal_the_whole(cls):
-    model, ids = model_of(cls), ids_of(3, 9)
-    with torch.no_grad():
-        whole = model(ids)
-        past, found = None, []
-        for start, stop in ((0, 4), (4, 5), (5, 9)):
-            output = model(ids[:, start:stop], past)
-            past = output.past
-            found.append(output.logits)
-    torch.testing.assert_close(torch.cat(found, 1), whole.logits)
-    for one, two in zip(past, whole.past, strict=True):
-        torch.testing.assert_close(one, two)
-    pairs = [(layer[0], layer[1]) for layer in model(ids[:, :4]).past]
-    torch.testing.assert_close(model(ids[:, 4:], past=pairs).logits, whole.logits[:, 4:])
-
-
-def test_segments_of_padded_rows_with_past():
-    model, ids = model_of(GPT2LMHeadModel), ids_of(2, 8)
-    mask = torch.ones_like(ids)
-    mask[0, :3] = 0
-    with torch.no_grad():
-        alone = model(ids[:1, 3:]).logits
-        past = model(ids[:, :5], attention_mask=mask[:, :5]).past
-        for start, stop in ((5, 6), (5, 8)):
-            output = model(ids[:, start:stop], past, mask[:, :stop])
-            torch.testing.assert_close(output.logits[:1], alone[:, start - 3 : stop - 3])
-
-
 def test_one_mask_for_all_rows():
     model, ids, mask = model_of(GPT2LMHeadModel), ids_of(3, 5), torch.tensor([[0, 1, 1, 1, 0]])
     for labels in (ids, ids.masked_fill(mask == 0, -100)):
         one, all_ = (model(ids, attention_mask=m, labels=labels) for m in (mask, mask.expand(3, -1)))
         torch.testing.assert_close(one[:2], all_[:2])
-
-
-def test_wrong_past_is_refused():
-    model, ids = model_of(GPT2Model), ids_of(1, 3)
-    past = model(ids).past
-    with pytest.raises(ValueError, match="2 layers"):
-        model(ids, past[:1])
-    with pytest.raises(ValueError, match="2 layers"):
-        model(ids, [layer[0] for layer in past])
-    with pytest.raises(ValueError, match=r"6 tokens"):
-        model(ids, past, torch.ones(1, 3))
-    with pytest.raises(ValueError, match=r"43 tokens.*40 positions"):
-        model(ids_of(1, 40), past)
 
 
 def test_positional_order_is_that_of_2019():
@@ -332,77 +279,9 @@ def test_steps_are_plain_calls_only_where_nothing_was_changed():
     assert seen.count("adapter") == 6
 
 
-def test_generation_under_autocast_and_in_training():
-    ids = ids_of(2, 4)
-    model = model_of(GPT2LMHeadModel)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert model.generate(ids, max_new_tokens=6, eos_token_id=()).sequences.shape == (2, 10)
-    wanted = model.generate(ids, max_new_tokens=6, eos_token_id=()).sequences.tolist()
-    model.train()
-    assert model.generate(ids, max_new_tokens=6, eos_token_id=()).sequences.tolist() == wanted  # without dropout
-    assert model.training
-
-
-def test_generated_text_can_be_trained_on():
-    model = model_of(GPT2LMHeadModel)
-    result = model.generate(ids_of(2, 4), max_new_tokens=6, eos_token_id=(), output_scores=True)
-    assert not result.sequences.is_inference()
-    assert not result.scores.is_inference()
-    model(result.sequences, labels=result.sequences).loss.backward()
-    beams = model.generate(ids_of(2, 4), max_new_tokens=6, eos_token_id=(), num_beams=2).sequences
-    model(beams, labels=beams).loss.backward()
-
-
-def test_inference_mode_does_not_leak_from_a_stream():
-    stream = model_of(GPT2LMHeadModel).generate(ids_of(1, 4), max_new_tokens=3, eos_token_id=(), stream=True)
-    for _ in stream:
-        assert not torch.is_inference_mode_enabled()
-        assert torch.is_grad_enabled()
-
-
-def test_generators():
-    model, ids = model_of(GPT2LMHeadModel), ids_of(1, 4)
-    options = {"max_new_tokens": 8, "eos_token_id": (), "do_sample": True}
-    one = model.generate(ids, generator=torch.Generator().manual_seed(3), **options).sequences
-    torch.testing.assert_close(model.generate(ids, seed=3, **options).sequences, one)
-    state = torch.get_rng_state()
-    model.generate(ids, seed=3, **options)
-    assert torch.equal(torch.get_rng_state(), state)
-    torch.manual_seed(5)
-    again = model.generate(ids, **options).sequences
-    torch.manual_seed(5)
-    torch.testing.assert_close(model.generate(ids, **options).sequences, again)
-    with pytest.raises(ValueError, match="not both"):
-        model.generate(ids, seed=3, generator=torch.Generator(), **options)
-
-
 def test_both_heads_generate():
     lm, both = model_of(GPT2LMHeadModel), model_of(GPT2DoubleHeadsModel)
     both.load_state_dict(lm.state_dict(), strict=False)
     ids = ids_of(2, 4)
     found, wanted = (model.generate(ids, max_new_tokens=5, eos_token_id=()).sequences for model in (both, lm))
     torch.testing.assert_close(found, wanted)
-
-
-def test_memory_is_written_in_place_and_reordered():
-    from tx_core.generation.generate_torch import KeyValueMemory
-
-    memory = KeyValueMemory(1, 200, None, torch.device("cpu"))
-    (layer,) = memory.layers
-    memory.next(3, torch.float32)
-    prompt = torch.arange(2 * 1 * 3 * 1.0).reshape(2, 1, 3, 1)
-    layer.extend(prompt, -prompt)
-    memory.repeat(2)
-    keys = None
-    for step in range(150):
-        memory.next(1, torch.float32)
-        token = torch.full((4, 1, 1, 1), 100.0 + step) + torch.arange(4)[:, None, None, None] / 10
-        before, (keys, values) = keys, layer.extend(token, -token)
-        assert keys.shape == (4, 1, 4 + step, 1)
-        if before is not None and before.untyped_storage().data_ptr() != keys.untyped_storage().data_ptr():
-            assert 3 + step == 64 or 3 + step == 130  # it grew: to twice what was needed
-    assert torch.equal(values, -keys)
-    assert torch.equal(keys[:, 0, :3, 0], prompt[[0, 0, 1, 1], 0, :, 0])
-    old = keys.clone()
-    memory.reorder(torch.tensor([1, 1, 3, 2]))
-    assert torch.equal(keys, old[[1, 1, 3, 2]])

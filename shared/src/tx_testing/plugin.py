@@ -3,13 +3,13 @@
 A test module says by its name which framework it needs: ``test_x_torch.py``, ``test_x_tf.py``, ``test_x_both.py``
 (both in one process), ``test_x_reference.py`` (runs the reference implementation in a process of its own); any other
 name needs none. ``--framework torch`` collects only the modules of that kind (several kinds are separated by commas),
-and a module that loads a framework which its name does not declare fails.
+and a module that loads a framework which its name does not declare fails. ``x_spec.py`` describes an architecture; it
+is tested by the suites of every kind that is asked for (:mod:`tx_testing.specs`).
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -17,18 +17,9 @@ from pathlib import Path
 import pytest
 
 from . import data, reference
+from .kinds import KINDS, kind_of, loaded_frameworks, undeclared
+from .specs import WANTED, Kind, SpecFile, is_spec
 
-KINDS = ("none", "torch", "tf", "both", "reference")
-ALLOWED: dict[str, frozenset[str]] = {
-    "none": frozenset(),
-    "torch": frozenset({"torch"}),
-    "tf": frozenset({"tf"}),
-    "both": frozenset({"torch", "tf"}),
-    "reference": frozenset({"torch", "tf"}),
-}
-# Modules whose presence in sys.modules says that a framework was loaded. The reference implementation is run in its own
-# process only: its TensorFlow half changes what tf.keras means for the whole process.
-MODULES = {"torch": "torch", "tensorflow": "tf", "keras": "tf", "tf_keras": "tf_keras", "transformers": "transformers"}
 # One thread a process: the tests are small, and several processes share the cores. For tests alone; tx sets none.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -38,19 +29,6 @@ ENVIRONMENT = {
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
-
-_SUFFIX = re.compile(r"_(torch|tf|both|reference)\.py$")
-
-
-def kind_of(path: Path) -> str:
-    """The kind of the test module at ``path``: one of KINDS."""
-    match = _SUFFIX.search(path.name)
-    return match.group(1) if match else "none"
-
-
-def loaded_frameworks() -> frozenset[str]:
-    """The frameworks that this process has loaded so far."""
-    return frozenset(framework for module, framework in MODULES.items() if module in sys.modules)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,9 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:  # loaded by another plugin before the environment was set
         torch.set_num_threads(1)
-    kinds = wanted(config)
+    kinds = config.stash[WANTED] = wanted(config)
+    config.addinivalue_line("python_files", "*_spec.py")
     # pytest collects a file that is named on the command line whatever pytest_ignore_collect says.
-    files = [arg for arg in config.args if not _is_unwanted(Path(arg.partition("::")[0]), kinds)]
+    files = [arg for arg in config.args if not _names_unwanted(arg, kinds)]
     if config.args and not files:
         raise pytest.UsageError(
             f"--framework {config.getoption('--framework')} leaves out all of {' '.join(config.args)}"
@@ -92,23 +71,30 @@ def wanted(config: pytest.Config) -> frozenset[str]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    return True if _is_unwanted(collection_path, wanted(config)) else None
+    return True if _is_unwanted(collection_path, config.stash[WANTED]) else None
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    return SpecFile.from_parent(parent, path=module_path) if is_spec(module_path) else None
 
 
 def _is_unwanted(path: Path, kinds: frozenset[str]) -> bool:
     return path.suffix == ".py" and path.name.startswith("test_") and kind_of(path) not in kinds
 
 
-def undeclared(path: Path, before: frozenset[str]) -> str | None:
-    """What is wrong when the module at ``path`` loaded a framework beyond ``before`` that its name does not declare."""
-    kind = kind_of(path)
-    new = loaded_frameworks() - before - ALLOWED[kind]
-    if not new:
-        return None
-    return (
-        f"{path.name} loaded {', '.join(sorted(new))}, but a module of the kind {kind!r} may load "
-        f"{', '.join(sorted(ALLOWED[kind])) or 'no framework'}: rename it, or import less"
-    )
+def _names_unwanted(argument: str, kinds: frozenset[str]) -> bool:
+    """Whether an argument of the command line names nothing of these kinds."""
+    file, *parts = argument.split("::")
+    if parts and is_spec(Path(file)):
+        return parts[0] in KINDS and parts[0] not in kinds
+    return _is_unwanted(Path(file), kinds)
+
+
+def _undeclared(node: pytest.Item | pytest.Collector, before: frozenset[str]) -> str | None:
+    kind = node.getparent(Kind)
+    if kind is None:
+        return undeclared(node.path.name, kind_of(node.path), before)
+    return undeclared(f"{node.path.name}::{kind.name}", kind.name, before)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -117,8 +103,8 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     before = loaded_frameworks()
     report = yield
-    if isinstance(collector, pytest.Module) and report.passed:
-        message = undeclared(collector.path, before)
+    if isinstance(collector, pytest.Module | Kind) and report.passed:
+        message = _undeclared(collector, before)
         if message:
             report.outcome = "failed"
             report.longrepr = message
@@ -141,7 +127,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 
 def fail_undeclared(item: pytest.Item, before: frozenset[str]) -> None:
-    message = undeclared(item.path, before)
+    message = _undeclared(item, before)
     if message:
         pytest.fail(message, pytrace=False)
 

@@ -21,7 +21,6 @@ class Suite:
 
     spec: ClassVar[ModelSpec]
     overrides: ClassVar[Mapping[str, str]] = {}
-    backend_name: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -47,6 +46,11 @@ class Suite:
                 raise TypeError(f"{cls.__name__}.overrides names {name!r}, which is no standard test of this suite")
             if not reason.strip():
                 raise TypeError(f"{cls.__name__}.overrides gives no reason for {name!r}")
+
+    @classmethod
+    def applies(cls, spec: ModelSpec) -> bool:
+        """Whether an architecture is to be tested by this suite."""
+        return True
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run tests that take ``task`` once for every class of the architecture in this framework."""

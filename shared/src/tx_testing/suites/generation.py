@@ -12,7 +12,7 @@ import pytest
 
 from .base import Suite
 from .model_common import Backend, edited
-from .spec import Array, assert_close
+from .spec import Array, ModelSpec, assert_close
 
 # Options with which a row's continuation must not depend on the rest of the batch.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -36,9 +36,13 @@ class Words:
 class VariedModel:
     """What the suites of generation share: a model whose text varies, and prompts."""
 
-    spec: Any
+    spec: ClassVar[ModelSpec]
     backend: ClassVar[Any]
     _models: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def applies(cls, spec: ModelSpec) -> bool:
+        return spec.generates
 
     def varied(self, **config: Any) -> Path:
         """A random model whose layers and positions have so much effect that its text varies."""
@@ -47,7 +51,7 @@ class VariedModel:
 
         def strengthen(arrays: dict[str, Array]) -> None:
             for name, array in arrays.items():
-                if array.ndim > 1 and (".h." in name or "pos" in name or "wpe" in name):
+                if array.ndim > 1 and self.spec.vocab_size() not in array.shape:
                     arrays[name] = 3 * array
 
         return folder if folder.exists() else edited(source, folder, strengthen)
@@ -59,6 +63,10 @@ class VariedModel:
         if key not in self._models:
             self._models[key] = self.backend.model_class(self.spec, "causal-lm").from_pretrained(folder)
         return self._models[key]
+
+    def fresh(self, **config: Any) -> Any:
+        """The varied model, which the test may change."""
+        return self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()), **config)
 
     def prompts(self) -> tuple[Array, Array]:
         """Four prompts of 6 tokens, and a mask that leaves 6, 3, 1 and 5 of them."""
@@ -125,7 +133,7 @@ class GenerationSuite(VariedModel, Suite):
         np.testing.assert_array_equal(again.argmax(-1), text[:, 6:])
 
     def test_pruned_model(self) -> None:
-        model = self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()))
+        model = self.fresh()
         model.prune_heads({0: [1], 1: [0, 2]})
         ids, _ = self.prompts()
         result = self.generate(ids, model=model, max_new_tokens=5, eos_token_id=())
@@ -161,7 +169,7 @@ class GenerationSuite(VariedModel, Suite):
         assert result.stop_reasons == ("eos",) * 4
 
     def test_ends_of_the_configuration(self) -> None:
-        model = self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()))
+        model = self.fresh()
         model.config.eos_token_id, model.config.pad_token_id = self.ends(), 2
         ids, _ = self.prompts()
         found = self.generate(ids, model=model, max_new_tokens=10)
@@ -215,7 +223,7 @@ class GenerationSuite(VariedModel, Suite):
 
     def test_overflow_stays_in_its_row(self) -> None:
         """A token whose vector is no number spoils the text that holds it, and no other."""
-        model = self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()))
+        model = self.fresh()
         table = self.backend.embedding(model.get_input_embeddings())
         table[7] = np.nan
         self.backend.set_embedding(model.get_input_embeddings(), table)
@@ -543,23 +551,6 @@ class GenerationSuite(VariedModel, Suite):
         both = self.generate([long, [7, 8]], **options).sequences
         assert both[0].tolist() == [*self.generate(long, **options).sequences[0].tolist(), *([2] * (most - 4))]
         assert both[1, most - 4 :].tolist() == self.generate([7, 8], **options).sequences[0].tolist()
-
-    def test_no_dropout(self) -> None:
-        """Whatever mode the model is in, which is the same afterwards."""
-        if self.backend.name != "torch":
-            pytest.skip("does not apply: the mode is an argument of the call in Keras")
-        model = self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied())).train()
-        next(model.children()).training = False
-        modes = [module.training for module in model.modules()]
-        ids, _ = self.prompts()
-        wanted = self.slowly(ids, 6)
-        np.testing.assert_array_equal(
-            self.generate(ids, model=model, max_new_tokens=6, eos_token_id=()).sequences, wanted
-        )
-        stream = model.generate(self.backend.tensor(ids), max_new_tokens=6, eos_token_id=(), stream=True)
-        for i, step in enumerate(stream):
-            assert step == tuple(wanted[:, 6 + i].tolist())
-            assert [module.training for module in model.modules()] == modes
 
     def test_options_go_together(self) -> None:
         ids, mask = self.prompts()

@@ -13,6 +13,7 @@ from tx_testing import reference
 from .base import Suite
 from .generation import VariedModel
 from .model_common import Backend
+from .model_torch import TorchBackend
 from .spec import Array
 
 PAD = 1  # the reference takes 0 for none
@@ -52,10 +53,9 @@ NOT_PADDED = ("greedy, minimum", "greedy, repetition", "3 beams, all")
 
 
 class GenerationReferenceSuite(VariedModel, Suite):
-    """Greedy and beam search. ``padding``: whether the reference generates from left-padded prompts rightly."""
+    """Greedy and beam search."""
 
-    backend: ClassVar[Backend]
-    padding: ClassVar[bool] = True
+    backend: ClassVar[Backend] = TorchBackend()
 
     def options(self, key: str) -> dict[str, Any]:
         options = dict(REQUESTS[key])
@@ -104,7 +104,7 @@ class GenerationReferenceSuite(VariedModel, Suite):
 
     @pytest.mark.parametrize("key", [key for key in REQUESTS if key not in NOT_PADDED])
     def test_same_tokens_with_padding(self, key: str) -> None:
-        if not self.padding:
+        if not self.spec.reference_padding:
             pytest.skip("does not apply: the reference gives padded prompts of this architecture other positions")
         self.compare(key, self.prompts()[1])
 

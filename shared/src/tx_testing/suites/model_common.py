@@ -143,13 +143,11 @@ class Backend(ABC):
         return folder
 
 
-class ModelSuite(Suite):
-    """Standard tests that are the same in both frameworks."""
+class Models(Suite):
+    """The models that a suite tests, in the framework of its ``backend``."""
 
     backend: ClassVar[Backend]
     _shared: ClassVar[dict[tuple[str, str, str], Any]] = {}
-
-    # --- helpers
 
     def cls(self, task: str) -> Any:
         return self.backend.model_class(self.spec, task)
@@ -185,6 +183,10 @@ class ModelSuite(Suite):
         for task, prefixes in self.spec.new_heads.items():
             return task, prefixes
         pytest.skip("does not apply: no class of this architecture adds a head to the base model's checkpoint")
+
+
+class ModelSuite(Models):
+    """Standard tests that are the same in both frameworks."""
 
     # --- outputs
 
@@ -301,7 +303,7 @@ class ModelSuite(Suite):
     def test_defaults_of_optional_inputs(self) -> None:
         ids = self.spec.inputs("base")["input_ids"]
         given = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        if self.spec.token_type_ids and self.spec.zero_token_types:
+        if "token_type_ids" in self.spec.arguments and self.spec.zero_token_types:
             given["token_type_ids"] = np.zeros_like(ids)
         wanted = self.run(self.shared("base"), given)
         for name, value in self.run(self.shared("base"), {"input_ids": ids}).items():

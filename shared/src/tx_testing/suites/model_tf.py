@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tx_core.models.variables_tf import named_parameters
 
-from .model_common import FLAGS, SAME, Backend, ModelSuite
+from .model_common import FLAGS, SAME, Backend, Models, ModelSuite
 from .spec import Array, ModelSpec, assert_close, leaves, load
 
 
@@ -80,11 +80,10 @@ class TFBackend(Backend):
         return None if gradient is None else np.asarray(gradient)
 
 
-class TFModelSuite(ModelSuite):
-    """What :class:`ModelSuite` has, and what only TensorFlow has."""
+class TFModels(Models):
+    """The models that a suite tests, in TensorFlow."""
 
     backend: ClassVar[TFBackend] = TFBackend()
-    backend_name = "tf"
 
     def tensors(self, task: str) -> dict[str, Any]:
         return self.backend.tensors(self.spec.inputs(task))
@@ -102,44 +101,58 @@ class TFModelSuite(ModelSuite):
         for name, value in wanted.items():
             assert_close(found[name], value, tolerance, name)
 
+    def _dataset(self, task: str, rows: int = 8) -> Any:
+        rng = np.random.default_rng(0)
+        inputs = {
+            name: np.concatenate([array] * rows)[:rows].astype(np.int32)
+            for name, array in self.spec.inputs(task).items()
+        }
+        inputs["input_ids"] = rng.integers(5, self.spec.vocab_size(), inputs["input_ids"].shape).astype(np.int32)
+        return inputs, (inputs["input_ids"][:, 0] % 2).astype(np.int64)
+
+
+class TFModelSuite(TFModels, ModelSuite):
+    """What :class:`ModelSuite` has, and what only TensorFlow has."""
+
     # --- calls
+
+    def _listed(self, inputs: Mapping[str, Any], *names: str) -> list[Any]:
+        """The first arguments of a call up to the last of ``names``, which alone are given."""
+        order = self.spec.arguments
+        last = max(order.index(name) for name in names)
+        return [inputs[name] if name in names else None for name in order[: last + 1]]
 
     def test_forms_of_a_call(self, task: str) -> None:
         """A tensor, a list, a tuple, a dictionary, keywords, NumPy arrays, nested lists of numbers, None in a list."""
         model, arrays = self.shared(task), self.spec.inputs(task)
         inputs = self.backend.tensors(arrays)
-        ids, mask = inputs["input_ids"], inputs["attention_mask"]
-        full, masked, alone = (
-            self.run(model, {name: arrays[name] for name in names})
-            for names in (list(arrays), ["input_ids", "attention_mask"], ["input_ids"])
-        )
+        ids = inputs["input_ids"]
+        full, alone = self.run(model, arrays), self.run(model, {"input_ids": arrays["input_ids"]})
         self._same(model(inputs), full)
         self._same(model(inputs, training=False), full)
         self._same(model(arrays), full)
-        self._same(model(ids), alone)
+        for form in (ids, [ids], arrays["input_ids"].tolist()):
+            self._same(model(form), alone)
         self._same(model(input_ids=ids), alone)
-        self._same(model([ids]), alone)
-        self._same(model([ids, mask]), masked)
-        self._same(model((ids, mask)), masked)
-        self._same(model(ids, attention_mask=mask), masked)
-        self._same(model(ids, mask), masked)
-        self._same(model([ids, mask, None]), masked)
-        self._same(model({"input_ids": ids, "attention_mask": mask}), masked)
-        self._same(model(arrays["input_ids"].tolist()), alone)
-        if self.spec.token_type_ids:
-            self._same(
-                model([ids, None, inputs["token_type_ids"]]),
-                self.run(model, {name: arrays[name] for name in ("input_ids", "token_type_ids")}),
-            )
+        for name in [name for name in self.spec.arguments[1:] if name in arrays]:
+            pair = {"input_ids": ids, name: inputs[name]}
+            listed = self._listed(inputs, *pair)
+            wanted = self.run(model, {each: arrays[each] for each in pair})
+            for form in (pair, listed, tuple(listed), [*listed, None]):
+                self._same(model(form), wanted)
+            self._same(model(*listed), wanted)
+            self._same(model(ids, **{name: inputs[name]}, training=False), wanted)
 
     def test_wrong_forms_of_a_call(self) -> None:
         model, inputs = self.shared("base"), self.tensors("base")
+        ids = inputs["input_ids"]
         with pytest.raises(TypeError, match="attention_musk"):
-            model({"input_ids": inputs["input_ids"], "attention_musk": inputs["attention_mask"]})
+            model({"input_ids": ids, "attention_musk": ids})
+        name = next((name for name in self.spec.arguments[1:] if name in inputs), "input_ids")
         with pytest.raises(TypeError, match="twice"):
-            model([inputs["input_ids"], inputs["attention_mask"]], attention_mask=inputs["attention_mask"])
+            model(self._listed(inputs, "input_ids", name), **{name: inputs[name]})
         with pytest.raises((TypeError, ValueError), match="at most"):
-            model([inputs["input_ids"]] * 40)
+            model([ids] * 40)
         with pytest.raises(ValueError, match="input_ids"):
             model([[1, 2, 3], [1, 2]])
 
@@ -326,15 +339,6 @@ class TFModelSuite(ModelSuite):
 
     # --- training with Keras
 
-    def _dataset(self, task: str, rows: int = 8) -> Any:
-        rng = np.random.default_rng(0)
-        inputs = {
-            name: np.concatenate([array] * rows)[:rows].astype(np.int32)
-            for name, array in self.spec.inputs(task).items()
-        }
-        inputs["input_ids"] = rng.integers(5, self.spec.vocab_size(), inputs["input_ids"].shape).astype(np.int32)
-        return inputs, (inputs["input_ids"][:, 0] % 2).astype(np.int64)
-
     def _tour(self, model: Any, data: Any, *, learning_rate: float = 3e-5, epochs: int = 1, whole: bool = False) -> Any:
         """The README's quick tour of 2019; ``whole``: with its metric and validation, which cost a trace more."""
         dataset = tf.data.Dataset.from_tensor_slices(data).batch(4).repeat()
@@ -362,6 +366,21 @@ class TFModelSuite(ModelSuite):
         model.save_pretrained(str(tmp_path))
         again = self.cls(task).from_pretrained(str(tmp_path))
         assert_close(self.run(again, inputs)["logits"], logits[0], SAME)
+
+    def test_language_model_learns(self) -> None:
+        """Compile and fit; what ``predict`` returns is the model's scores, for batches of different sizes too."""
+        if not self.spec.generates:
+            pytest.skip("does not apply: no class of this architecture predicts next tokens")
+        model = self.model("causal-lm", **dict.fromkeys(self.spec.dropouts, 0.0))
+        inputs, _ = self._dataset("causal-lm")
+        ids = inputs["input_ids"]
+        model.compile(
+            optimizer=keras.optimizers.Adam(5e-3), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        )
+        history = model.fit(ids[:, :-1], ids[:, 1:], batch_size=4, epochs=5, verbose=0).history["loss"]
+        assert history[-1] < 0.9 * history[0], history
+        logits = model.predict(ids, batch_size=3, verbose=0)[0]
+        assert_close(logits, self.run(model, {"input_ids": ids})["logits"], 1e-5)
 
     def test_fit_with_tuple_outputs(self) -> None:
         """Hidden states and attentions in the output do not disturb the loss."""

@@ -16,7 +16,7 @@ from torch import nn
 
 from tx_core.weights import WeightsError
 
-from .model_common import FILES, FLAGS, SAME, Backend, ModelSuite, edited, read_safetensors, write_safetensors
+from .model_common import FILES, FLAGS, SAME, Backend, Models, ModelSuite, edited, read_safetensors, write_safetensors
 from .spec import SEQUENCE, Array, ModelSpec, assert_close, at_tokens, leaves, load
 
 
@@ -98,15 +98,18 @@ class _Positional(nn.Module):
         return self.model(**dict(zip(self.names, tensors, strict=True)))
 
 
-class TorchModelSuite(ModelSuite):
-    """What :class:`ModelSuite` has, and what only PyTorch has."""
+class TorchModels(Models):
+    """The models that a suite tests, in PyTorch."""
 
     backend: ClassVar[TorchBackend] = TorchBackend()
-    backend_name = "torch"
 
     def tensors(self, task: str, *, labels: bool = False) -> dict[str, torch.Tensor]:
         inputs = self.spec.inputs(task)
         return self.backend.tensors({**inputs, **self.spec.make_labels(task)} if labels else inputs)
+
+
+class TorchModelSuite(TorchModels, ModelSuite):
+    """What :class:`ModelSuite` has, and what only PyTorch has."""
 
     # --- classes that users write
 
@@ -205,7 +208,7 @@ class TorchModelSuite(ModelSuite):
         inputs = self.tensors("base")
         wanted = self.run(self.shared("base"), self.spec.inputs("base"))
         with torch.no_grad():
-            output = self.shared("base")(*[inputs[n] for n in ("input_ids", "attention_mask", *list(inputs)[2:])])
+            output = self.shared("base")(*[inputs.get(name) for name in self.spec.arguments])
         for name, value in self.backend.named(output).items():
             assert_close(value, wanted[name], 1e-7, name)
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tx_testing.kinds import KINDS
+
 Array = np.ndarray[Any, Any]
 Inputs = dict[str, Array]
 
@@ -48,7 +50,14 @@ class ModelSpec:
         reference_inputs: task → keyword → values, of inputs whose default differs between the two.
         not_in_reference: (framework, task) of classes that the reference does not have, or has wrong.
         absent_in_reference: task → prefixes of parameters that the reference's class lacks.
-        token_type_ids: whether the models take ``token_type_ids``.
+        reference_padding: whether the reference generates rightly from left-padded prompts.
+        arguments: what the models' calls take first, in order. Without ``"attention_mask"`` there is no padding.
+        token_inputs: keyword of an input with a number for every token → how many numbers there are; only those in
+            ``arguments`` are given.
+        past: whether the models return ``past`` and take it for the tokens before.
+        generates: whether the language model generates text.
+        overrides: id of a standard test that does not apply, or that a test of the package replaces, without the file's
+            name and what is in brackets → the reason: ``{"torch::TestModel::test_dtype": "…; see test_x_torch.py"}``.
         zero_token_types: whether token types of 0 are the same as none.
         any_axes: whether token ids may have any axes before the sequence, (S,) or (B, C, S) say.
         batch_axes: output field → the axis of its arrays that counts sentences, where that is not the first.
@@ -76,7 +85,12 @@ class ModelSpec:
     reference_inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     not_in_reference: tuple[tuple[str, str], ...] = ()
     absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    token_type_ids: bool = True
+    reference_padding: bool = True
+    arguments: tuple[str, ...] = ("input_ids", "attention_mask", "token_type_ids")
+    token_inputs: Mapping[str, int] = field(default_factory=lambda: {"token_type_ids": 2})
+    past: bool = False
+    generates: bool = True
+    overrides: Mapping[str, str] = field(default_factory=dict)
     zero_token_types: bool = True
     any_axes: bool = False
     batch_axes: Mapping[str, int] = field(default_factory=dict)
@@ -90,6 +104,17 @@ class ModelSpec:
     dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
     torch_only: tuple[str, ...] = ()
     tf_only: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for key in self.overrides:
+            kind, *rest = key.split("::")
+            if kind not in KINDS or len(rest) != 2:
+                raise ValueError(f"overrides names {key!r}, which is not of the form 'torch::TestModel::test_name'")
+
+    def overrides_of(self, kind: str, name: str) -> dict[str, str]:
+        """Name of a test → reason, of the overrides that concern a test class of a kind."""
+        start = f"{kind}::{name}::"
+        return {key.removeprefix(start): reason for key, reason in self.overrides.items() if key.startswith(start)}
 
     def record(self) -> Any:
         """The Architecture record."""
@@ -129,8 +154,9 @@ class ModelSpec:
         pad = int(getattr(self.make_config(), "pad_token_id", 0) or 0)
         ids = rng.integers(5, self.vocab_size(), shape)
         inputs = {"input_ids": np.where(mask == 1, ids, pad), "attention_mask": mask}
-        if self.token_type_ids:
-            inputs["token_type_ids"] = rng.integers(0, 2, shape) * mask
+        for name, count in self.token_inputs.items():
+            if name in self.arguments:
+                inputs[name] = rng.integers(0, count, shape) * mask
         if task == "multiple-choice":
             inputs = {name: array.reshape(-1, CHOICES, SEQUENCE) for name, array in inputs.items()}
         return inputs

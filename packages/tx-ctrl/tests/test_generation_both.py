@@ -1,8 +1,0 @@
-"""CTRL's generated text is the same in both frameworks: the standard suite."""
-
-from tx_testing.suites.generation_both import GenerationBothSuite
-from tx_testing.suites.spec import load_spec
-
-
-class TestGeneration(GenerationBothSuite):
-    spec = load_spec(__file__, "ctrl_spec")

@@ -1,0 +1,58 @@
+"""Which suites an architecture is tested by."""
+
+from __future__ import annotations
+
+from .base import Suite
+from .spec import ModelSpec, load
+
+_PACKAGE = __name__.rpartition(".")[0]
+
+# Kind of tests → name of the test class → suite.
+SUITES: dict[str, dict[str, str]] = {
+    "none": {
+        "TestMirror": f"{_PACKAGE}.mirror:MirrorSuite",
+        "TestWeights": f"{_PACKAGE}.weights:WeightTableSuite",
+    },
+    "torch": {
+        "TestModel": f"{_PACKAGE}.model_torch:TorchModelSuite",
+        "TestPast": f"{_PACKAGE}.past_torch:TorchPastSuite",
+        "TestGeneration": f"{_PACKAGE}.generation_torch:TorchGenerationSuite",
+    },
+    "tf": {
+        "TestModel": f"{_PACKAGE}.model_tf:TFModelSuite",
+        "TestPast": f"{_PACKAGE}.past_tf:TFPastSuite",
+        "TestGeneration": f"{_PACKAGE}.generation_tf:TFGenerationSuite",
+    },
+    "both": {
+        "TestModel": f"{_PACKAGE}.model_both:BothSuite",
+        "TestGeneration": f"{_PACKAGE}.generation_both:GenerationBothSuite",
+    },
+    "reference": {
+        "TestModel": f"{_PACKAGE}.model_reference:ReferenceSuite",
+        "TestGeneration": f"{_PACKAGE}.generation_reference:GenerationReferenceSuite",
+    },
+}
+
+
+def suites_of(spec: ModelSpec, kind: str, module: str) -> dict[str, type[Suite]]:
+    """Name of the test class → suite that tests ``spec``.
+
+    Args:
+        spec: the architecture.
+        kind: the kind of the suites, which alone are imported.
+        module: the name of the module that ``spec`` stands in.
+
+    Raises:
+        TypeError: ``spec.overrides`` names a test that there is not.
+    """
+    found = {}
+    for name, dotted in SUITES[kind].items():
+        suite: type[Suite] = load(dotted)
+        if suite.applies(spec):
+            members = {"__module__": module, "spec": spec, "overrides": spec.overrides_of(kind, name)}
+            found[name] = type(name, (suite,), members)
+    for key in spec.overrides:
+        its_kind, name, _ = key.split("::")
+        if its_kind == kind and name not in found:
+            raise TypeError(f"overrides names {key!r}, but of this kind there are only {', '.join(found)}")
+    return found
