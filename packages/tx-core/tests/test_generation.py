@@ -1,43 +1,23 @@
 """The framework-free half of text generation: arguments, prompts, beams, stop strings, streams."""
 
+import inspect
 import itertools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tx_core.generation.options import (
-    BeamSearch,
-    Options,
-    StopStrings,
-    TokenStream,
-    check_options,
-    check_prompts,
-    generation_output,
-)
+from tx_core.generation.beams import BeamSearch
+from tx_core.generation.generate import Generation
+from tx_core.generation.options import Options
+from tx_core.generation.progress import Progress, StopStrings
+from tx_core.generation.prompts import Prompts
+from tx_core.generation.results import TokenStream, generation_output
 
-ARGUMENTS = {
-    "max_length": None,
-    "max_new_tokens": None,
-    "min_length": 0,
-    "do_sample": False,
-    "temperature": None,
-    "top_k": None,
-    "top_p": None,
-    "repetition_penalty": 1.0,
-    "num_beams": 1,
-    "length_penalty": None,
-    "early_stopping": None,
-    "num_return_sequences": 1,
-    "bad_words_ids": None,
-    "eos_token_id": None,
-    "pad_token_id": None,
-    "stop_strings": None,
-    "tokenizer": None,
-    "output_scores": False,
-    "stream": False,
-    "generator": None,
-    "seed": None,
+DEFAULTS = {
+    name: each.default
+    for name, each in inspect.signature(Generation.generate).parameters.items()
+    if each.kind is each.KEYWORD_ONLY
 }
 
 
@@ -45,7 +25,7 @@ def options_of(config=None, **arguments) -> Options:
     config = config or SimpleNamespace(vocab_size=20)
     if "max_length" not in arguments:
         arguments.setdefault("max_new_tokens", 5)
-    return check_options(config, **{**ARGUMENTS, **arguments})
+    return Options.check(config, {**DEFAULTS, **arguments})
 
 
 # --- options
@@ -138,7 +118,7 @@ def test_one_stop_string_is_a_list_of_one():
 
 
 def prompts_of(ids, mask=None, bos=None, most=None, **arguments):
-    return check_prompts(ids, mask, options_of(**arguments), 20, bos, most)
+    return Prompts.check(ids, mask, options_of(**arguments), 20, bos, most)
 
 
 def test_prompts_of_different_lengths_are_padded_on_the_left():

@@ -5,14 +5,10 @@ import torch
 from torch import nn
 
 from tx_core.config import PretrainedConfig
-from tx_core.generation.generate_torch import (
-    GenerationMixin,
-    KeyValueMemory,
-    extend_past,
-    is_plain,
-    linear,
-    linear_transposed,
-)
+from tx_core.generation.generate_torch import GenerationMixin
+from tx_core.generation.memory_torch import KeyValueMemory
+from tx_core.models.past_torch import extend_past
+from tx_core.models.steps_torch import apply_linear, is_plain, linear, linear_transposed
 
 
 @pytest.fixture(params=[1, 2, 3])
