@@ -1,43 +1,23 @@
 """The framework-free half of text generation: arguments, prompts, beams, stop strings, streams."""
 
+import inspect
 import itertools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tx_core.generation.options import (
-    BeamSearch,
-    Options,
-    StopStrings,
-    TokenStream,
-    check_options,
-    check_prompts,
-    generation_output,
-)
+from tx_core.generation.beams import BeamSearch
+from tx_core.generation.generate import Generation, with_argument
+from tx_core.generation.options import Options
+from tx_core.generation.progress import Progress, StopStrings
+from tx_core.generation.prompts import Prompts
+from tx_core.generation.results import TokenStream, generation_output
 
-ARGUMENTS = {
-    "max_length": None,
-    "max_new_tokens": None,
-    "min_length": 0,
-    "do_sample": False,
-    "temperature": None,
-    "top_k": None,
-    "top_p": None,
-    "repetition_penalty": 1.0,
-    "num_beams": 1,
-    "length_penalty": None,
-    "early_stopping": None,
-    "num_return_sequences": 1,
-    "bad_words_ids": None,
-    "eos_token_id": None,
-    "pad_token_id": None,
-    "stop_strings": None,
-    "tokenizer": None,
-    "output_scores": False,
-    "stream": False,
-    "generator": None,
-    "seed": None,
+DEFAULTS = {
+    name: each.default
+    for name, each in inspect.signature(Generation.generate).parameters.items()
+    if each.kind is each.KEYWORD_ONLY
 }
 
 
@@ -45,7 +25,7 @@ def options_of(config=None, **arguments) -> Options:
     config = config or SimpleNamespace(vocab_size=20)
     if "max_length" not in arguments:
         arguments.setdefault("max_new_tokens", 5)
-    return check_options(config, **{**ARGUMENTS, **arguments})
+    return Options.check(config, {**DEFAULTS, **arguments})
 
 
 # --- options
@@ -138,7 +118,7 @@ def test_one_stop_string_is_a_list_of_one():
 
 
 def prompts_of(ids, mask=None, bos=None, most=None, **arguments):
-    return check_prompts(ids, mask, options_of(**arguments), 20, bos, most)
+    return Prompts.check(ids, mask, options_of(**arguments), 20, bos, most)
 
 
 def test_prompts_of_different_lengths_are_padded_on_the_left():
@@ -192,6 +172,129 @@ def test_limits_count_from_each_prompt():
     assert prompts_of([[1, 2, 3], [4]], max_length=5, pad_token_id=0, most=5).total == 7
     with pytest.raises(ValueError, match=r"5 tokens.*only 4 positions"):
         prompts_of([[1, 2, 3], [4]], max_length=5, pad_token_id=0, most=4)
+
+
+def test_further_inputs_stand_where_the_tokens_do():
+    options, mask = options_of(pad_token_id=9), [[1, 1, 0], [0, 1]]
+    prompts = Prompts.check(
+        [[1, 2, 3], [4, 5]], mask, options, 20, None, None, {"langs": [[6, 7, 8], [3, 4]], "b": None}
+    )
+    np.testing.assert_array_equal(prompts.ids, [[3, 1, 2], [9, 4, 5]])
+    assert prompts.mask.tolist() == [[False, True, True], [False, False, True]]
+    assert list(prompts.extra) == ["langs"]
+    np.testing.assert_array_equal(prompts.extra["langs"], [[8, 6, 7], [0, 3, 4]])
+    np.testing.assert_array_equal(prompts.marked, [[-1, 1, 2], [-1, -1, 5]])
+    assert Prompts.check(None, None, options, 20, 7, None, {"langs": [2]}).extra["langs"].tolist() == [[2]]
+
+
+@pytest.mark.parametrize(
+    ("langs", "error", "match"),
+    [
+        ([[1, 2]], ValueError, r"langs must have the shape of input_ids, rows of 3, 2, not \(1, 2\)"),
+        ([[1, 2, 3], [4.0, 5.0]], TypeError, "langs must hold whole numbers, not float64"),
+        ("en", TypeError, "langs must hold the numbers of each prompt's tokens, not 'en'"),
+    ],
+)
+def test_wrong_further_inputs(langs, error, match):
+    with pytest.raises(error, match=match):
+        Prompts.check([[1, 2, 3], [4, 5]], None, options_of(pad_token_id=9), 20, None, None, {"langs": langs})
+
+
+# --- progress
+
+
+def progress_of(ids, **arguments):
+    options = options_of(**arguments)
+    return Progress(Prompts.check(ids, None, options, 20, None, None), options)
+
+
+def test_nobody_looks_at_tokens_that_end_nothing():
+    progress = progress_of([[1, 2], [3, 4]], max_new_tokens=2)
+    assert not progress.watched
+    assert [progress.note(None), progress.note(None)] == [False, True]
+    assert (progress.length, progress.new) == (4, 2)
+    assert progress.reasons.tolist() == ["length", "length"]
+    assert not progress.beyond().any()
+
+
+def test_what_comes_after_an_end_does_not_count():
+    tokenizer = Spelling()
+    progress = progress_of(
+        [[1, 2], [3], [4, 5]],
+        max_length=6,
+        max_new_tokens=None,
+        eos_token_id=[9, 10],
+        pad_token_id=0,
+        stop_strings="bc",
+        tokenizer=tokenizer,
+    )
+    assert progress.watched
+    steps = [[1, 9, 2], [2, 1, 10], [9, 2, 3], [3, 3, 3]]
+    finished = [progress.note(np.array(tokens)) for tokens in steps]
+    assert finished == [False, True, True, True]
+    assert progress.reasons.tolist() == ["stop_string", "eos", "eos"]
+    assert progress.beyond().tolist() == [
+        [False, False, True, True],
+        [False, True, True, True],
+        [False, False, True, True],
+    ]
+
+
+def test_rows_have_limits_of_their_own():
+    progress = progress_of([[1, 2, 3], [4], [5, 6]], max_length=4, max_new_tokens=None, pad_token_id=0)
+    assert progress.most == 3
+    assert [progress.note(np.array([7, 7, 7])) for _ in range(3)] == [False, False, True]
+    assert progress.reasons.tolist() == ["length"] * 3
+    np.testing.assert_array_equal(progress.beyond(), [[0, 1, 1], [0, 0, 0], [0, 0, 1]])
+
+
+def test_each_prompt_has_as_many_rows_as_sequences():
+    progress = progress_of([[1, 2], [3]], max_length=4, pad_token_id=0, do_sample=True, num_return_sequences=2)
+    assert progress.limits.tolist() == [2, 2, 3, 3]
+
+
+# --- the arguments
+
+
+def test_an_argument_of_a_framework_is_told_of():
+    argument = inspect.Parameter("speed", inspect.Parameter.KEYWORD_ONLY, default=3, annotation="int")
+    given = {}
+
+    class Fast(Generation):
+        _own_arguments = ("speed",)
+        generate = with_argument(Generation.generate, argument, "speed: in tokens\n    a second.", "OSError: if tired.")
+        config = SimpleNamespace(vocab_size=20)
+
+        def _max_positions(self):
+            return None
+
+        def _untensored(self, x):
+            return x
+
+        def _run(self, prompts, options, generator, seed, **own):
+            given.update(own)
+            return SimpleNamespace(whole=lambda: "done")
+
+    plain, extended = (inspect.signature(cls.generate).parameters for cls in (Generation, Fast))
+    assert [name for name in extended if name != "speed"] == list(plain)
+    assert list(extended)[-2:] == ["speed", "inputs"]
+    assert extended["speed"].default == 3
+    doc = inspect.getdoc(Fast.generate)
+    assert "\n    speed: in tokens\n        a second.\n    inputs: " in doc
+    assert doc.endswith("\n    OSError: if tired.")
+    assert Fast().generate([1], max_new_tokens=1) == "done"
+    assert given == {"speed": 3}
+    Fast().generate([1], max_new_tokens=1, speed=4)
+    assert given == {"speed": 4}
+    with pytest.raises(TypeError, match=r"Fast.generate\(\) got an unexpected keyword argument 'spede'"):
+        Fast().generate([1], max_new_tokens=1, spede=4)
+
+
+def test_every_argument_is_described():
+    doc = inspect.getdoc(Generation.generate)
+    described = doc[doc.index("Args:") : doc.index("Returns:")]
+    for name in inspect.signature(Generation.generate).parameters:
+        assert name == "self" or name in described
 
 
 # --- beams

@@ -237,7 +237,7 @@ class TFBertPreTrainingHeads(Module):
 class TFBertMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
-    words, blocks, attention = "embeddings.word_embeddings", "encoder.layer", "attention"
+    words_at, layers_at, attention_at = "embeddings.word_embeddings", "encoder.layer", "attention"
 
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)

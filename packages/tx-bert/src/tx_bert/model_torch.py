@@ -238,7 +238,7 @@ class BertModel(BertPreTrainedModel, published=True):
     cross-attention.
     """
 
-    words, blocks, attention = "embeddings.word_embeddings", "encoder.layer", "attention"
+    words_at, layers_at, attention_at = "embeddings.word_embeddings", "encoder.layer", "attention"
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)

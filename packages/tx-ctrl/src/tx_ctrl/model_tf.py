@@ -85,7 +85,7 @@ class TFCTRLEncoderLayer(Module):
 class TFCTRLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
-    words, blocks, attention = "w", "h", "multi_head_attention"
+    words_at, layers_at, attention_at = "w", "h", "multi_head_attention"
 
     def __init__(self, config: CTRLConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)

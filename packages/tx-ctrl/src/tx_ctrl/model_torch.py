@@ -11,13 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tx_core.generation.generate_torch import KeyValueGeneration, Step, linear
+from tx_core.generation.generate_torch import KeyValueGeneration
 from tx_core.models.forward_torch import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_torch import CausalLM
 from tx_core.models.past_torch import Extends
 from tx_core.models.positions import frequencies
 from tx_core.models.pretrained_torch import PreTrainedModel
 from tx_core.models.pruning_torch import kept_columns, prune_linear
+from tx_core.models.steps_torch import Step, linear
 
 from .architecture import ARCHITECTURE
 from .config import CTRLConfig
@@ -102,7 +103,7 @@ class CTRLModel(CTRLPreTrainedModel, published=True):
     Returns ``(last_hidden_state (B, S, H), past)`` and, if asked for, ``hidden_states`` and ``attentions``.
     """
 
-    words, blocks, attention = "w", "h", "multi_head_attention"
+    words_at, layers_at, attention_at = "w", "h", "multi_head_attention"
     gradient_checkpointing = False
     # A layer's `step` is its `forward` if it consists of these.
     plain = (CTRLEncoderLayer, CTRLMultiHeadAttention, nn.Sequential, nn.Linear, nn.ReLU, nn.LayerNorm, nn.Dropout)

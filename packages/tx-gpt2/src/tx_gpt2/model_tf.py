@@ -103,7 +103,7 @@ class TFGPT2Block(Module):
 class TFGPT2MainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
-    words, blocks, attention = "wte", "h", "attn"
+    words_at, layers_at, attention_at = "wte", "h", "attn"
 
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tx_core.generation.generate_torch import KeyValueGeneration, Step, linear_transposed
+from tx_core.generation.generate_torch import KeyValueGeneration
 from tx_core.models.activations_torch import ACTIVATIONS
 from tx_core.models.conversion import load_original_weights
 from tx_core.models.forward_torch import ForwardContext, LayerContext, LayerOutput
@@ -23,6 +23,7 @@ from tx_core.models.layers_torch import SequenceSummary
 from tx_core.models.past_torch import Extends
 from tx_core.models.pretrained_torch import PreTrainedModel
 from tx_core.models.pruning_torch import kept_columns, prune_conv1d
+from tx_core.models.steps_torch import Step, linear_transposed
 
 from .architecture import ARCHITECTURE
 from .config import GPT2Config
@@ -135,7 +136,7 @@ class GPT2Model(GPT2PreTrainedModel, published=True):
     Returns ``(last_hidden_state (B, S, H), past)`` and, if asked for, ``hidden_states`` and ``attentions``.
     """
 
-    words, blocks, attention = "wte", "h", "attn"
+    words_at, layers_at, attention_at = "wte", "h", "attn"
     gradient_checkpointing = False
 
     def __init__(self, config: GPT2Config) -> None:

@@ -95,7 +95,7 @@ class TFOpenAIGPTBlock(Module):
 class TFOpenAIGPTMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
-    words, blocks, attention = "tokens_embed", "h", "attn"
+    words_at, layers_at, attention_at = "tokens_embed", "h", "attn"
 
     def __init__(self, config: OpenAIGPTConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)

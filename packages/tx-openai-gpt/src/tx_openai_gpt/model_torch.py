@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tx_core.generation.generate_torch import KeyValueGeneration, Step, linear_transposed
+from tx_core.generation.generate_torch import KeyValueGeneration
 from tx_core.models.activations_torch import ACTIVATIONS
 from tx_core.models.conversion import load_original_weights
 from tx_core.models.forward_torch import ForwardContext, LayerContext, LayerOutput
@@ -20,6 +20,7 @@ from tx_core.models.layers_torch import Conv1D, SequenceSummary
 from tx_core.models.past_torch import Extends
 from tx_core.models.pretrained_torch import PreTrainedModel
 from tx_core.models.pruning_torch import kept_columns, prune_conv1d
+from tx_core.models.steps_torch import Step, linear_transposed
 
 from .architecture import ARCHITECTURE
 from .config import OpenAIGPTConfig
@@ -117,7 +118,7 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel, published=True):
     Returns ``(last_hidden_state (B, S, H),)`` and, if asked for, ``hidden_states`` and ``attentions``.
     """
 
-    words, blocks, attention = "tokens_embed", "h", "attn"
+    words_at, layers_at, attention_at = "tokens_embed", "h", "attn"
     gradient_checkpointing = False
     # A layer's `step` is its `forward` if it consists of these.
     plain = (OpenAIGPTBlock, OpenAIGPTAttention, OpenAIGPTMLP, Conv1D, nn.LayerNorm, nn.Dropout)

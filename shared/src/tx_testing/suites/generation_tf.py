@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tx_core.generation.generate_tf import TOKENS_A_CALL, KeyValueGeneration
+from tx_core.generation.compiled_tf import TOKENS_A_CALL
+from tx_core.generation.generate_tf import KeyValueGeneration
 
 from .generation import GenerationSuite
 from .model_tf import TFBackend

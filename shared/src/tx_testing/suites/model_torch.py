@@ -318,7 +318,9 @@ class TorchModelSuite(TorchModels, ModelSuite):
         flipped = {name: t.flip(-1) if t.shape == mask.shape else t for name, t in inputs.items()}
         seen: list[torch.Size] = []
         base = model.base_model
-        hook = base.get_submodule(f"{base.blocks}.0").register_forward_hook(lambda *call: seen.append(call[2][0].shape))
+        hook = base.get_submodule(f"{base.layers_at}.0").register_forward_hook(
+            lambda *call: seen.append(call[2][0].shape)
+        )
         for batch in (inputs, flipped):
             outputs = []
             for skip in (True, False):

@@ -42,15 +42,15 @@ class TFMainLayer(NamedInputs, Module):
     architecture=ARCHITECTURE)``.
 
     Attributes:
-        words: the attribute path of the input embeddings.
-        blocks: the attribute path of the layers.
-        attention: the attribute path, within a layer, of the attention whose heads can be removed.
+        words_at: the attribute path of the input embeddings.
+        layers_at: the attribute path of the layers.
+        attention_at: the attribute path, within a layer, of the attention whose heads can be removed.
     """
 
     config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
-    words: ClassVar[str] = ""
-    blocks: ClassVar[str] = ""
-    attention: ClassVar[str] = ""
+    words_at: ClassVar[str] = ""
+    layers_at: ClassVar[str] = ""
+    attention_at: ClassVar[str] = ""
     make_positions = staticmethod(make_positions)
 
     config: Any
@@ -67,20 +67,20 @@ class TFMainLayer(NamedInputs, Module):
 
     def get_input_embeddings(self) -> Any:
         """The layer that turns token ids into vectors."""
-        if not self.words:
+        if not self.words_at:
             raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
-        return part(self, self.words)
+        return part(self, self.words_at)
 
     def set_input_embeddings(self, value: Any) -> None:
         """Replace the layer that turns token ids into vectors."""
-        path, _, name = self.words.rpartition(".")
+        path, _, name = self.words_at.rpartition(".")
         replace_layer(part(self, path), name, value)
 
     def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
         """Keep the heads at the given positions of a layer."""
-        if not self.attention:
+        if not self.attention_at:
             raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
-        part(part(self, self.blocks)[layer], self.attention).prune(kept)
+        part(part(self, self.layers_at)[layer], self.attention_at).prune(kept)
 
     def finish(self, hidden_states: Any) -> Any:
         """What the last layer's states become. They stay as they are unless the architecture says otherwise."""

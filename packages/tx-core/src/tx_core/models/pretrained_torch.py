@@ -44,9 +44,9 @@ class PreTrainedModel(nn.Module):
     adds are newly initialised when a file does not have them.
 
     Attributes:
-        words: in a bare model, the attribute path of its input embeddings.
-        blocks: the attribute path of its layers.
-        attention: the attribute path, within a layer, of the attention whose heads can be removed.
+        words_at: in a bare model, the attribute path of its input embeddings.
+        layers_at: the attribute path of its layers.
+        attention_at: the attribute path, within a layer, of the attention whose heads can be removed.
     """
 
     config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
@@ -54,9 +54,9 @@ class PreTrainedModel(nn.Module):
     weight_table: ClassVar[WeightTable]
     new_heads: ClassVar[tuple[tuple[str, ...], ...]] = ()
     pretrained_model_archive_map: ClassVar[Mapping[str, str]] = {}
-    words: ClassVar[str] = ""
-    blocks: ClassVar[str] = ""
-    attention: ClassVar[str] = ""
+    words_at: ClassVar[str] = ""
+    layers_at: ClassVar[str] = ""
+    attention_at: ClassVar[str] = ""
     make_positions = staticmethod(make_positions)
 
     config: Any
@@ -140,9 +140,9 @@ class PreTrainedModel(nn.Module):
 
     def _words_owner(self) -> tuple[nn.Module, str]:
         base = self.base_model
-        if not base.words:
+        if not base.words_at:
             raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
-        path, _, name = base.words.rpartition(".")
+        path, _, name = base.words_at.rpartition(".")
         return base.get_submodule(path), name
 
     def get_output_embeddings(self) -> nn.Linear | None:
@@ -448,9 +448,9 @@ class PreTrainedModel(nn.Module):
 
     def _prune_layer(self, layer: int, kept: Tensor) -> None:
         """Keep the heads at the given positions of a layer."""
-        if not self.attention:
+        if not self.attention_at:
             raise NotImplementedError(f"{type(self).__name__} does not support the removal of heads")
-        attention: Any = self.get_submodule(f"{self.blocks}.{layer}.{self.attention}")
+        attention: Any = self.get_submodule(f"{self.layers_at}.{layer}.{self.attention_at}")
         attention.prune(kept)
 
     def gradient_checkpointing_enable(self) -> None:

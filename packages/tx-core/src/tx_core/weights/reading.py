@@ -32,6 +32,8 @@ class Raw(Protocol):
     def names(self) -> list[str]: ...
     def info(self, name: str) -> Any: ...
     def read(self, name: str) -> Array: ...
+    def take(self, name: str) -> Array: ...
+    def give_back(self, name: str) -> None: ...
     def close(self) -> None: ...
 
 
@@ -169,6 +171,17 @@ class Weights:
         if not waiting:
             del self._held[entry.raw]
         return self._convert(entry, array)
+
+    def take(self, name: str) -> Array:
+        """As :meth:`read`, of memory that the caller may keep: see :meth:`tx_core.checkpoints.Checkpoint.take`."""
+        entry = self._entries[name]
+        return self.read(name) if entry.part is not None else self._convert(entry, self._raw.take(entry.raw))
+
+    def give_back(self, name: str) -> None:
+        """Free the memory of an array that was taken, and is neither changed nor needed any longer."""
+        entry = self._entries[name]
+        if entry.part is None:
+            self._raw.give_back(entry.raw)
 
     def _fetch(self, entry: _Entry) -> Array:
         return self._convert(entry, self._raw.read(entry.raw))
