@@ -496,11 +496,11 @@ class TorchModelSuite(TorchModels, ModelSuite):
         def __init__(self: Any, config: Any) -> None:
             parent.__init__(self, config)
             setattr(self, prefix, base(config))
-            self.scorer = nn.Linear(config.hidden_size, 3)
+            self.attention = nn.Linear(config.hidden_size, 3)  # a name that tx's own layers have, too
             self.init_weights()
 
         def forward(self: Any, **inputs: Any) -> Any:
-            return self.scorer(getattr(self, prefix)(**inputs)[0])
+            return self.attention(getattr(self, prefix)(**inputs)[0])
 
         own: Any = type("Own", (parent,), {"__init__": __init__, "forward": forward})
         model = own.from_pretrained(str(self.folder("base")))

@@ -37,7 +37,7 @@ class TFPastSuite(TFModels, PastSuite):
         past = tf.TensorSpec((2, None, heads, None, model.config.hidden_size // heads), tf.float32)
         signature = [tf.TensorSpec((None, None), tf.int64), (past,) * self.spec.layers()]
 
-        @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=signature)
         def run(ids: tf.Tensor, past: tuple[tf.Tensor, ...]) -> tf.Tensor:
             return model(ids, past=past).logits
 
