@@ -186,7 +186,7 @@ def test_a_configuration_cannot_bring_a_vocabulary(folder, vocab):
 
 
 def test_broken_json_is_refused_by_name(folder):
-    for text in ("{", "[" * 100_000, '{"a": ' + "9" * 5000 + "}"):
+    for text in ("{", "[" * 100_000, '{"a": ' + "9" * 5000 + "}", '{"a": 1, "a": 2}'):
         (folder / "tokenizer_config.json").write_text(text)
         with pytest.raises(ValueError, match=r"tokenizer_config\.json"):
             WordPieceTokenizer.from_pretrained(folder)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Published files have five levels; beyond a few hundred Python could neither copy nor show the values.
 MAX_DEPTH = 64
+_NESTING = frozenset({dict, list})
 
 
 def _refuse(path: str | os.PathLike[str], problem: str) -> ValueError:
@@ -77,14 +78,15 @@ def parse_json(path: str | os.PathLike[str], content: bytes, refuse: Refuse = _r
         raise refuse(path, f"nests values deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
         raise refuse(path, f"is not valid JSON ({error}); correct it or fetch it again") from None
-    level = [value]
+    level = [value] if type(value) in _NESTING else []
     for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
+        deeper = []
+        for outer in level:
+            inner = outer.values() if isinstance(outer, dict) else outer
+            # Large objects, as vocabularies are, mostly nest nothing.
+            if not _NESTING.isdisjoint(map(type, inner)):
+                deeper += [each for each in inner if type(each) in _NESTING]
+        if not deeper:
             return value
+        level = deeper
     raise refuse(path, f"nests values deeper than {MAX_DEPTH} levels")

@@ -12,13 +12,15 @@ A concrete tokenizer gives
 
 from __future__ import annotations
 
+from tx_core.messages import nearest, quoted
+
 from .encoding import BatchEncoding
 from .pretrained import BASE_OPTIONS, PretrainedFiles, checked_limit, checked_names, checked_side
 from .rows import Request, as_pairs, checked_padding, encoded, pad_columns, warn_of_length
 from .special_tokens import SPECIAL_TOKENS_ATTRIBUTES
 from .splitter import fold_case
 from .truncation import kept_part, overflow
-from .values import as_ids, as_items, as_list, as_plain, shown
+from .values import as_ids, as_items, as_list, as_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class PreTrainedTokenizer(PretrainedFiles):
         unknown = sorted(set(options) - BASE_OPTIONS)
         if unknown:
             raise TypeError(
-                f"{type(self).__name__} has no option {unknown[0]!r}{_nearest(unknown[0], self._parameters())}"
+                f"{type(self).__name__} has no option {unknown[0]!r}{nearest(unknown[0], self._parameters())}"
             )
         limit = options.pop("model_max_length", None) if max_len is None else max_len
         self.max_len = checked_limit(limit)
@@ -185,7 +187,7 @@ class PreTrainedTokenizer(PretrainedFiles):
         """Splits text into tokens; special and added tokens inside it stay whole."""
         self._check_options(options)
         if not isinstance(text, str):
-            raise ValueError(f"a text (str) is wanted, not {shown(text)}")
+            raise ValueError(f"a text (str) is wanted, not {quoted(text)}")
         pieces = self._get_splitter().split(text)
         if pieces is None:
             return self._tokenize(self._prepared(text, options)) if text else []
@@ -529,10 +531,3 @@ class PreTrainedTokenizer(PretrainedFiles):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._forget()
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, list(names), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""

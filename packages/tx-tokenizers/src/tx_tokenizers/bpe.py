@@ -6,10 +6,11 @@ OpenAI GPT and CTRL do; byte-level BPE is in ``byte_bpe``.
 
 from __future__ import annotations
 
+import re
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
-from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, json_bytes, read_json_object, read_text, write_bytes
+from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, json_bytes, read_object, read_text, write_bytes
 from .words import WordsTokenizer
 
 TYPE_CHECKING = False
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from .base import Span
 
     Pair = tuple[str, ...]
+
+_VERSION = re.compile(r"#version[^\n]*\n?")
+# Lines up to the first one that is neither empty nor two symbols parted by a space.
+_MERGES = re.compile(r"(?:[^ \n]+ [^ \n]+(?:\n|\Z)|\n)*+")
 
 #: Up to this many symbols, looking through the whole word for the next pair is quicker than keeping a queue.
 _SHORT = 64
@@ -37,16 +42,20 @@ def read_merges(path: str | os.PathLike[str]) -> list[Pair]:
     """
     from pathlib import Path
 
-    lines = read_text(Path(path), "list of merges").replace("\r\n", "\n").split("\n")
-    first = 1 if lines[0].startswith("#version") else 0
-    merges: list[Pair] = []
-    for number, line in enumerate(lines[first:], first + 1):
-        if line:
-            left, _, right = line.partition(" ")
-            if not left or not right or " " in right:
-                raise ValueError(f"{path}: line {number} is not a pair of symbols: {line!r}")
-            merges.append(tuple(line.split()))
-    return merges
+    text = read_text(Path(path), "list of merges").replace("\r\n", "\n")
+    version = _VERSION.match(text)
+    start = version.end() if version else 0
+    good = _MERGES.match(text, start)
+    end = good.end() if good else start
+    if end < len(text):
+        number, line = text.count("\n", 0, end) + 1, text[end:].partition("\n")[0]
+        raise ValueError(f"{path}: line {number} is not a pair of symbols: {line!r}")
+    text = text[start:]
+    symbols = text.split()
+    if sum(map(len, symbols)) + text.count(" ") + text.count("\n") == len(text):
+        # There is no other white space: symbols come in pairs, which is quicker than going through the lines.
+        return list(zip(symbols[::2], symbols[1::2], strict=True))
+    return [tuple(line.split()) for line in text.split("\n") if line]
 
 
 def checked_merges(value: object, path: object) -> list[Pair]:
@@ -153,9 +162,7 @@ class MergesTokenizer(WordsTokenizer):
         if (vocab_file is None) == (vocab is None) or (merges_file is None) == (merges is None):
             raise ValueError(f"{type(self).__name__} needs vocab_file and merges_file, or vocab and merges")
         if vocab_file is not None:
-            from pathlib import Path
-
-            self._set_vocabulary(checked_vocabulary(read_json_object(Path(vocab_file)), vocab_file))
+            self._set_vocabulary(checked_vocabulary(read_object(vocab_file), vocab_file))
         else:
             self._set_vocabulary(checked_vocabulary(dict(vocab or {}), "vocab"))
         pairs = read_merges(merges_file) if merges_file is not None else checked_merges(list(merges or ()), "merges")

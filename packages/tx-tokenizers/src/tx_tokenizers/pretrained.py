@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tx_core.messages import quoted
+
 from .special_tokens import SPECIAL_TOKENS_ATTRIBUTES, AddedToken, SpecialTokens
 from .tokenizer_files import (
     ADDED_TOKENS,
@@ -11,10 +13,9 @@ from .tokenizer_files import (
     TOKENIZER_JSON,
     checked_vocabulary,
     json_bytes,
-    read_json_object,
+    read_object,
     write_bytes,
 )
-from .values import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -256,12 +257,12 @@ class PretrainedFiles(SpecialTokens):
         beside = (TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS)
         found, source = locate_each(name, beside, source)
         files.config, files.special, files.added = (
-            read_json_object(found[file]) if file in found else {} for file in beside
+            read_object(found[file]) if file in found else {} for file in beside
         )
         if len(files.vocabulary) < len(cls.vocab_files_names) or "added_tokens_decoder" not in files.config:
             files.json_path = locate(name, [TOKENIZER_JSON], source)
             if files.json_path is not None:
-                files.json = read_json_object(files.json_path)
+                files.json = read_object(files.json_path)
         return files
 
     @classmethod
@@ -273,7 +274,7 @@ class PretrainedFiles(SpecialTokens):
         if name.endswith(".json") and "tokenizer" in name.rsplit("/", 1)[-1]:
             files.json_path = locate(name, [TOKENIZER_JSON], source)
             if files.json_path is not None:
-                files.json = read_json_object(files.json_path)
+                files.json = read_object(files.json_path)
         elif len(cls.vocab_files_names) == 1:
             path = locate(name, [*cls.vocab_files_names.values()], source)
             if path is not None:
@@ -314,7 +315,7 @@ class PretrainedFiles(SpecialTokens):
                 elif value is not None:
                     arguments[key] = value if isinstance(value, str) else AddedToken.from_json(value, special=True)
             elif key in flags and not isinstance(value, bool | None):
-                raise ValueError(f"{TOKENIZER_CONFIG}: {key} must be true or false, not {shown(value)}")
+                raise ValueError(f"{TOKENIZER_CONFIG}: {key} must be true or false, not {quoted(value)}")
             elif key in parameters:
                 arguments[key] = value
             elif key not in _FILE_BOOKKEEPING:
@@ -336,7 +337,7 @@ class PretrainedFiles(SpecialTokens):
         if listed is None:
             tokens = files.json.get("added_tokens") or []
             if not isinstance(tokens, list):
-                raise ValueError(f"{name}/{TOKENIZER_JSON}: added_tokens must be a list, not {shown(tokens)}")
+                raise ValueError(f"{name}/{TOKENIZER_JSON}: added_tokens must be a list, not {quoted(tokens)}")
             listed = {str(token.get("id")): token for token in tokens if isinstance(token, dict)}
         if not isinstance(listed, dict):
             raise ValueError(f"{name}/{TOKENIZER_CONFIG}: added_tokens_decoder must be an object, not {listed!r}")

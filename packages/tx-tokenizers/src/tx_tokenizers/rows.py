@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from tx_core.messages import quoted
+
 from .encoding import BatchEncoding
 from .pretrained import UNLIMITED, checked_side
 from .truncation import TRUNCATION_STRATEGIES, check_strategy, kept_part, kept_windows, overflow
-from .values import as_plain, shown
+from .values import as_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,15 +37,15 @@ def as_pairs(text: Any, text_pair: Any, split: bool, batched: bool | None = None
     """
     if isinstance(text, str):
         if text_pair is not None and not isinstance(text_pair, str):
-            raise ValueError(f"text_pair must be a text as text is, not {shown(text_pair)}")
+            raise ValueError(f"text_pair must be a text as text is, not {quoted(text_pair)}")
         return [(text, text_pair)], False
     if not isinstance(text, list | tuple):
-        raise ValueError(f"text must be a str or a list of them, not {shown(text)} ({type(text).__name__})")
+        raise ValueError(f"text must be a str or a list of them, not {quoted(text)} ({type(text).__name__})")
     if split and not batched and (not text or isinstance(text[0], str)):
         return [(text, text_pair)], False
     if text_pair is not None:
         if isinstance(text_pair, str) or len(text_pair) != len(text):
-            found = shown(text_pair) if isinstance(text_pair, str) else len(text_pair)
+            found = quoted(text_pair) if isinstance(text_pair, str) else len(text_pair)
             raise ValueError(f"a batch of {len(text)} texts needs a list of as many second texts, not {found}")
         return list(zip(text, text_pair, strict=True)), True
     pairs: list[Pair] = []
@@ -55,7 +57,7 @@ def as_pairs(text: Any, text_pair: Any, split: bool, batched: bool | None = None
         elif isinstance(item, list | tuple) and (split or batched):
             pairs.append((item, None))
         else:
-            raise ValueError(f"a batch holds texts or pairs of texts, not {shown(item)}")
+            raise ValueError(f"a batch holds texts or pairs of texts, not {quoted(item)}")
     return pairs, True
 
 
@@ -242,7 +244,7 @@ def tokenized(
     """One input tokenized. With ``split`` it is a list of words. Otherwise it is a text, or a list of tokens or ids."""
     if isinstance(text, str):
         if split:
-            raise ValueError(f"is_split_into_words=True wants a list of words, not the text {shown(text)}")
+            raise ValueError(f"is_split_into_words=True wants a list of words, not the text {quoted(text)}")
         if spans:
             return Tokenized(*tokenizer._text_spans(text, options))
         return Tokenized(tokenizer._text_ids(text, options))
@@ -256,7 +258,7 @@ def tokenized(
             return Tokenized([tokenizer._known_id(item) for item in items])
         if all(isinstance(item, int) for item in items):
             return Tokenized(items)
-    raise ValueError(f"an input is a text, a list of tokens or a list of ids, not {shown(text)}")
+    raise ValueError(f"an input is a text, a list of tokens or a list of ids, not {quoted(text)}")
 
 
 def _tokenized_words(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from tx_core.json_files import read_json_object
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
     from typing import Any
 
@@ -32,27 +35,20 @@ def read_text(path: Path, what: str) -> str:
         raise ValueError(f"{path}: the {what} is not UTF-8 text: {error}") from None
 
 
-def read_json_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; ValueError naming the file if it holds anything else."""
-    import json
-
-    text = read_text(path, "JSON file")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not a JSON file: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: a JSON object is wanted, not {type(value).__name__}")
-    return value
+def read_object(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The JSON object in a file of at most ``MAX_FILE_BYTES``; ValueError naming the file if it holds anything else."""
+    return read_json_object(path, MAX_FILE_BYTES)
 
 
 def checked_vocabulary(value: object, path: object) -> dict[str, int]:
     """``value`` as a mapping of token to id; ValueError naming ``path`` and the entry if it is none."""
     if not isinstance(value, dict):
         raise ValueError(f"{path}: the vocabulary must be an object of token to id, not {type(value).__name__}")
-    for token, number in value.items():
-        if type(number) is not int or not 0 <= number <= MAX_TOKEN_ID:
-            raise ValueError(f"{path}: the id of token {token!r}, {number!r}, is not a number of 0..{MAX_TOKEN_ID}")
+    numbers = value.values()
+    if numbers and ({*map(type, numbers)} != {int} or min(numbers) < 0 or max(numbers) > MAX_TOKEN_ID):
+        for token, number in value.items():
+            if type(number) is not int or not 0 <= number <= MAX_TOKEN_ID:
+                raise ValueError(f"{path}: the id of token {token!r}, {number!r}, is not a number of 0..{MAX_TOKEN_ID}")
     return value
 
 

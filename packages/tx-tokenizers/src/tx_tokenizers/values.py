@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tx_core.messages import quoted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -29,13 +31,9 @@ def as_ids(value: Any) -> list[int]:
     ids = [as_plain(item) for item in value] if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
     for index in ids:
         if isinstance(index, list | tuple):
-            raise ValueError(f"one row of ids is wanted, not rows of them ({shown(value)}): batch_decode takes several")
+            raise ValueError(
+                f"one row of ids is wanted, not rows of them ({quoted(value)}): batch_decode takes several"
+            )
         if not isinstance(index, int):
-            raise ValueError(f"ids are whole numbers, not {shown(index)}")
+            raise ValueError(f"ids are whole numbers, not {quoted(index)}")
     return ids
-
-
-def shown(value: object) -> str:
-    """A value as Python writes it, shortened to 60 characters for a message."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
