@@ -62,6 +62,8 @@ class Progress:
         self.length: int = self.width
         self.ended: BoolArray = np.zeros(len(self.limits), np.bool_)
         self.reasons: np.ndarray[Any, Any] = np.full(len(self.limits), LENGTH, dtype=object)
+        self._all_ended = False
+        self._eos = np.array(options.eos, np.int64)
         self._strings = stop_strings(options)
         self._texts: list[list[int]] = [[] for _ in self.limits]
         self._lengths = self.limits.copy()  # of the new tokens of each row
@@ -78,12 +80,12 @@ class Progress:
         self.length += 1
         if tokens is not None and self.watched:
             if self.options.eos:
-                self._end(np.isin(tokens, self.options.eos), EOS)
+                self._end((tokens[:, None] == self._eos).any(1), EOS)
             if self._strings is not None:
                 self._end(self._end_in_strings(tokens, self._strings), STOP_STRING)
             if not self._same_limits:
                 self._end(self.limits <= self.new, LENGTH)
-        return self.new >= self.most or bool(self.ended.all())
+        return self._all_ended or self.new >= self.most
 
     def _end_in_strings(self, tokens: IntArray, strings: StopStrings) -> BoolArray:
         for text, token in zip(self._texts, tokens.tolist(), strict=True):
@@ -92,10 +94,13 @@ class Progress:
         return np.array(found)
 
     def _end(self, now: BoolArray, reason: str) -> None:
+        if not now.any():
+            return
         now = now & ~self.ended
         self.reasons[now] = reason
         self._lengths[now] = self.new
         self.ended |= now
+        self._all_ended = bool(self.ended.all())
 
     def beyond(self) -> BoolArray:
         """(R, T), which of the new tokens came after the ends of their rows."""

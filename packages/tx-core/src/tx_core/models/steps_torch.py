@@ -45,22 +45,21 @@ def is_plain(model: nn.Module, kinds: Sequence[type[nn.Module]]) -> bool:
     That is so if it consists of modules of the given classes, none of a subclass (adapters, quantised layers,
     parametrisations are), none with hooks, and autocast is off.
     """
-    hooks = ("_forward_hooks", "_forward_pre_hooks")
-    return not (
-        any(getattr(nn.modules.module, f"_global{name}") for name in hooks)
-        or any(
-            module.training or type(module) not in kinds or any(getattr(module, name) for name in hooks)
-            for module in model.modules()
-        )
+    return (
+        all(type(module) in kinds and not module.training and not _has_hooks(module) for module in model.modules())
         # Last: a quantised layer has no parameters.
-        or torch.is_autocast_enabled(next(model.parameters()).device.type)
+        and not torch.is_autocast_enabled(next(model.parameters()).device.type)
     )
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    own = module._forward_hooks or module._forward_pre_hooks
+    return bool(own or nn.modules.module._global_forward_hooks or nn.modules.module._global_forward_pre_hooks)
 
 
 def apply_linear(layer: nn.Module, x: Tensor) -> Tensor:
     """What a layer gives for few rows (R, I); fast if it is an ``nn.Linear`` and nothing but that."""
-    if is_plain(layer, (nn.Linear,)):
-        assert isinstance(layer, nn.Linear)
+    if type(layer) is nn.Linear and not _has_hooks(layer) and not torch.is_autocast_enabled(x.device.type):
         return linear(x, layer.weight, layer.bias)
     result: Tensor = layer(x)
     return result
