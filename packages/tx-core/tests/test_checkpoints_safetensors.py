@@ -91,6 +91,27 @@ def test_what_is_read_belongs_to_the_reader(tmp_path: Path) -> None:
         checkpoint.read("a")
 
 
+def test_arrays_that_fill_cache_lines_are_aligned_to_them(tmp_path: Path) -> None:
+    """Products with mapped weights are slower where they are not."""
+    arrays = {
+        "bias": np.ones(3, np.float32),
+        "half": np.ones((16, 4), np.float16),
+        "byte": np.ones(1, np.uint8),
+        "weight": np.ones((3, 32), np.float32),
+        "none": np.ones((0, 2)),
+        "double": np.ones(1),
+        "more": np.ones(16, np.float32),
+    }
+    for names in ([*arrays], [*reversed(arrays)]):
+        write_safetensors(tmp_path / "m", {name: arrays[name] for name in names})
+        with open_checkpoint(tmp_path / "m", mapped=True) as checkpoint:
+            for name in checkpoint.names():
+                array = checkpoint.take(name)
+                np.testing.assert_array_equal(array, arrays[name])
+                aligned = 64 if array.nbytes % 64 == 0 else array.itemsize
+                assert array.ctypes.data % aligned == 0 or not array.size, name
+
+
 def test_an_unknown_name_is_an_error_that_knows_the_nearest(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "m", {"encoder.weight": np.zeros(4)})
     with open_checkpoint(tmp_path / "m") as checkpoint, pytest.raises(CheckpointError, match=r"'encoder\.weight'"):

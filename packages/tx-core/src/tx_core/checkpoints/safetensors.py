@@ -63,7 +63,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "C64": np.dtype(np.complex64),
 }
 CODES = {dtype: code for code, dtype in DTYPES.items()}
-ALIGNMENT = 8
+ALIGNMENT = 64
+"""Bytes, a line of the processor's cache. Products with few rows are a few percent slower where mapped weights straddle lines."""
 
 _Entry = tuple[ArrayInfo, np.dtype[Any] | None, int, int]
 """Shape, dtype (None: no NumPy counterpart), first byte and end of the data."""
@@ -291,8 +292,9 @@ def _split(headers: Mapping[str, _Header], limit: int | None) -> list[list[str]]
 def _write_file(
     path: Path, headers: Mapping[str, _Header], arrays: Mapping[str, LazyArray], metadata: Mapping[str, str] | None
 ) -> None:
-    # Widest elements first, as in the reference implementation: every array then starts at a multiple of its item size.
-    order = sorted(headers, key=lambda name: -headers[name][1].itemsize)
+    # Arrays that fill whole lines come first, so that all of them are aligned. The others follow, widest elements first:
+    # every array then starts at a multiple of its item size.
+    order = sorted(headers, key=lambda name: (_nbytes(headers[name]) % ALIGNMENT > 0, -headers[name][1].itemsize))
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     offset = 0
     for name in order:
@@ -301,7 +303,7 @@ def _write_file(
         header[name] = {"dtype": code, "shape": list(shape), "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    text += b" " * (-len(text) % ALIGNMENT)
+    text += b" " * (-(8 + len(text)) % ALIGNMENT)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name in order:
