@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tx_testing.suites.model_tf import TFBackend
-from tx_testing.suites.model_torch import TorchBackend
+from tx_testing.suites.models_tf import TFBackend
+from tx_testing.suites.models_torch import TorchBackend
 from tx_testing.suites.spec import assert_close, load_spec
 
 SPEC = load_spec(__file__, "bert_spec")

@@ -1,7 +1,7 @@
 """What only GPT-2 has, in TensorFlow: how its layers start."""
 
 from tx_gpt2 import TFGPT2Model
-from tx_testing.suites.model_tf import TFBackend
+from tx_testing.suites.models_tf import TFBackend
 from tx_testing.suites.spec import load_spec
 
 SPEC = load_spec(__file__, "gpt2_spec")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from .base import Suite
-from .model_common import Backend, edited
+from .models import Backend, edited
 from .spec import Array, ModelSpec, assert_close
 
 # Options with which a row's continuation must not depend on the rest of the batch.

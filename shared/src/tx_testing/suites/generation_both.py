@@ -9,9 +9,9 @@ import pytest
 
 from .base import Suite
 from .generation import OPTIONS, VariedModel
-from .model_common import Backend
-from .model_tf import TFBackend
-from .model_torch import TorchBackend
+from .models import Backend
+from .models_tf import TFBackend
+from .models_torch import TorchBackend
 from .spec import assert_close
 
 

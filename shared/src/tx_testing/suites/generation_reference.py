@@ -12,8 +12,8 @@ from tx_testing import reference
 
 from .base import Suite
 from .generation import VariedModel
-from .model_common import Backend
-from .model_torch import TorchBackend
+from .models import Backend
+from .models_torch import TorchBackend
 from .spec import Array
 
 PAD = 1  # the reference takes 0 for none

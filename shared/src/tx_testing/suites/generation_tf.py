@@ -13,7 +13,7 @@ from tx_core.generation.compiled_tf import TOKENS_A_CALL
 from tx_core.generation.generate_tf import KeyValueGeneration
 
 from .generation import GenerationSuite
-from .model_tf import TFBackend
+from .models_tf import TFBackend
 from .spec import Array
 
 

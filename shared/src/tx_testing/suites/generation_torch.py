@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from .generation import GenerationSuite
-from .model_torch import TorchBackend
+from .models_torch import TorchBackend
 
 
 class TorchGenerationSuite(GenerationSuite):

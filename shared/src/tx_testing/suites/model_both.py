@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from .base import Suite
-from .model_common import FILES, FLAGS, Backend, read_safetensors
-from .model_tf import TFBackend
-from .model_torch import TorchBackend
+from .models import FILES, FLAGS, Backend, read_safetensors
+from .models_tf import TFBackend
+from .models_torch import TorchBackend
 from .spec import assert_close, leaves
 
 TOLERANCE = 1e-5  # of the largest output, in float32

@@ -17,9 +17,9 @@ import pytest
 from tx_testing import reference
 
 from .base import Suite
-from .model_common import FLAGS, Backend, temporary_root
-from .model_tf import TFBackend
-from .model_torch import TorchBackend
+from .models import FLAGS, Backend, temporary_root
+from .models_tf import TFBackend
+from .models_torch import TorchBackend
 from .spec import Array, assert_close
 
 TOLERANCE = 2e-5  # of the largest output, in float32

@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,74 +15,10 @@ from torch import nn
 
 from tx_core.weights import WeightsError
 
-from .model_common import FILES, FLAGS, SAME, Backend, Models, ModelSuite, edited, read_safetensors, write_safetensors
-from .spec import SEQUENCE, Array, ModelSpec, assert_close, at_tokens, leaves, load
-
-
-class TorchBackend(Backend):
-    """PyTorch as the suites see it.
-
-    Args:
-        flags: what every call is given beside its inputs.
-    """
-
-    name = "torch"
-    load_flags: ClassVar[Mapping[str, Mapping[str, bool]]] = {"h5": {"from_tf": True}}
-
-    def __init__(self, **flags: Any) -> None:
-        self.flags = flags
-
-    def model_class(self, spec: ModelSpec, task: str) -> Any:
-        return load(spec.record().torch[task])
-
-    def tensor(self, array: Array) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array))
-
-    def numpy(self, tensor: torch.Tensor) -> Array:
-        return tensor.detach().cpu().numpy()
-
-    def tensors(self, inputs: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        return {name: self.tensor(array) for name, array in inputs.items()}
-
-    def call(self, model: Any, inputs: Mapping[str, Any], **flags: Any) -> Any:
-        with torch.no_grad():
-            return model(**self.tensors(inputs), **{**self.flags, **flags})
-
-    def arrays(self, model: Any) -> dict[str, Array]:
-        return {self.published(model, name): self.numpy(p) for name, p in model.named_parameters()}
-
-    def published(self, model: Any, name: str) -> str:
-        # The bare model's parameters lack the architecture's prefix.
-        return str(model.weight_table.published(name) or name)
-
-    def embedding(self, layer: Any) -> Array:
-        return self.numpy(layer.weight).copy()
-
-    def set_embedding(self, layer: Any, values: Array) -> None:
-        with torch.no_grad():
-            layer.weight.copy_(self.tensor(values))
-
-    def loss(self, output: Any) -> torch.Tensor:
-        if "loss" in output._fields:
-            result: torch.Tensor = output.loss
-            return result
-        return torch.stack([(value**2).mean() for value in output if isinstance(value, torch.Tensor)]).sum()
-
-    def gradients(self, model: Any, inputs: Mapping[str, Array], **extra: Any) -> dict[str, Array | None]:
-        model.zero_grad()
-        self.loss(model(**self.tensors(inputs), **{**self.flags, **extra})).backward()
-        return {
-            self.published(model, name): None if p.grad is None else self.numpy(p.grad).copy()
-            for name, p in model.named_parameters()
-        }
-
-    def input_gradient(self, model: Any, inputs: Mapping[str, Array], name: str) -> Array | None:
-        tensors = self.tensors(inputs)
-        tensors[name].requires_grad_()
-        self.loss(model(**tensors)).backward()
-        model.zero_grad()
-        gradient = tensors[name].grad
-        return None if gradient is None else self.numpy(gradient)
+from .model import ModelSuite
+from .models import FILES, FLAGS, SAME, edited, read_safetensors, write_safetensors
+from .models_torch import TorchModels
+from .spec import SEQUENCE, Array, assert_close, at_tokens, leaves
 
 
 class _Positional(nn.Module):
@@ -96,16 +31,6 @@ class _Positional(nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> Any:
         return self.model(**dict(zip(self.names, tensors, strict=True)))
-
-
-class TorchModels(Models):
-    """The models that a suite tests, in PyTorch."""
-
-    backend: ClassVar[TorchBackend] = TorchBackend()
-
-    def tensors(self, task: str, *, labels: bool = False) -> dict[str, torch.Tensor]:
-        inputs = self.spec.inputs(task)
-        return self.backend.tensors({**inputs, **self.spec.make_labels(task)} if labels else inputs)
 
 
 class TorchModelSuite(TorchModels, ModelSuite):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .model_common import SAME, Models
+from .models import SAME, Models
 from .spec import SEQUENCE, Array, ModelSpec, assert_close
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from .model_tf import TFModels
+from .models_tf import TFModels
 from .past import PastSuite
 from .spec import assert_close
 

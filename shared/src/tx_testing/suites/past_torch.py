@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .model_torch import TorchModels
+from .models_torch import TorchModels
 from .past import PastSuite
 
 

@@ -1,0 +1,11 @@
+"""All standard tests of models that are the same in both frameworks."""
+
+from __future__ import annotations
+
+from .model_calls import CallSuite
+from .model_core import CoreSuite
+from .model_files import FileSuite
+
+
+class ModelSuite(FileSuite, CallSuite, CoreSuite):
+    """The core, calls and files."""

@@ -1,0 +1,187 @@
+"""How models of both frameworks are saved and loaded, and which files they refuse."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tx_testing.server import Fault, HubServer, Request, download_environment
+
+from .models import FILES, Models, edited, read_safetensors
+from .spec import Array, assert_close
+
+
+class FileSuite(Models):
+    """Standard tests of saving and loading."""
+
+    # --- the table of names
+
+    def test_every_row_of_the_table_is_some_parameter(self) -> None:
+        changes: list[dict[str, Any]] = [{}]
+        if self.spec.cross_attention:
+            changes.append({"is_decoder": True})
+        seen = set()
+        for task in self.tasks():
+            for change in changes if task == "base" else changes[:1]:
+                model = self.cls(task)(self.spec.make_config(**change))
+                seen |= {model.weight_table.row(self.published(task, n)).name for n in self.backend.arrays(model)}
+        table = self.cls("base").weight_table
+        assert {row.name for row in table.rows} == seen
+
+    # --- saving
+
+    def test_saving_twice_gives_the_same_bytes(self, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            self.shared("base").save_pretrained(str(tmp_path / name))
+        for path in (tmp_path / "one").iterdir():
+            assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+    # --- loading
+
+    def test_loading_a_single_file(self, tmp_path: Path) -> None:
+        weights = self.folder("base") / FILES["safetensors"]
+        model = self.cls("base").from_pretrained(str(weights), config=self.spec.make_config())
+        inputs = self.spec.inputs("base")
+        wanted = self.run(self.shared("base"), inputs)
+        for name, value in self.run(model, inputs).items():
+            assert_close(value, wanted[name], 1e-7, name)
+
+    @pytest.mark.parametrize("auto", [False, True])
+    def test_loading_from_a_hub(self, auto: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Configuration and weights are of one commit, even if the repository is updated between the two."""
+        from tx_core import auto as autos
+
+        task, size = "base", self.spec.vocab_size() + 3
+        cls: Any = {"torch": autos.AutoModel, "tf": autos.TFAutoModel}[self.backend.name] if auto else self.cls(task)
+        folders = self.folder(task), self.folder(task, vocab_size=size)
+        older, newer = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+
+        class UpdatedHub(HubServer):
+            def arrived(self, request: Request) -> Fault:
+                if "config.json" not in request.path and request.host == "hub":
+                    self.add("org/model", newer, lfs=weights)
+                return super().arrived(request)
+
+        for name in set(os.environ) - set(download_environment(tmp_path)):
+            monkeypatch.delenv(name)
+        weights = [FILES["safetensors"]]
+        with UpdatedHub() as hub:
+            hub.add("org/model", older, lfs=weights)
+            source: dict[str, Any] = {"endpoint": hub.url, "cache_dir": str(tmp_path)}
+            found = cls.from_pretrained("org/model", **source)
+            hub.forget()
+            again = cls.from_pretrained("org/model", local_files_only=True, **source)
+            assert hub.requests == []
+            updated = cls.from_pretrained("org/model", **source)
+        wanted = self.backend.arrays(self.model(task))
+        for model in (found, again):
+            arrays = self.backend.arrays(model)
+            assert arrays.keys() == wanted.keys()
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+        assert updated.config.vocab_size == size
+
+    def test_config_keywords_update_the_configuration(self) -> None:
+        model = self.model("base", output_attentions=True)
+        assert model.config.output_attentions is True
+        head, _ = self.a_head()
+        if "classes" in " ".join(self.spec.label_keywords(head).values()):
+            assert self.cls(head).from_pretrained(str(self.folder("base")), num_labels=5).config.num_labels == 5
+        with pytest.raises((TypeError, ValueError), match="output_attention_s"):  # Keras's own error is a ValueError
+            self.model("base", output_attention_s=True)
+        given = self.spec.make_config(output_hidden_states=True)
+        assert self.model("base", config=given).config.output_hidden_states is True
+        folder = str(self.folder("base"))
+        by_path = self.cls("base").from_pretrained(pretrained_model_name_or_path=folder, config=folder)
+        assert by_path.config.to_dict() == self.shared("base").config.to_dict()
+
+    def test_loading_leaves_the_file_alone(self) -> None:
+        before = {path.name: path.read_bytes() for path in self.folder("base").iterdir()}
+        self.model("base")
+        assert {path.name: path.read_bytes() for path in self.folder("base").iterdir()} == before
+
+    # --- refusals
+
+    def test_missing_folder_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(OSError, match="nothing-here"):
+            self.cls("base").from_pretrained(str(tmp_path / "nothing-here"))
+        (tmp_path / "config.json").write_text(self.spec.make_config().to_json_string())
+        with pytest.raises(OSError, match=r"model\.safetensors"):
+            self.cls("base").from_pretrained(str(tmp_path))
+
+    def _refused(self, task: str, folder: Path, *mentioned: str, **changes: Any) -> Any:
+        with pytest.raises(ValueError) as caught:
+            self.cls(task).from_pretrained(str(folder), **changes)
+        for text in (str(folder), *mentioned):
+            assert text in str(caught.value), f"{text!r} is not in: {caught.value}"
+        return getattr(caught.value, "report", None)
+
+    def test_missing_weight_is_refused(self, tmp_path: Path) -> None:
+        source = self.folder("base")
+        name = self._a_layer_weight(source)
+        folder = edited(source, tmp_path / "m", lambda arrays: arrays.__delitem__(name))
+        report = self._refused("base", folder, name)
+        assert [self.published("base", n) for n in report["missing_keys"]] == [self.published("base", name)]
+
+    def _a_layer_weight(self, folder: Path) -> str:
+        """A matrix of the last layer; no new head could explain that it is missing."""
+        names = read_safetensors(folder / FILES["safetensors"])
+        last = str(self.spec.layers() - 1)
+        return next(n for n, a in sorted(names.items()) if f".{last}." in n and a.ndim == 2)
+
+    def test_unknown_weight_is_refused(self, tmp_path: Path) -> None:
+        def add(arrays: dict[str, Array]) -> None:
+            arrays["unheard.of.weight"] = np.zeros((2, 2), np.float32)
+
+        report = self._refused("base", edited(self.folder("base"), tmp_path / "m", add), "unheard.of.weight")
+        assert list(report["unexpected_keys"]) == ["unheard.of.weight"]
+
+    def test_weight_of_a_wrong_shape_is_refused(self, tmp_path: Path) -> None:
+        name = self._a_layer_weight(self.folder("base"))
+        shapes = []
+
+        def cut(arrays: dict[str, Array]) -> None:
+            shapes.append(arrays[name].shape)
+            arrays[name] = arrays[name][:-1]
+            shapes.append(arrays[name].shape)
+
+        folder = edited(self.folder("base"), tmp_path / "m", cut)
+        report = self._refused("base", folder, name, *map(str, shapes))
+        assert [entry[1:] for entry in report["mismatched_keys"]] == [(shapes[1], shapes[0])]
+
+    def test_weight_of_a_wrong_kind_is_refused(self, tmp_path: Path) -> None:
+        name = self._a_layer_weight(self.folder("base"))
+
+        def round_off(arrays: dict[str, Array]) -> None:
+            arrays[name] = arrays[name].astype(np.int64)
+
+        self._refused("base", edited(self.folder("base"), tmp_path / "m", round_off), name, "int64")
+
+    # --- heads
+
+    def test_new_head_is_initialised_as_a_whole(self, tmp_path: Path) -> None:
+        task, prefixes = self.a_head()
+        model, report = self.cls(task).from_pretrained(str(self.folder("base")), output_loading_info=True)
+        head = {n for n in self.backend.arrays(model) if self.published(task, n).startswith(prefixes)}
+        assert head
+        assert set(report.newly_initialized) == head
+        assert set(report["missing_keys"]) == head
+        assert not report["unexpected_keys"]
+        assert not report["mismatched_keys"]
+        assert not report["error_msgs"]
+        whole = self.folder(task)
+        dropped = next(n for n in sorted(head) if n.endswith("bias"))
+        part = edited(whole, tmp_path / "part", lambda arrays: arrays.__delitem__(dropped))
+        self._refused(task, part, dropped)
+
+    def test_another_heads_weights_are_reported(self) -> None:
+        task, prefixes = self.a_head()
+        _, report = self.cls("base").from_pretrained(str(self.folder(task)), output_loading_info=True)
+        assert report.dropped
+        assert all(self.published(task, name).startswith(prefixes) for name in report.dropped)
+        assert not report["missing_keys"]
+        assert not report["unexpected_keys"]
