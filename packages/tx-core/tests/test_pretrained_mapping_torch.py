@@ -36,14 +36,13 @@ class TinyConfig(PretrainedConfig):
     hidden_size: int = 8
 
 
-class TinyModel(PreTrainedModel):
+class TinyModel(PreTrainedModel, published=True):
     config_class = TinyConfig
     base_model_prefix = "tiny"
     weight_table = WeightTable(
         prefix="tiny",
         rows=(Row("tiny.words.weight"), Row("tiny.dense.weight"), Row("tiny.dense.bias")),
     )
-    new_heads = ()
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)

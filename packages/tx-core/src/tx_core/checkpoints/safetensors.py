@@ -64,7 +64,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 CODES = {dtype: code for code, dtype in DTYPES.items()}
 ALIGNMENT = 64
-"""Bytes, a line of the processor's cache. Products with few rows are a few percent slower where mapped weights straddle lines."""
+"""Bytes, a line of the processor's cache. Products with few rows are slower where mapped weights straddle two."""
+_SMALL = 1 << 16
+"""Bytes. Up to so many, an array that straddles lines is copied: it costs nothing, and products stay as they were."""
 
 _Entry = tuple[ArrayInfo, np.dtype[Any] | None, int, int]
 """Shape, dtype (None: no NumPy counterpart), first byte and end of the data."""
@@ -182,7 +184,7 @@ class SafetensorsCheckpoint(Checkpoint):
             or name in self._taken
             or dtype is None
             or dtype == np.bool_
-            or offset % dtype.itemsize
+            or offset % (ALIGNMENT if stop - start <= _SMALL else dtype.itemsize)
             or start == stop
         ):
             return self.read(name)
@@ -292,8 +294,8 @@ def _split(headers: Mapping[str, _Header], limit: int | None) -> list[list[str]]
 def _write_file(
     path: Path, headers: Mapping[str, _Header], arrays: Mapping[str, LazyArray], metadata: Mapping[str, str] | None
 ) -> None:
-    # Arrays that fill whole lines come first, so that all of them are aligned. The others follow, widest elements first:
-    # every array then starts at a multiple of its item size.
+    # Arrays that fill whole lines come first, so that all of them are aligned. The others follow, widest elements
+    # first: every array then starts at a multiple of its item size.
     order = sorted(headers, key=lambda name: (_nbytes(headers[name]) % ALIGNMENT > 0, -headers[name][1].itemsize))
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     offset = 0
