@@ -12,6 +12,7 @@ LOADS = {"none": "", "torch": "torch", "tf": "tensorflow", "both": "torch, tenso
 CONFTEST = """
 from tx_testing.suites import collected
 collected.SUITES = {kind: {"TestModel": f"suite_{kind}:TheSuite"} for kind in collected.SUITES}
+collected.CORE = {kind: {"TestModel": f"suite_{kind}:TheCore"} for kind in collected.SUITES}
 """
 SUITE = """
 import sys
@@ -29,6 +30,10 @@ class TheSuite(Suite):
 
     def test_frameworks(self):
         assert [name for name in ("torch", "tensorflow") if name in sys.modules] == LOADED
+
+class TheCore(Suite):
+    def test_size(self):
+        assert self.spec.config == {"size": 4}
 """
 SPEC = """
 from tx_testing.suites.spec import ModelSpec
@@ -105,6 +110,25 @@ def test_a_suite_that_does_not_apply(project: pytest.Pytester) -> None:
     assert project.runpytest_subprocess().ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
+def test_the_core_runs_for_every_variant(project: pytest.Pytester) -> None:
+    write(project, 'variants={"large": {"config": {"size": 4}}, "small": {"config": {"size": 2}}}')
+    result = project.runpytest_subprocess("--framework", "torch", "--collect-only", "-q")
+    names = ("test_x[one]", "test_x[two]", "test_frameworks")
+    assert ids(result) == [
+        *(f"a_spec.py::torch::TestModel::{name}" for name in names),
+        "a_spec.py::torch::TestModel_large::test_size",
+        "a_spec.py::torch::TestModel_small::test_size",
+    ]
+    result = project.runpytest_subprocess("a_spec.py::torch::TestModel_large", "a_spec.py::torch::TestModel_small")
+    result.assert_outcomes(passed=1, failed=1)
+
+
+def test_a_test_of_a_variant_that_does_not_apply(project: pytest.Pytester) -> None:
+    fields = 'variants={"small": {}}, overrides={"torch::TestModel_small::test_size": "it has none"}'
+    write(project, fields)
+    project.runpytest_subprocess("--framework", "torch").assert_outcomes(passed=3, skipped=1)
+
+
 def test_a_suite_that_imports_an_undeclared_framework_fails(project: pytest.Pytester) -> None:
     project.makepyfile(suite_tf=SUITE.replace("IMPORT", "import torch"))
     result = project.runpytest_subprocess("--framework", "tf")
@@ -113,10 +137,11 @@ def test_a_suite_that_imports_an_undeclared_framework_fails(project: pytest.Pyte
 
 
 def test_a_standard_test_that_loads_an_undeclared_framework_fails(project: pytest.Pytester) -> None:
-    body = SUITE.replace("IMPORT", "").replace("LOADED", "[]")
-    project.makepyfile(suite_tf=f"{body}\n    def test_bad(self):\n        import torch\n")
+    bad = "    def test_bad(self):\n        import torch\n\n    def test_frameworks"
+    body = SUITE.replace("IMPORT", "").replace("LOADED", "[]").replace("    def test_frameworks", bad)
+    project.makepyfile(suite_tf=body)
     result = project.runpytest_subprocess("--framework", "tf")
-    result.assert_outcomes(passed=3, failed=1)
+    result.assert_outcomes(passed=2, failed=2)  # test_frameworks, which comes after it, too
     result.stdout.fnmatch_lines(["*a_spec.py::tf loaded torch*"])
 
 

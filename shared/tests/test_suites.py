@@ -113,6 +113,13 @@ def test_trimmed() -> None:
     np.testing.assert_array_equal(trimmed(array, 5, left=True), array[:, 2:, 2:])
 
 
+def test_trimmed_keeps_a_memory() -> None:
+    """Attentions (…, S, M + S) of a sequence alone have M + length keys."""
+    array = np.arange(2 * 7 * 10).reshape(2, 7, 10)
+    np.testing.assert_array_equal(trimmed(array, 5, memory=3), array[:, :5, :8])
+    np.testing.assert_array_equal(trimmed(array, 5, left=True, memory=3), array[:, 2:, [0, 1, 2, 5, 6, 7, 8, 9]])
+
+
 def test_spec_inputs() -> None:
     import types
 
@@ -141,3 +148,16 @@ def test_spec_inputs() -> None:
     assert (labels[inputs["attention_mask"] == 0] == -100).all()
     assert labels.max() < 50
     del sys.modules[module.__name__]
+
+
+def test_variants() -> None:
+    changes = {"config": {"memory": 3, "depth": 1}, "memory_keys": 3}
+    spec = ModelSpec(architecture="a:B", config={"size": 2, "depth": 2}, variants={"long": changes}, generates=False)
+    variant = spec.variant("long")
+    assert variant.config == {"size": 2, "depth": 1, "memory": 3}
+    assert variant.memory_keys == 3
+    assert not variant.generates
+    assert not variant.variants
+    assert len({spec.key("lm"), variant.key("lm"), spec.key("base")}) == 3
+    with pytest.raises(ValueError, match="'2 long'"):
+        ModelSpec(architecture="a:B", config={}, variants={"2 long": {}})

@@ -33,6 +33,7 @@ SPEC = ModelSpec(
         "token-classification": ("bert.pooler",),
         "question-answering": ("bert.pooler",),
     },
+    without_effect=("key.bias",),
     cross_attention=True,
     generates=False,
     tf_only=("TFBertMainLayer",),

@@ -12,6 +12,13 @@ SPEC = ModelSpec(
         "n_inner": 37,
         "n_positions": 40,
     },
+    variants={
+        "scaled": {
+            "config": {"scale_attn_by_inverse_layer_idx": True, "reorder_and_upcast_attn": True},
+            # The reference has these options in PyTorch only.
+            "not_in_reference": (("tf", "base"), ("tf", "causal-lm"), ("tf", "double-heads")),
+        }
+    },
     arguments=("input_ids", "past", "attention_mask", "token_type_ids"),
     zero_token_types=False,
     any_axes=True,

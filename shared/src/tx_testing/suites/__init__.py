@@ -1,21 +1,19 @@
-"""Test suites that an architecture's tests subclass.
+"""Test suites that every architecture is tested by.
 
-A package describes its tiny model once, in ``tests/<name>_spec.py``::
+A package says once what its architecture is like, in ``tests/name_spec.py``::
 
     from tx_testing.suites.spec import ModelSpec
 
     SPEC = ModelSpec(
-        architecture="tx_bert.architecture:ARCHITECTURE",
+        architecture="tx_name.architecture:ARCHITECTURE",
         config={"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, ...},
     )
 
-and its test modules then are, e.g. ``tests/test_model_torch.py``::
+pytest collects that file and runs it through the suites of every kind (:mod:`tx_testing.specs`; which suites they are
+says :mod:`tx_testing.suites.collected`). What an architecture has that others have not is told by the fields of
+:class:`~tx_testing.suites.spec.ModelSpec`, or tested in test modules of the package, which read the specification with
+:func:`~tx_testing.suites.spec.load_spec`.
 
-    from tx_testing.suites.model_torch import TorchModelSuite
-    from tx_testing.suites.spec import load_spec
-
-    class TestModel(TorchModelSuite):
-        spec = load_spec(__file__, "bert_spec")
-
-A standard test is neither deleted nor replaced silently: see :class:`tx_testing.suites.base.Suite`.
+No standard test is dropped silently: one that does not apply, or that a test of the package replaces, is named with the
+reason in ``overrides``.
 """

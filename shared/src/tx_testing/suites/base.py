@@ -52,6 +52,11 @@ class Suite:
         """Whether an architecture is to be tested by this suite."""
         return True
 
+    def needs_padding(self) -> None:
+        """Skip the test for an architecture that knows no padding."""
+        if not self.spec.padded:
+            pytest.skip("does not apply: there is no attention mask, so no padding")
+
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run tests that take ``task`` once for every class of the architecture in this framework."""
         if "task" in metafunc.fixturenames:

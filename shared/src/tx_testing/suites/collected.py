@@ -33,9 +33,18 @@ SUITES: dict[str, dict[str, str]] = {
     },
 }
 
+# The same for each variant of the configuration: what has to hold in all of them.
+CORE: dict[str, dict[str, str]] = {
+    "none": {},
+    "torch": {"TestModel": f"{_PACKAGE}.model_torch:TorchCoreSuite"},
+    "tf": {"TestModel": f"{_PACKAGE}.model_tf:TFCoreSuite"},
+    "both": {"TestModel": f"{_PACKAGE}.model_both:BothCoreSuite"},
+    "reference": {"TestModel": f"{_PACKAGE}.model_reference:ReferenceSuite"},
+}
+
 
 def suites_of(spec: ModelSpec, kind: str, module: str) -> dict[str, type[Suite]]:
-    """Name of the test class → suite that tests ``spec``.
+    """Name of the test class → suite that tests ``spec``; ``TestModel_untied`` tests its variant "untied".
 
     Args:
         spec: the architecture.
@@ -45,11 +54,15 @@ def suites_of(spec: ModelSpec, kind: str, module: str) -> dict[str, type[Suite]]
     Raises:
         TypeError: ``spec.overrides`` names a test that there is not.
     """
+    wanted = [(name, dotted, spec) for name, dotted in SUITES[kind].items()]
+    for variant in spec.variants:
+        varied = spec.variant(variant)
+        wanted += [(f"{name}_{variant}", dotted, varied) for name, dotted in CORE[kind].items()]
     found = {}
-    for name, dotted in SUITES[kind].items():
+    for name, dotted, described in wanted:
         suite: type[Suite] = load(dotted)
-        if suite.applies(spec):
-            members = {"__module__": module, "spec": spec, "overrides": spec.overrides_of(kind, name)}
+        if suite.applies(described):
+            members = {"__module__": module, "spec": described, "overrides": spec.overrides_of(kind, name)}
             found[name] = type(name, (suite,), members)
     for key in spec.overrides:
         its_kind, name, _ = key.split("::")

@@ -12,14 +12,14 @@ import pytest
 
 from .base import Suite
 from .models import Backend, edited
-from .spec import Array, ModelSpec, assert_close
+from .spec import WORDS, Array, ModelSpec, assert_close
 
 # Options with which a row's continuation must not depend on the rest of the batch.
 OPTIONS: dict[str, dict[str, Any]] = {
     "greedy": {},
     "repetition": {"repetition_penalty": 1.8},
     "minimum": {"min_length": 9},
-    "bad words": {"bad_words_ids": [*([i] for i in range(0, 99, 2)), *([i, i] for i in range(99))]},
+    "bad words": {"bad_words_ids": [*([i] for i in range(0, WORDS, 2)), *([i, i] for i in range(WORDS))]},
     "beams": {"num_beams": 3, "num_return_sequences": 2},
     "beams, all": {"num_beams": 3, "min_length": 9, "repetition_penalty": 1.5, "early_stopping": True},
 }
@@ -68,11 +68,17 @@ class VariedModel:
         """The varied model, which the test may change."""
         return self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()), **config)
 
-    def prompts(self) -> tuple[Array, Array]:
-        """Four prompts of 6 tokens, and a mask that leaves 6, 3, 1 and 5 of them."""
-        ids = np.random.default_rng(11).integers(5, self.spec.vocab_size(), (4, 6))
+    def prompts(self) -> tuple[Array, Any]:
+        """Four prompts of 6 tokens, and a mask that leaves 6, 3, 1 and 5 of them; None without an attention mask."""
+        assert self.spec.vocab_size() == WORDS, "a tiny model that generates has WORDS words"
+        ids = np.random.default_rng(11).integers(5, WORDS, (4, 6))
         mask = (np.arange(6) >= 6 - np.array([6, 3, 1, 5])[:, None]).astype(np.int64)
-        return ids, mask
+        return ids, mask if self.spec.padded else None
+
+    def tensors(self) -> tuple[Any, Any]:
+        """The same, as the framework's tensors."""
+        ids, mask = self.prompts()
+        return self.backend.tensor(ids), None if mask is None else self.backend.tensor(mask)
 
     def ends(self) -> list[int]:
         """Tokens at which the greedy continuations of some prompts end: early, late, and for some not at all."""
@@ -202,6 +208,7 @@ class GenerationSuite(VariedModel, Suite):
 
     @pytest.mark.parametrize("name", list(OPTIONS))
     def test_every_row_is_its_single_run(self, name: str) -> None:
+        self.needs_padding()
         ids, mask = self.prompts()
         options: dict[str, Any] = {"pad_token_id": 2, "eos_token_id": self.ends(), "max_new_tokens": 8, **OPTIONS[name]}
         alone = [self.generate(row[kept > 0][None], **options) for row, kept in zip(ids, mask, strict=True)]
@@ -238,6 +245,7 @@ class GenerationSuite(VariedModel, Suite):
 
     @pytest.mark.parametrize("beams", [1, 3])
     def test_max_length_counts_without_padding(self, beams: int) -> None:
+        self.needs_padding()
         ids, mask = self.prompts()
         options: dict[str, Any] = {"max_length": 9, "eos_token_id": (), "pad_token_id": 2, "num_beams": beams}
         result = self.generate(ids, mask, **options)
@@ -255,6 +263,7 @@ class GenerationSuite(VariedModel, Suite):
         np.testing.assert_array_equal(found.sequences, self.slowly(ids[:1], 4))
 
     def test_masked_tokens_inside_a_prompt(self) -> None:
+        self.needs_padding()
         ids, _ = self.prompts()
         mask = np.ones_like(ids)
         mask[:, 2] = 0
@@ -441,7 +450,7 @@ class GenerationSuite(VariedModel, Suite):
         ids, mask = self.prompts()
         options: dict[str, Any] = {"max_new_tokens": 10, "eos_token_id": self.ends(), "pad_token_id": 2}
         wanted = self.generate(ids, mask, **options)
-        stream = self.model().generate(self.backend.tensor(ids), self.backend.tensor(mask), stream=True, **options)
+        stream = self.model().generate(*self.tensors(), stream=True, **options)
         first = next(stream)
         assert first == tuple(wanted.sequences[:, 6].tolist())
         assert all(type(token) is int for token in first)
@@ -483,10 +492,10 @@ class GenerationSuite(VariedModel, Suite):
             ({"max_new_tokens": 3, "early_stopping": "soon", "num_beams": 2}, "'soon'"),
             ({"max_new_tokens": 3, "stream": True, "num_beams": 2}, "stream"),
             ({"max_new_tokens": 3, "bad_words_ids": [[1], []]}, "empty word"),
-            ({"max_new_tokens": 3, "bad_words_ids": [[1, 99]]}, "0 to 98"),
-            ({"max_new_tokens": 3, "bad_words_ids": [[i] for i in range(99)]}, "whole vocabulary"),
-            ({"max_new_tokens": 3, "eos_token_id": 99}, "eos_token_id is 99"),
-            ({"max_new_tokens": 3, "pad_token_id": -1}, "0 to 98"),
+            ({"max_new_tokens": 3, "bad_words_ids": [[1, WORDS]]}, f"0 to {WORDS - 1}"),
+            ({"max_new_tokens": 3, "bad_words_ids": [[i] for i in range(WORDS)]}, "whole vocabulary"),
+            ({"max_new_tokens": 3, "eos_token_id": WORDS}, f"eos_token_id is {WORDS}"),
+            ({"max_new_tokens": 3, "pad_token_id": -1}, f"0 to {WORDS - 1}"),
             ({"max_new_tokens": 3, "stop_strings": "a"}, "tokenizer="),
             ({"max_new_tokens": 3, "stop_strings": [""], "tokenizer": Words()}, "not empty"),
             ({"max_new_tokens": 3, "tokenizer": Words()}, "stop_strings"),
@@ -515,15 +524,17 @@ class GenerationSuite(VariedModel, Suite):
             ([[5], []], None, "at least one token"),
             (np.full((1, 2), self.spec.vocab_size()), None, "vocabulary"),
             (np.full((1, 2), -1), None, "-1"),
-            (ids, mask[:, 1:].copy(), "attention_mask"),
-            (ids, mask * 0, "leaves nothing"),
-            ([[5], [6, 7]], None, "pad_token_id"),
         ]
+        if self.spec.padded:
+            wrong.append((ids, mask[:, 1:].copy(), "attention_mask"))
+            wrong.append((ids, mask * 0, "leaves nothing"))
+            wrong.append(([[5], [6, 7]], None, "pad_token_id"))
         for prompt, kept, match in wrong:
             with pytest.raises(ValueError, match=match):
                 self.generate(prompt, kept, max_new_tokens=3, eos_token_id=())
-        with pytest.raises(ValueError, match="pad_token_id"):
-            self.generate(ids, mask, max_length=9, eos_token_id=())
+        if self.spec.padded:
+            with pytest.raises(ValueError, match="pad_token_id"):
+                self.generate(ids, mask, max_length=9, eos_token_id=())
         with pytest.raises(ValueError, match="bos_token_id"):
             self.generate(None, max_new_tokens=3, model=self.model(bos_token_id=None))
 
@@ -536,6 +547,8 @@ class GenerationSuite(VariedModel, Suite):
         for options in ({"max_length": most + 1}, {"max_new_tokens": most - 5}):
             with pytest.raises(ValueError, match=rf"{most + 1}\b.*\b{most}\b"):
                 self.generate(ids, mask, eos_token_id=(), pad_token_id=2, **options)
+        if not self.spec.padded:
+            return
         # Padding takes no position.
         row = self.generate(ids[2:3], mask[2:3], max_new_tokens=most - 1, eos_token_id=()).sequences
         assert row.shape == (1, most + 5)
@@ -543,6 +556,7 @@ class GenerationSuite(VariedModel, Suite):
     @pytest.mark.parametrize("options", [{}, {"num_beams": 2}], ids=["greedy", "beams"])
     def test_every_row_reaches_the_last_position(self, options: dict[str, Any]) -> None:
         """Those that are there first wait for the others."""
+        self.needs_padding()
         if self.spec.max_positions is None:
             pytest.skip("does not apply: this architecture has no limit")
         most = int(getattr(self.model().config, self.spec.max_positions))

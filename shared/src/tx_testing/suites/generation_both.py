@@ -32,6 +32,8 @@ class GenerationBothSuite(VariedModel, Suite):
     @pytest.mark.parametrize("padded", [False, True], ids=["", "padded"])
     @pytest.mark.parametrize("name", list(OPTIONS))
     def test_same_tokens(self, name: str, padded: bool) -> None:
+        if padded:
+            self.needs_padding()
         ids, mask = self.prompts()
         options: dict[str, Any] = {"max_new_tokens": 10, "eos_token_id": self.ends(), "pad_token_id": 2}
         options.update(OPTIONS[name], output_scores=True)
@@ -46,7 +48,7 @@ class GenerationBothSuite(VariedModel, Suite):
     def test_same_stream(self) -> None:
         ids, mask = self.prompts()
         options: dict[str, Any] = {"max_new_tokens": 10, "eos_token_id": self.ends(), "pad_token_id": 2, "stream": True}
-        wanted = self.model().generate(self.backend.tensor(ids), self.backend.tensor(mask), **options)
+        wanted = self.model().generate(*self.tensors(), **options)
         assert list(self.twin().generate(ids, mask, **options)) == list(wanted)
 
     def test_same_long_text(self) -> None:

@@ -37,8 +37,7 @@ class MirrorSuite(Suite):
     """``model_torch`` and ``model_tf`` define the same classes in the same order with the same arguments."""
 
     def modules(self) -> tuple[str, str]:
-        record = self.spec.record()
-        return record.torch["base"].partition(":")[0], record.tf["base"].partition(":")[0]
+        return self.spec.module("torch"), self.spec.module("tf")
 
     def test_classes_mirror_each_other(self) -> None:
         torch, tf = (classes_of(module) for module in self.modules())
@@ -61,15 +60,14 @@ class MirrorSuite(Suite):
             assert parameters(twin, "call") == wanted, f"call of {twin.name}"
 
     def test_record_names_twins(self) -> None:
-        record = self.spec.record()
-        assert list(record.tf) == list(record.torch)
-        for task, dotted in record.torch.items():
-            assert record.tf[task].partition(":")[2] == f"TF{dotted.partition(':')[2]}", task
+        torch, tf = self.spec.classes("torch"), self.spec.classes("tf")
+        assert list(tf) == list(torch)
+        for task, dotted in torch.items():
+            assert tf[task].partition(":")[2] == f"TF{dotted.partition(':')[2]}", task
 
     def test_every_model_is_recorded(self) -> None:
         """Each public model class is some task's: those with a new_heads statement or derived from …PreTrainedModel."""
-        record = self.spec.record()
-        named = {dotted.partition(":")[2] for dotted in record.torch.values()}
+        named = {dotted.partition(":")[2] for dotted in self.spec.classes("torch").values()}
         for cls in classes_of(self.modules()[0]):
             bases = [base.id for base in cls.bases if isinstance(base, ast.Name)]
             if any(base.endswith("PreTrainedModel") for base in bases) and not cls.name.endswith("PreTrainedModel"):

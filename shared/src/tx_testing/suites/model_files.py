@@ -21,14 +21,15 @@ class FileSuite(Models):
     # --- the table of names
 
     def test_every_row_of_the_table_is_some_parameter(self) -> None:
-        changes: list[dict[str, Any]] = [{}]
+        """Of some class, or in some variant."""
+        specs = [self.spec, *map(self.spec.variant, self.spec.variants)]
+        made = [(task, spec.make_config()) for spec in specs for task in self.tasks()]
         if self.spec.cross_attention:
-            changes.append({"is_decoder": True})
+            made.append(("base", self.spec.make_config(is_decoder=True)))
         seen = set()
-        for task in self.tasks():
-            for change in changes if task == "base" else changes[:1]:
-                model = self.cls(task)(self.spec.make_config(**change))
-                seen |= {model.weight_table.row(self.published(task, n)).name for n in self.backend.arrays(model)}
+        for task, config in made:
+            model = self.cls(task)(config)
+            seen |= {model.weight_table.row(self.published(task, n)).name for n in self.backend.arrays(model)}
         table = self.cls("base").weight_table
         assert {row.name for row in table.rows} == seen
 

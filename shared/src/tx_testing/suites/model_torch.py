@@ -16,6 +16,7 @@ from torch import nn
 from tx_core.weights import WeightsError
 
 from .model import ModelSuite
+from .model_core import CoreSuite
 from .models import FILES, FLAGS, SAME, edited, read_safetensors, write_safetensors
 from .models_torch import TorchModels
 from .spec import SEQUENCE, Array, assert_close, at_tokens, leaves
@@ -31,6 +32,10 @@ class _Positional(nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> Any:
         return self.model(**dict(zip(self.names, tensors, strict=True)))
+
+
+class TorchCoreSuite(TorchModels, CoreSuite):
+    """What every variant of the configuration has to do, in PyTorch."""
 
 
 class TorchModelSuite(TorchModels, ModelSuite):
@@ -99,7 +104,7 @@ class TorchModelSuite(TorchModels, ModelSuite):
         config = self.spec.make_config()
         assert self.cls(task)(config=config).config is config
         with pytest.raises(TypeError, match="from_pretrained"):
-            self.cls(task)("bert-base-uncased")
+            self.cls(task)("a-published-name")
 
     def test_state_dict_has_the_published_names(self, task: str) -> None:
         """A plain ``load_state_dict`` of the published file works, up to tied names."""
@@ -238,8 +243,9 @@ class TorchModelSuite(TorchModels, ModelSuite):
 
     def test_padding_is_skipped(self, task: str) -> None:
         """Layers see tokens alone; what comes of those is the same, and states are zero elsewhere."""
+        self.needs_padding()
         model, inputs = self.model(task), self.tensors(task)
-        mask = self.spec.inputs(task)["attention_mask"]
+        mask = self.spec.mask(task)
         flipped = {name: t.flip(-1) if t.shape == mask.shape else t for name, t in inputs.items()}
         seen: list[torch.Size] = []
         base = model.base_model
@@ -265,6 +271,7 @@ class TorchModelSuite(TorchModels, ModelSuite):
         assert seen[1::2] == [(len(mask.reshape(-1, SEQUENCE)), SEQUENCE, width)] * 2
 
     def test_gradients_without_padding(self, task: str) -> None:
+        self.needs_padding()
         model = self.model(task, **dict.fromkeys(self.spec.dropouts, 0.0)).train()
         inputs = {**self.spec.inputs(task), **self.spec.make_labels(task)}
         if len(inputs) == len(self.spec.inputs(task)):
@@ -289,6 +296,7 @@ class TorchModelSuite(TorchModels, ModelSuite):
 
     def test_losses_of_padding_are_those_of_the_whole_model(self, task: str) -> None:
         """Labels at padding that are not to be ignored count as ever, and so does padding among an answer's places."""
+        self.needs_padding()
         inputs = {**self.spec.inputs(task), **self.spec.make_labels(task)}
         labels = [name for name in inputs if name not in self.spec.inputs(task)]
         if not labels:
@@ -297,7 +305,7 @@ class TorchModelSuite(TorchModels, ModelSuite):
             inputs[name] = np.maximum(inputs[name], 0)
         for flip in (False, True):
             if flip:
-                size = inputs["attention_mask"].shape
+                size = self.spec.mask(task).shape
                 inputs = {n: a[..., ::-1].copy() if a.shape == size else a for n, a in inputs.items()}
             wanted = self.run(self.shared(task), inputs, skip_padding=False)
             found = self.run(self.shared(task), inputs)
@@ -407,7 +415,7 @@ class TorchModelSuite(TorchModels, ModelSuite):
         calls = []
         model.get_input_embeddings().register_forward_hook(lambda *_: calls.append("embeddings"))
         model.gradient_checkpointing_disable()
-        self.backend.gradients(model, {name: inputs[name] for name in ("input_ids", "attention_mask")})
+        self.backend.gradients(model, {n: inputs[n] for n in ("input_ids", "attention_mask") if n in inputs})
         assert calls == ["embeddings"]
 
     # --- a user's own head

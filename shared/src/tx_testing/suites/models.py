@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import json
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -85,7 +84,7 @@ class Backend(ABC):
 
     @abstractmethod
     def gradients(self, model: Any, inputs: Mapping[str, Array], **extra: Any) -> dict[str, Array | None]:
-        """As :meth:`arrays`, the gradient of the loss (without labels: of the mean square of all outputs)."""
+        """As :meth:`arrays`, the gradient of the mean loss (without labels: of the mean square of all outputs)."""
 
     @abstractmethod
     def input_gradient(self, model: Any, inputs: Mapping[str, Array], name: str) -> Array | None:
@@ -103,7 +102,7 @@ class Backend(ABC):
 
     def randomised(self, spec: ModelSpec, task: str, **config: Any) -> Path:
         """A saved model of random weights, biases and normalisations included; the same for the same arguments."""
-        key = f"{self.name} {spec.architecture} {task} {json.dumps([dict(spec.config), config], sort_keys=True)}"
+        key = spec.key(self.name, task, dict(spec.task_config.get(task, {})), config)
         return self._randomised(spec, task, config, key)
 
     def _randomised(self, spec: ModelSpec, task: str, config: Mapping[str, Any], key: str) -> Path:
@@ -126,7 +125,7 @@ class Models(Suite):
     """The models that a suite tests, in the framework of its ``backend``."""
 
     backend: ClassVar[Backend]
-    _shared: ClassVar[dict[tuple[str, str, str], Any]] = {}
+    _shared: ClassVar[dict[str, Any]] = {}
 
     def cls(self, task: str) -> Any:
         return self.backend.model_class(self.spec, task)
@@ -140,7 +139,7 @@ class Models(Suite):
 
     def shared(self, task: str) -> Any:
         """A loaded random model that several tests read and none changes."""
-        key = (self.backend.name, self.spec.architecture, task)
+        key = self.spec.key(self.backend.name, task)
         if key not in self._shared:
             self._shared[key] = self.model(task)
         return self._shared[key]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tx_core.models.variables_tf import named_parameters
 
 from .models import SAME, Backend, Models
-from .spec import Array, ModelSpec, assert_close, load
+from .spec import Array, ModelSpec, assert_close
 
 
 class TFBackend(Backend):
@@ -23,7 +23,7 @@ class TFBackend(Backend):
     load_flags: ClassVar[Mapping[str, Mapping[str, bool]]] = {"bin": {"from_pt": True}}
 
     def model_class(self, spec: ModelSpec, task: str) -> Any:
-        return load(spec.record().tf[task])
+        return spec.model_class("tf", task)
 
     def tensor(self, array: Array) -> Any:
         return tf.constant(array)
@@ -54,8 +54,9 @@ class TFBackend(Backend):
 
     def loss(self, output: Any) -> Any:
         if "loss" in output._fields:
-            return output.loss
-        return tf.add_n([tf.reduce_mean(value**2) for value in output if not isinstance(value, tuple)])
+            return tf.reduce_mean(output.loss)
+        tensors = [value for value in output if not isinstance(value, tuple) and value.dtype.is_floating]
+        return tf.add_n([tf.reduce_mean(value**2) for value in tensors])
 
     def gradients(self, model: Any, inputs: Mapping[str, Array], **extra: Any) -> dict[str, Array | None]:
         parameters = self._parameters(model)

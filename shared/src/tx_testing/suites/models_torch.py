@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .models import Backend, Models
-from .spec import Array, ModelSpec, load
+from .spec import Array, ModelSpec
 
 
 class TorchBackend(Backend):
@@ -26,7 +26,7 @@ class TorchBackend(Backend):
         self.flags = flags
 
     def model_class(self, spec: ModelSpec, task: str) -> Any:
-        return load(spec.record().torch[task])
+        return spec.model_class("torch", task)
 
     def tensor(self, array: Array) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))
@@ -57,9 +57,10 @@ class TorchBackend(Backend):
 
     def loss(self, output: Any) -> torch.Tensor:
         if "loss" in output._fields:
-            result: torch.Tensor = output.loss
+            result: torch.Tensor = output.loss.mean()
             return result
-        return torch.stack([(value**2).mean() for value in output if isinstance(value, torch.Tensor)]).sum()
+        tensors = [value for value in output if isinstance(value, torch.Tensor) and value.is_floating_point()]
+        return torch.stack([(value**2).mean() for value in tensors]).sum()
 
     def gradients(self, model: Any, inputs: Mapping[str, Array], **extra: Any) -> dict[str, Array | None]:
         model.zero_grad()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import runpy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ Array = np.ndarray[Any, Any]
 Inputs = dict[str, Array]
 
 SEQUENCE = 7  # differs from every other size of a tiny model, so that sequence axes are recognised by their length
+WORDS = 99  # in the vocabulary of a tiny model
 LENGTHS = (7, 5, 2)  # unpadded lengths of the sentences of a batch
 CHOICES = 3
 
@@ -36,101 +38,157 @@ LABELS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """An architecture's tiny model.
+    """What the suites are told of an architecture: a tiny model, and where it differs from others.
 
     Args:
-        architecture: dotted name of its Architecture record, ``"tx_bert.architecture:ARCHITECTURE"``.
-        config: fields of a tiny configuration, in the published names (the reference is built from the same).
-        labels: task → keyword → kind of label, where they differ from ``LABELS``.
-        reference_keywords: keyword of tx → keyword of the reference, where they differ.
-        task_config: task → fields of the configuration that differ from ``config``.
-        reference_classes: class name of tx → class name of the reference, where they differ.
-        reference_outputs: fields that the reference returns and tx does not.
-        reference_options: keywords of both sides' calls, e.g. one that leaves out what they return in different forms.
-        reference_inputs: task → keyword → values, of inputs whose default differs between the two.
-        not_in_reference: (framework, task) of classes that the reference does not have, or has wrong.
-        absent_in_reference: task → prefixes of parameters that the reference's class lacks.
-        reference_padding: whether the reference generates rightly from left-padded prompts.
-        arguments: what the models' calls take first, in order. Without ``"attention_mask"`` there is no padding.
-        token_inputs: keyword of an input with a number for every token → how many numbers there are; only those in
-            ``arguments`` are given.
-        past: whether the models return ``past`` and take it for the tokens before.
-        generates: whether the language model generates text.
+        architecture: dotted name of its Architecture record, ``"tx_name.architecture:ARCHITECTURE"``.
+        config: fields of a tiny configuration in the published names, with which the reference is built too. It has
+            WORDS words, at least 2 layers and at least 4 heads.
+        variants: name → fields of this specification that differ, for which the core of the suites runs too; those of
+            ``config`` are added: ``{"untied": {"config": {"tie_word_embeddings": False}}}``.
         overrides: id of a standard test that does not apply, or that a test of the package replaces, without the file's
             name and what is in brackets → the reason: ``{"torch::TestModel::test_dtype": "…; see test_x_torch.py"}``.
+        task_config: task → fields of the configuration that differ from ``config``.
+
+        arguments: what the models' calls take first, in order. Without ``"attention_mask"`` there is no padding.
+        token_inputs: input with a number for every token → how many numbers there are; given if in ``arguments``.
         zero_token_types: whether token types of 0 are the same as none.
         any_axes: whether token ids may have any axes before the sequence, (S,) or (B, C, S) say.
-        batch_axes: output field → the axis of its arrays that counts sentences, where that is not the first.
+        labels: task → keyword → kind of label, where they differ from ``LABELS``.
+
+        labelled_fields: task → fields of the output with labels, where they are not the loss and the fields without.
+        token_losses: tasks whose loss is a number for every label, (B, S); others are one number.
+        batch_axes: output field → the axis of its arrays that counts sentences, where that is not the first. None for a
+            memory that holds padding: it differs from that of a sentence alone.
+        memory_keys: how many keys attention has before those of the tokens, in a call without a memory: attentions are
+            (B, N, S, memory_keys + S).
+        past: whether the models return ``past`` and take it for the tokens before.
+        generates: whether the language model generates text.
+        cross_attention: whether the base model can be a decoder with cross-attention.
+        max_positions: the configuration field of the longest sequence; None if there is no limit.
+        activation: the configuration field of the activation function; None if it is fixed.
+        dropouts: the configuration fields of dropout probabilities.
+
         new_heads: task → prefixes of the parameters that a checkpoint of the base model does not have and that are
             newly initialised, ``{"sequence-classification": ("classifier",)}``.
         output_heads: tasks whose models have output embeddings tied to the input's.
         zero_init: configuration fields that, set to 0, make every weight start at exactly 0 or 1.
         without_gradient: task → prefixes of parameters that its loss does not depend on.
-        cross_attention: whether the base model can be a decoder with cross-attention.
-        max_positions: the configuration field of the longest sequence; None if there is no limit.
-        activation: the configuration field of the activation function; None if it is fixed.
-        dropouts: the configuration fields of dropout probabilities.
+        without_effect: endings of parameters that change no output, so that their gradient is rounding: a bias of the
+            keys shifts all scores of a query alike.
         torch_only: names of public classes in ``model_torch`` without a TensorFlow twin.
         tf_only: names of public classes in ``model_tf`` without a PyTorch twin.
+
+        reference_keywords: keyword of tx → keyword of the reference, where they differ.
+        reference_classes: class name of tx → class name of the reference, where they differ.
+        reference_outputs: fields that the reference returns and tx does not.
+        reference_options: keywords of both sides' calls, e.g. one that leaves out what they return in different forms.
+        reference_inputs: task → keyword → values, of inputs whose default differs between the two.
+        reference_padding: whether the reference generates rightly from left-padded prompts.
+        not_in_reference: (framework, task) of classes that the reference does not have, or has wrong.
+        absent_in_reference: task → prefixes of parameters that the reference's class lacks.
     """
 
     architecture: str
     config: Mapping[str, Any]
-    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    reference_keywords: Mapping[str, str] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
     task_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    reference_classes: Mapping[str, str] = field(default_factory=dict)
-    reference_outputs: tuple[str, ...] = ()
-    reference_options: Mapping[str, Any] = field(default_factory=dict)
-    reference_inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    not_in_reference: tuple[tuple[str, str], ...] = ()
-    absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    reference_padding: bool = True
+
     arguments: tuple[str, ...] = ("input_ids", "attention_mask", "token_type_ids")
     token_inputs: Mapping[str, int] = field(default_factory=lambda: {"token_type_ids": 2})
-    past: bool = False
-    generates: bool = True
-    overrides: Mapping[str, str] = field(default_factory=dict)
     zero_token_types: bool = True
     any_axes: bool = False
-    batch_axes: Mapping[str, int] = field(default_factory=dict)
-    new_heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    output_heads: tuple[str, ...] = ("masked-lm", "causal-lm", "pretraining")
-    zero_init: tuple[str, ...] = ("initializer_range",)
-    without_gradient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    labelled_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    token_losses: tuple[str, ...] = ()
+    batch_axes: Mapping[str, int | None] = field(default_factory=dict)
+    memory_keys: int = 0
+    past: bool = False
+    generates: bool = True
     cross_attention: bool = False
     max_positions: str | None = "max_position_embeddings"
     activation: str | None = "hidden_act"
     dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+
+    new_heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    output_heads: tuple[str, ...] = ("masked-lm", "causal-lm", "pretraining")
+    zero_init: tuple[str, ...] = ("initializer_range",)
+    without_gradient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    without_effect: tuple[str, ...] = ()
     torch_only: tuple[str, ...] = ()
     tf_only: tuple[str, ...] = ()
+
+    reference_keywords: Mapping[str, str] = field(default_factory=dict)
+    reference_classes: Mapping[str, str] = field(default_factory=dict)
+    reference_outputs: tuple[str, ...] = ()
+    reference_options: Mapping[str, Any] = field(default_factory=dict)
+    reference_inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reference_padding: bool = True
+    not_in_reference: tuple[tuple[str, str], ...] = ()
+    absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in self.overrides:
             kind, *rest = key.split("::")
             if kind not in KINDS or len(rest) != 2:
                 raise ValueError(f"overrides names {key!r}, which is not of the form 'torch::TestModel::test_name'")
+        for name in self.variants:
+            if not name.isidentifier():
+                raise ValueError(f"variants has {name!r}, which cannot be part of a test's id: name it like a variable")
 
     def overrides_of(self, kind: str, name: str) -> dict[str, str]:
         """Name of a test → reason, of the overrides that concern a test class of a kind."""
         start = f"{kind}::{name}::"
         return {key.removeprefix(start): reason for key, reason in self.overrides.items() if key.startswith(start)}
 
+    def variant(self, name: str) -> ModelSpec:
+        """The specification of a variant."""
+        changes = dict(self.variants[name])
+        config = {**self.config, **changes.pop("config", {})}
+        return replace(self, variants={}, **{"config": config, **changes})
+
+    def key(self, *parts: Any) -> str:
+        """A text that differs between architectures, configurations and ``parts``."""
+        return json.dumps([self.architecture, dict(self.config), *parts], sort_keys=True)
+
+    # --- the Architecture record, which nothing else of the suites reads
+
     def record(self) -> Any:
         """The Architecture record."""
         return load(self.architecture)
 
+    def classes(self, framework: str) -> dict[str, str]:
+        """Task → class as a dotted name, in ``"torch"`` or ``"tf"``."""
+        return {str(task): dotted for task, dotted in getattr(self.record(), framework).items()}
+
+    def model_class(self, framework: str, task: str) -> Any:
+        """The class of a task."""
+        return load(self.classes(framework)[task])
+
+    def module(self, framework: str) -> str:
+        """The module of the models."""
+        return self.classes(framework)["base"].partition(":")[0]
+
+    def weight_table(self) -> Any:
+        """The weight table."""
+        return load(self.record().weights)
+
     def class_names(self) -> dict[str, str]:
         """Task → name of the PyTorch class; one task a class."""
         names: dict[str, str] = {}
-        for task, dotted in self.record().torch.items():
+        for task, dotted in self.classes("torch").items():
             name = dotted.partition(":")[2]
             if name not in names.values():
                 names[task] = name
         return names
 
     def config_class(self) -> Any:
+        """The configuration class."""
         return load(self.record().config)
+
+    # --- sizes
 
     def make_config(self, **changes: Any) -> Any:
         """A new tiny configuration."""
@@ -145,29 +203,43 @@ class ModelSpec:
     def heads(self) -> int:
         return int(self.make_config().num_attention_heads)
 
+    # --- inputs
+
+    @property
+    def padded(self) -> bool:
+        """Whether the models are told of padding."""
+        return "attention_mask" in self.arguments
+
+    def mask(self, task: str) -> Array:
+        """(B, S), for multiple choice (B, CHOICES, S): 1 for the tokens of :meth:`inputs`, 0 for padding."""
+        lengths = np.array(LENGTHS if task != "multiple-choice" else (7, 5, 2, 6, 3, 7))
+        mask = (np.arange(SEQUENCE) < lengths[:, None]).astype(np.int64)
+        return mask if task != "multiple-choice" else mask.reshape(-1, CHOICES, SEQUENCE)
+
     def inputs(self, task: str, seed: int = 0) -> Inputs:
-        """A right-padded batch of three sentences (for multiple choice: two questions of CHOICES sentences each)."""
+        """A right-padded batch of three sentences (for multiple choice: two questions of CHOICES sentences each).
+
+        Without an attention mask, padding is tokens like others.
+        """
         rng = np.random.default_rng(seed)
-        lengths = list(LENGTHS) if task != "multiple-choice" else [7, 5, 2, 6, 3, 7]
-        shape = (len(lengths), SEQUENCE)
-        mask = (np.arange(SEQUENCE) < np.array(lengths)[:, None]).astype(np.int64)
+        mask = self.mask(task)
         pad = int(getattr(self.make_config(), "pad_token_id", 0) or 0)
-        ids = rng.integers(5, self.vocab_size(), shape)
-        inputs = {"input_ids": np.where(mask == 1, ids, pad), "attention_mask": mask}
+        inputs = {"input_ids": np.where(mask == 1, rng.integers(5, self.vocab_size(), mask.shape), pad)}
+        if self.padded:
+            inputs["attention_mask"] = mask
         for name, count in self.token_inputs.items():
             if name in self.arguments:
-                inputs[name] = rng.integers(0, count, shape) * mask
-        if task == "multiple-choice":
-            inputs = {name: array.reshape(-1, CHOICES, SEQUENCE) for name, array in inputs.items()}
+                inputs[name] = rng.integers(0, count, mask.shape) * mask
         return inputs
 
     def label_keywords(self, task: str) -> Mapping[str, str]:
+        """Keyword of a label → what it holds."""
         return self.labels.get(task, LABELS.get(task, {}))
 
     def make_labels(self, task: str, seed: int = 1) -> Inputs:
         """Labels that fit :meth:`inputs`; in token-level ones, padding and one token are to be ignored (-100)."""
         rng = np.random.default_rng(seed)
-        mask = self.inputs(task)["attention_mask"]
+        mask = self.mask(task)
         config = self.make_config()
         made: Inputs = {}
         for keyword, kind in self.label_keywords(task).items():
@@ -180,6 +252,16 @@ class ModelSpec:
                 label = rng.integers(0, classes, mask.shape[:1])
             made[keyword] = label.astype(np.int64)
         return made
+
+    # --- outputs
+
+    def fields_with_labels(self, task: str, fields: Sequence[str]) -> tuple[str, ...]:
+        """The fields of an output with labels, where ``fields`` are those without."""
+        return tuple(self.labelled_fields.get(task, ("loss", *fields)))
+
+    def loss_shape(self, task: str) -> tuple[int, ...]:
+        """The shape of the loss."""
+        return self.mask(task).shape if task in self.token_losses else ()
 
 
 def load(dotted: str) -> Any:
@@ -194,12 +276,16 @@ def load_spec(test_file: str, name: str) -> ModelSpec:
     return spec
 
 
-def trimmed(array: Array, length: int, *, left: bool = False) -> Array:
-    """Every axis of length SEQUENCE cut down to its first (``left``: last) ``length`` entries."""
+def trimmed(array: Array, length: int, *, left: bool = False, memory: int = 0) -> Array:
+    """Every axis of length SEQUENCE cut down to its first (``left``: last) ``length`` entries.
+
+    An axis of ``memory`` + SEQUENCE entries keeps those of the memory, and is then cut alike.
+    """
     for axis, size in enumerate(array.shape):
-        if size == SEQUENCE:
-            start = SEQUENCE - length if left else 0
-            array = np.take(array, range(start, start + length), axis=axis)
+        if size in (SEQUENCE, memory + SEQUENCE):
+            before = size - SEQUENCE
+            start = size - length if left else before
+            array = np.take(array, [*range(before), *range(start, start + length)], axis=axis)
     return array
 
 

@@ -7,19 +7,18 @@ import re
 from tx_core.weights import OPTIMIZER_SLOTS, Place
 
 from .base import Suite
-from .spec import load
 
 
 class WeightTableSuite(Suite):
-    """The rows of ``spec.record().weights``."""
+    """The rows of the table."""
 
     def names(self) -> list[str]:
         """Every row's published name, for the first, second and twelfth layer."""
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         return list(dict.fromkeys(re.sub(r"\{\w\}", i, row.name) for row in table.rows for i in ("0", "1", "11")))
 
     def test_rows_are_distinct(self) -> None:
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         published = [row.name for row in table.rows]
         assert len(set(published)) == len(published)
         originals = [(row.original, row.part) for row in table.rows if row.original is not None]
@@ -27,7 +26,7 @@ class WeightTableSuite(Suite):
 
     def test_parts_are_whole_sets(self) -> None:
         """All n parts of an original are parameters, and each is one."""
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         for rows in (table.rows, table.other_originals):
             for row in rows:
                 if isinstance(row.part, tuple):
@@ -40,13 +39,13 @@ class WeightTableSuite(Suite):
     def test_rows_say_their_kind(self) -> None:
         """A module's weight and bias are of one kind, and a weight is that of some module."""
         kinds: dict[str, str] = {}
-        for row in load(self.spec.record().weights).rows:
+        for row in self.spec.weight_table().rows:
             owner, _, leaf = row.name.rpartition(".")
             assert leaf != "weight" or row.kind != "parameter", f"{row.name}: linear, norm, embedding or conv1d?"
             assert kinds.setdefault(owner, row.kind) == row.kind, f"{owner} is {row.kind} and {kinds[owner]}"
 
     def test_published_names_find_their_row(self) -> None:
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         for name in self.names():
             assert table.published(name) == name
             row = table.row(name)
@@ -56,7 +55,7 @@ class WeightTableSuite(Suite):
             assert table.published(bare) == name, "a file of the bare model"
 
     def test_unknown_names_are_unknown(self) -> None:
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         for name in self.names():
             for wrong in (f"x{name}", f"{name}x", name.replace(".", "_"), f"module.{name}", name.replace(".0.", ".a.")):
                 assert wrong == name or table.row(wrong) is None, wrong
@@ -65,7 +64,7 @@ class WeightTableSuite(Suite):
         assert table.from_keras("unheard/of/kernel:0") is None
 
     def test_original_names_go_both_ways(self) -> None:
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         for name in self.names():
             row, original = table.row(name), table.to_original(name)
             assert (original is None) == (row.original is None)
@@ -77,7 +76,7 @@ class WeightTableSuite(Suite):
             assert table.row(re.sub(r"\{\w\}", "0", row.name)) is not None, f"{row.name} is no parameter"
 
     def test_keras_names_go_both_ways(self) -> None:
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         seen = set()
         for name in self.names():
             layer, weight, layout = table.to_keras(name, "tf_some_model")
@@ -94,7 +93,7 @@ class WeightTableSuite(Suite):
                 assert table.from_keras(spelling) == (name, layout), spelling
 
     def test_aliases_name_parameters(self) -> None:
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         own = {row.name for row in table.rows}
         for alias, name in table.aliases().items():
             assert alias not in own
@@ -105,7 +104,7 @@ class WeightTableSuite(Suite):
             assert table.row(name) is not None, f"{name} has no row"
 
     def test_dropped_names_are_no_parameters(self) -> None:
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         for pattern in table.dropped:
             assert not any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) for name in self.names()), (
                 pattern
@@ -115,7 +114,7 @@ class WeightTableSuite(Suite):
             assert not any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) for name in originals), pattern
 
     def test_old_names_are_understood(self) -> None:
-        table = load(self.spec.record().weights)
+        table = self.spec.weight_table()
         for old, new in table.renamed:
             renamed = [name for name in self.names() if name.endswith(new)]
             assert renamed, f"no row ends in {new}"
