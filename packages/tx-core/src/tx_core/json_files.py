@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from .messages import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
     from typing import Any
 
@@ -34,7 +35,9 @@ def read_json(path: str | os.PathLike[str], max_bytes: int, refuse: Refuse = _re
         ValueError: made by `refuse`, if the file is larger than `max_bytes` or :func:`parse_json` refuses it.
     """
     with open(path, "rb") as file:
-        content = file.read(max_bytes + 1)
+        # Python makes room for all that it is told to read, however small the file is. What is no file has no size.
+        size = os.fstat(file.fileno()).st_size or max_bytes
+        content = file.read(min(size, max_bytes) + 1)
     if len(content) > max_bytes:
         raise refuse(path, f"is larger than {max_bytes} bytes, the most that is read of such a file")
     return parse_json(path, content, refuse)

@@ -40,7 +40,7 @@ class WordsTokenizer(PreTrainedTokenizer):
     def _set_vocabulary(self, ids: dict[str, int]) -> None:
         """Takes the id of each token. The mappings are public under names that differ between tokenizers."""
         self._ids = ids
-        self._tokens = dict(zip(ids.values(), ids, strict=True))
+        self._tokens = {index: token for token, index in ids.items()}
 
     @property
     def vocab_size(self) -> int:
