@@ -87,15 +87,12 @@ class WordsTokenizer(PreTrainedTokenizer):
 
     def _word_ids(self, word: str) -> tuple[int, ...]:
         # A tuple: the garbage collector looks at remembered lists again and again, at tuples of numbers once.
-        return tuple(self._token_ids(self._word_tokens(word)))
+        ids = self._ids
+        return tuple([ids[token] if token in ids else self._known_id(token) for token in self._word_tokens(word)])
 
     def _word_ids_and_spans(self, word: str) -> tuple[list[int], list[Span]]:
         tokens, spans = self._word_spans(word)
-        return self._token_ids(tokens), spans
-
-    def _token_ids(self, tokens: list[str]) -> list[int]:
-        ids = self._ids
-        return [ids[token] if token in ids else self._known_id(token) for token in tokens]
+        return [self._known_id(token) for token in tokens], spans
 
     def _tokenize(self, text: str) -> list[str]:
         tokens: list[str] = []
