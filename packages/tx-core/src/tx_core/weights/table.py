@@ -201,7 +201,9 @@ class WeightTable:
         parts = name.removesuffix(":0").split("/")
         *path, leaf = [p for part in parts for p in part.split("_._")]
         path = [part.rpartition("___")[2] for part in path]
-        for start in range(max(0, len(path) - _MOST_PARTS), len(path)):
+        # A parameter of the model itself has no layer: at most the layer's stand-in and the model's name precede it.
+        stop = len(path) + (len(path) <= 2)
+        for start in range(max(0, len(path) - _MOST_PARTS), stop):
             candidate = ".".join((*path[start:], PUBLISHED_LEAVES.get(leaf, leaf)))
             published = self.published(candidate)
             if published is not None:
