@@ -8,10 +8,10 @@ Shapes: B batch, S sequence, T real tokens of all rows, H hidden size, N heads, 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .attention_torch import allowed_by_mask, allowed_to_bias, attend, merge_heads, split_heads
@@ -22,17 +22,20 @@ from .inputs_torch import has_values
 class Packing:
     """Which places of a batch hold tokens.
 
+    Tokens are packed row by row, the shortest rows first. So rows of one length lie side by side, and attention computes
+    them together.
+
     Attributes:
         batch, length: B and S.
         places: (T,), where each token stands among the B·S places.
-        lengths: how many tokens each row has.
+        groups: (rows, tokens of each) of the rows of one length.
         mask: (B, S), the attention mask that says so.
     """
 
     batch: int
     length: int
     places: Tensor
-    lengths: list[int]
+    groups: list[tuple[int, int]]
     mask: Tensor
 
     @classmethod
@@ -46,12 +49,15 @@ class Packing:
         if attention_mask is None or attention_mask.dim() != 2 or not has_values(attention_mask):
             return None
         attention_mask = attention_mask.expand(max(rows, len(attention_mask)), -1)
-        present = attention_mask > 0
-        lengths: list[int] = present.sum(1).tolist()
-        if sum(lengths) in (0, present.numel()):
-            return None
         batch, length = attention_mask.shape
-        return cls(batch, length, present.flatten().nonzero()[:, 0], lengths, attention_mask)
+        present = attention_mask > 0
+        lengths, order = present.sum(1).sort(stable=True)
+        found: list[int] = lengths.tolist()
+        if sum(found) in (0, batch * length):
+            return None
+        row, column = present[order].nonzero().unbind(1)
+        groups = [(count, each) for each, count in Counter(found).items() if each]
+        return cls(batch, length, order[row] * length + column, groups, attention_mask)
 
     def pack(self, x: Tensor) -> Tensor:
         """(B or 1, S, …) → (T, …)."""
@@ -67,26 +73,18 @@ class Packing:
     ) -> Tensor:
         """Attention of every row to itself: (T, N·D) → (T, N·D)."""
         if query.device.type != "cpu":
-            # Few large kernels are faster there than one for each row.
+            # Few large kernels are faster there than one for each length.
             q, k, v = (split_heads(self.unpack(x), num_heads) for x in (query, key, value))  # (B, N, S, D)
             allowed = allowed_by_mask(self.mask)
             if is_causal:
                 allowed = allowed & allowed.new_ones(self.length, self.length).tril()
             bias = allowed_to_bias(allowed, query.dtype)
             return self.pack(merge_heads(attend(q, k, v, bias, None, dropout, False, scale)[0]))
-        shape = (num_heads, -1)
         # One split, whose gradient is one concatenation; slices would each get a gradient of the whole's size.
-        parts = (x.unflatten(-1, shape).split(self.lengths) for x in (query, key, value))  # each (tokens, N, D)
-        attended = [
-            F.scaled_dot_product_attention(
-                q.transpose(0, 1)[None],
-                k.transpose(0, 1)[None],
-                v.transpose(0, 1)[None],
-                dropout_p=dropout,
-                is_causal=is_causal,
-                scale=None if scale else 1.0,
-            )[0].transpose(0, 1)
-            for q, k, v in zip(*parts, strict=True)
-            if len(q)
-        ]
-        return torch.cat(attended).flatten(1)
+        sizes = [rows * length for rows, length in self.groups]
+        attended = []
+        for group, *parts in zip(self.groups, *(x.split(sizes) for x in (query, key, value)), strict=True):
+            q, k, v = (split_heads(x.unflatten(0, group), num_heads) for x in parts)  # (rows, N, length, D)
+            found, _ = attend(q, k, v, None, None, dropout, False, scale, is_causal)
+            attended.append(merge_heads(found).flatten(0, 1))  # (rows · length, N·D)
+        return torch.cat(attended)
