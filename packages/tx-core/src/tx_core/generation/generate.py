@@ -34,8 +34,8 @@ class Generation(Generic[Tensor, Generator]):
     """``generate`` for a model with a language model head; the half of ``GenerationMixin`` that needs no framework.
 
     Attributes:
-        generation_inputs: names of further inputs of the model, (B, S), a whole number for each token, which
-            ``generate`` takes for prompts and continues for the tokens that follow.
+        generation_inputs: names of the model's further inputs: whole numbers, one for each token. ``generate`` takes
+            those of the prompts; ``next_inputs`` says how they go on.
     """
 
     generation_inputs: ClassVar[tuple[str, ...]] = ()
@@ -100,8 +100,9 @@ class Generation(Generic[Tensor, Generator]):
             bos_token_id, eos_token_id (one or several), pad_token_id: by default the configuration's. Without a
                 pad_token_id sequences that have ended are filled up with the first eos_token_id.
             stop_strings: end a sequence when its new text has one of these; decoded by ``tokenizer``.
-            generator: source of randomness, the framework's (a ``torch.Generator`` on the model's device, a
-                ``tf.random.Generator``); or seed: for a new one. By default the framework's own.
+            generator: source of randomness, a ``torch.Generator`` on the model's device or a ``tf.random.Generator``; or
+                seed: for a new one. By default the framework's own, seeded by ``torch.manual_seed`` or
+                ``tf.random.set_seed``.
             output_scores: also return log-probabilities.
             stream: return an iterator over the tokens as they come, one a row, None in rows that have ended. It has the
                 whole result as its ``output`` once exhausted. Not with beams.

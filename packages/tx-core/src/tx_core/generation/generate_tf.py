@@ -39,10 +39,9 @@ class GenerationMixin(Generation[Any, Any]):
     generate = with_argument(
         Generation.generate,
         _JIT_COMPILE,
-        """jit_compile: whether XLA compiles the model's step: faster tokens after a longer first call. With or without
-        it, TensorFlow compiles when a number of rows, or a power of two of tokens (prompt and new ones together), comes
-        up for the first time; that takes seconds. With it, plain greedy search is compiled as a loop, which is faster
-        than a token at a time as every other way of generating goes.""",
+        """jit_compile: whether XLA compiles the model's step: faster tokens after a longer first call. Plain greedy search
+        is then a compiled loop too, faster than a token at a time. In either case TensorFlow compiles when a number of
+        rows, or a power of two of tokens (prompt and new ones), comes up for the first time; that takes seconds.""",
         "RuntimeError: if Keras does not run on TensorFlow, or within a ``tf.function``.",
     )
 
