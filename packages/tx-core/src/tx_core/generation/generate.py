@@ -100,8 +100,8 @@ class Generation(Generic[Tensor, Generator]):
             bos_token_id, eos_token_id (one or several), pad_token_id: by default the configuration's. Without a
                 pad_token_id sequences that have ended are filled up with the first eos_token_id.
             stop_strings: end a sequence when its new text has one of these; decoded by ``tokenizer``.
-            generator: source of randomness, a ``torch.Generator`` on the model's device or a ``tf.random.Generator``; or
-                seed: for a new one. By default the framework's own, seeded by ``torch.manual_seed`` or
+            generator: source of randomness, a ``torch.Generator`` on the model's device or a ``tf.random.Generator``;
+                or seed: for a new one. By default the framework's own, seeded by ``torch.manual_seed`` or
                 ``tf.random.set_seed``.
             output_scores: also return log-probabilities.
             stream: return an iterator over the tokens as they come, one a row, None in rows that have ended. It has the

@@ -39,9 +39,10 @@ class GenerationMixin(Generation[Any, Any]):
     generate = with_argument(
         Generation.generate,
         _JIT_COMPILE,
-        """jit_compile: whether XLA compiles the model's step: faster tokens after a longer first call. Plain greedy search
-        is then a compiled loop too, faster than a token at a time. In either case TensorFlow compiles when a number of
-        rows, or a power of two of tokens (prompt and new ones), comes up for the first time; that takes seconds.""",
+        """jit_compile: whether XLA compiles the model's step: faster tokens after a longer first call. Plain greedy
+        search is then a compiled loop too, faster than a token at a time. In either case TensorFlow compiles when a
+        number of rows, or a power of two of tokens (prompt and new ones), comes up for the first time; that takes
+        seconds.""",
         "RuntimeError: if Keras does not run on TensorFlow, or within a ``tf.function``.",
     )
 

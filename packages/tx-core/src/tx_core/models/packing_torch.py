@@ -22,8 +22,8 @@ from .inputs_torch import has_values
 class Packing:
     """Which places of a batch hold tokens.
 
-    Tokens are packed row by row, the shortest rows first. So rows of one length lie side by side, and attention computes
-    them together.
+    Tokens are packed row by row, the shortest rows first. So rows of one length lie side by side, and attention
+    computes them together.
 
     Attributes:
         batch, length: B and S.
