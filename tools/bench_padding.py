@@ -30,7 +30,7 @@ def batches(data: Path, task: str, size: int, count: int) -> list[Batch]:
     columns, skipped = TASKS[task]
     lines = (data / "glue" / task / "dev.tsv").read_text(encoding="utf-8-sig").splitlines()[skipped:]
     rows = [[line.split("\t")[column] for column in columns] for line in lines[: size * count]]
-    ids = [torch.tensor(tokenizer(*row)["input_ids"]) for row in rows]
+    ids = [torch.tensor(tokenizer.encode(row[0], row[1] if len(row) > 1 else None)) for row in rows]
     made = []
     for start in range(0, len(ids), size):
         padded = torch.nn.utils.rnn.pad_sequence(ids[start : start + size], batch_first=True)
