@@ -33,10 +33,10 @@ def open_checkpoint(path: Path | str, mapped: bool = False) -> Checkpoint:
         path: a file (safetensors, PyTorch, Keras `.h5`), the `.index.json` of a sharded one, the prefix or `.index`
             file of a TensorFlow 1 checkpoint ("bert_model.ckpt"), a folder with its `checkpoint` file, or the folder of
             OpenAI GPT's `params_shapes.json`.
-        mapped: let `Checkpoint.take` give memory of the file, which is copied when it is changed. Only safetensors files
-            are mapped, and only where the system can; others are read. The bytes of a mapped file must not be changed
-            as long as its arrays are in use: they would change too, or the process end. The file may be replaced by
-            another, or deleted.
+        mapped: let `Checkpoint.take` give memory of the file, which is copied when it is changed. Only safetensors
+            files are mapped, and only where the system can; others are read. The bytes of a mapped file must not be
+            changed as long as its arrays are in use: they would change too, or the process end. The file may be
+            replaced by another, or deleted.
 
     Returns:
         A Checkpoint, to be closed or used in a `with` statement.
