@@ -33,9 +33,10 @@ def open_checkpoint(path: Path | str, mapped: bool = False) -> Checkpoint:
         path: a file (safetensors, PyTorch, Keras `.h5`), the `.index.json` of a sharded one, the prefix or `.index`
             file of a TensorFlow 1 checkpoint ("bert_model.ckpt"), a folder with its `checkpoint` file, or the folder of
             OpenAI GPT's `params_shapes.json`.
-        mapped: let `Checkpoint.take` give memory of the file, copied when it is changed. That is done for safetensors,
-            where the system can; other formats are read. A mapped file must not be changed as long as arrays of it are
-            in use (it may be replaced by another, or deleted): they would change too, or end the process.
+        mapped: let `Checkpoint.take` give memory of the file, which is copied when it is changed. Only safetensors
+            files are mapped, and only where the system can; others are read. The bytes of a mapped file must not be
+            changed as long as its arrays are in use: they would change too, or the process end. The file may be
+            replaced by another, or deleted.
 
     Returns:
         A Checkpoint, to be closed or used in a `with` statement.

@@ -42,6 +42,11 @@ class _Arrays:
     def read(self, name: str) -> Array:
         return self._arrays[name][2]()
 
+    def take(self, name: str) -> Array:
+        return self.read(name).copy()
+
+    def give_back(self, name: str) -> None: ...
+
     def close(self) -> None: ...
 
 

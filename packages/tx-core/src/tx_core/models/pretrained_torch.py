@@ -269,11 +269,11 @@ class PreTrainedModel(nn.Module):
             output_loading_info: return ``(model, LoadReport)``.
             dtype: floating-point type of the parameters, ``torch.float32`` by default; a type or its name.
             device: where the parameters are put.
-            mmap: let the parameters be the memory of a safetensors file that has the wanted type and is for the CPU.
-                Pages are read when they are first used, and shared with other processes. Training changes a copy in
-                memory, never the file. The file may be replaced, as :meth:`save_pretrained` does, or deleted; but its
-                bytes must not be changed or cut off as long as the model lives, or the parameters change too, or the
-                process ends. ``mmap=False`` copies, for files that others may change.
+            mmap: let parameters on the CPU be the memory of a safetensors file, where it has the wanted type. Pages are
+                read when they are first used, and shared with other processes. Training changes a copy in memory, never
+                the file. The file may be replaced, as :meth:`save_pretrained` does, or deleted. Its bytes must not be
+                changed or cut off as long as the model lives: parameters would change too, or the process end.
+                ``mmap=False`` copies, for files that others may change.
             kwargs: options of :class:`tx_core.files.Source` (``cache_dir``, ``revision``, ``local_files_only``, …);
                 fields of the configuration, which they override; the rest goes to the constructor.
 
