@@ -324,7 +324,7 @@ class PreTrainedModel(nn.Module):
 
     def _fill(self, weights: Weights, dtype: torch.dtype, device: torch.device) -> LoadReport:
         tied = self._tied()
-        # What torchscript clones is made from what it is cloned of.
+        # Clones (torchscript) are not loaded: tie_weights makes them again.
         own = {name: tensor for name, tensor in self._stored().items() if self._published(name) not in tied}
         names = {self._published(name): name for name in own}
         shapes = {full: tuple(own[name].shape) for full, name in names.items()}
