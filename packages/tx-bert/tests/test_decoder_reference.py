@@ -44,7 +44,8 @@ def test_decoder_with_a_head(decoder: Path, crossed: bool) -> None:
     own = {("lm_labels" if name == "labels" else name): array for name, array in inputs.items()}
     with torch.no_grad():
         model = BertForMaskedLM.from_pretrained(str(decoder))
-        found = model(**{name: torch.from_numpy(array) for name, array in own.items()}, **flags)
+        tensors = {name: torch.from_numpy(array) for name, array in own.items()}
+        found = model(**tensors, **flags, skip_padding=False)
     keras_model = TFBertForMaskedLM.from_pretrained(str(decoder))
     for output in (found, keras_model({name: tf.constant(array) for name, array in own.items()}, **flags)):
         for name in ("loss", "logits"):

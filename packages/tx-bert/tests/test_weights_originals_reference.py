@@ -49,7 +49,8 @@ def test_outputs(framework: str, wanted: Result) -> None:
 
         model = BertForPreTraining.from_pretrained(path, from_tf=True, config=config)
         with torch.no_grad():
-            output = [part.numpy() for part in model(**{n: torch.from_numpy(a) for n, a in INPUTS.items()})]
+            inputs = {name: torch.from_numpy(array) for name, array in INPUTS.items()}
+            output = [part.numpy() for part in model(**inputs, skip_padding=False)]
     else:
         output = [np.asarray(part) for part in TFBertForPreTraining.from_pretrained(path, config=config)(INPUTS)]
     assert_close(output[0], wanted.arrays["prediction"], 2e-5)
