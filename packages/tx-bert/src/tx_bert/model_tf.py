@@ -23,7 +23,8 @@ from tx_core.models.heads_tf import (
     TokenClassification,
 )
 from tx_core.models.layers_tf import Embedding, LayerNorm, Linear, Module, ModuleList, OutputEmbedding
-from tx_core.models.losses_tf import token_loss
+from tx_core.models.losses import IGNORED
+from tx_core.models.losses_tf import class_loss, token_loss
 from tx_core.models.main_layer_tf import TFBareModel, TFMainLayer
 from tx_core.models.pretrained_tf import TFPreTrainedModel
 from tx_core.models.pruning_tf import kept_columns, prune_linear
@@ -238,6 +239,10 @@ class TFBertMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
     words_at, layers_at, attention_at = "embeddings.word_embeddings", "encoder.layer", "attention"
+    tables_at: ClassVar[dict[str, str]] = {
+        "token_type_ids": "embeddings.token_type_embeddings",
+        "position_ids": "embeddings.position_embeddings",
+    }
 
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
@@ -276,7 +281,7 @@ class TFBertMainLayer(TFMainLayer, architecture=ARCHITECTURE):
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, the sequence is longer than
-                ``max_position_embeddings``, or a shape does not fit.
+                ``max_position_embeddings``, there is no token, an id is outside its table, or a shape does not fit.
         """
         context = ForwardContext.of(
             self,
@@ -355,9 +360,10 @@ class TFBertForPreTraining(Head, TFBertPreTrainedModel, published=True):
         seq_relationship_logits = self.cls.seq_relationship(outputs[1])
         losses = []
         if own["masked_lm_labels"] is not None:
-            losses.append(token_loss(prediction_logits, own["masked_lm_labels"]))
+            losses.append(token_loss(prediction_logits, own["masked_lm_labels"], self.spelt("masked_lm_labels")))
         if own["next_sentence_label"] is not None:
-            losses.append(token_loss(seq_relationship_logits, ops.reshape(own["next_sentence_label"], (-1,))))
+            labels = own["next_sentence_label"]
+            losses.append(class_loss(seq_relationship_logits, labels, "next_sentence_label", IGNORED))
         return self._output(
             loss=sum(losses) if losses else None,
             prediction_logits=prediction_logits,
@@ -412,7 +418,8 @@ class TFBertForNextSentencePrediction(Head, TFBertPreTrainedModel, published=Tru
         """
         outputs, own = self._read(given)
         logits, labels = self.cls.seq_relationship(outputs[1]), own["next_sentence_label"]
-        loss = None if labels is None else token_loss(logits, ops.reshape(labels, (-1,)))
+        name = self.spelt("next_sentence_label")
+        loss = None if labels is None else class_loss(logits, labels, name, IGNORED)
         return self._output(loss=loss, logits=logits, rest=outputs)
 
 

@@ -23,7 +23,8 @@ from tx_core.models.heads_torch import (
     TokenClassification,
     on_padding,
 )
-from tx_core.models.losses_torch import token_loss
+from tx_core.models.losses import IGNORED
+from tx_core.models.losses_torch import class_loss, token_loss
 from tx_core.models.pretrained_torch import PreTrainedModel
 from tx_core.models.pruning_torch import kept_columns, prune_linear
 
@@ -239,6 +240,10 @@ class BertModel(BertPreTrainedModel, published=True):
     """
 
     words_at, layers_at, attention_at = "embeddings.word_embeddings", "encoder.layer", "attention"
+    tables_at: ClassVar[dict[str, str]] = {
+        "token_type_ids": "embeddings.token_type_embeddings",
+        "position_ids": "embeddings.position_embeddings",
+    }
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
@@ -275,7 +280,7 @@ class BertModel(BertPreTrainedModel, published=True):
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, the sequence is longer than
-                ``max_position_embeddings``, or a shape does not fit.
+                ``max_position_embeddings``, there is no token, an id is outside its table, or a shape does not fit.
         """
         context = ForwardContext.of(
             self,
@@ -340,9 +345,10 @@ class BertForPreTraining(Head, BertPreTrainedModel, published=True):
         seq_relationship_logits = self.cls.seq_relationship(outputs[1])
         losses = []
         if own["masked_lm_labels"] is not None:
-            losses.append(token_loss(prediction_logits, own["masked_lm_labels"]))
+            losses.append(token_loss(prediction_logits, own["masked_lm_labels"], self.spelt("masked_lm_labels")))
         if own["next_sentence_label"] is not None:
-            losses.append(token_loss(seq_relationship_logits, own["next_sentence_label"].reshape(-1)))
+            labels = own["next_sentence_label"]
+            losses.append(class_loss(seq_relationship_logits, labels, "next_sentence_label", IGNORED))
         return self._output(
             loss=sum(losses) if losses else None,
             prediction_logits=prediction_logits,
@@ -397,7 +403,8 @@ class BertForNextSentencePrediction(Head, BertPreTrainedModel, published=True):
         """
         outputs, own = self._read(given)
         logits, labels = self.cls.seq_relationship(outputs[1]), own["next_sentence_label"]
-        loss = None if labels is None else token_loss(logits, labels.reshape(-1))
+        name = self.spelt("next_sentence_label")
+        loss = None if labels is None else class_loss(logits, labels, name, IGNORED)
         return self._output(loss=loss, logits=logits, rest=outputs)
 
 

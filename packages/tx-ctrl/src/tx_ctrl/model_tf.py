@@ -6,7 +6,7 @@ Shapes: B batch, S sequence, P past, K keys (P + S), H hidden size, N heads, D h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -86,6 +86,7 @@ class TFCTRLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
     words_at, layers_at, attention_at = "w", "h", "multi_head_attention"
+    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "w"}
 
     def __init__(self, config: CTRLConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
@@ -146,7 +147,7 @@ class TFCTRLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, past and sequence are longer
-                than ``n_positions``, or a shape does not fit.
+                than ``n_positions``, there is no token, an id is outside its table, or a shape does not fit.
         """
         context = ForwardContext.of(
             self,

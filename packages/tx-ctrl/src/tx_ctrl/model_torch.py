@@ -6,6 +6,7 @@ Shapes: B batch, S sequence, P past, K keys (P + S), H hidden size, N heads, D h
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -104,6 +105,7 @@ class CTRLModel(CTRLPreTrainedModel, published=True):
     """
 
     words_at, layers_at, attention_at = "w", "h", "multi_head_attention"
+    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "w"}
     gradient_checkpointing = False
     # A layer's `step` is its `forward` if it consists of these.
     plain = (CTRLEncoderLayer, CTRLMultiHeadAttention, nn.Sequential, nn.Linear, nn.ReLU, nn.LayerNorm, nn.Dropout)
@@ -164,7 +166,7 @@ class CTRLModel(CTRLPreTrainedModel, published=True):
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, past and sequence are longer
-                than ``n_positions``, or a shape does not fit.
+                than ``n_positions``, there is no token, an id is outside its table, or a shape does not fit.
         """
         context = ForwardContext.of(
             self,

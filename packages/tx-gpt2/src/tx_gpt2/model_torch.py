@@ -8,6 +8,7 @@ Shapes: B batch, S sequence, P past, K keys (P + S), H hidden size, N heads, D h
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -137,6 +138,7 @@ class GPT2Model(GPT2PreTrainedModel, published=True):
     """
 
     words_at, layers_at, attention_at = "wte", "h", "attn"
+    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "wte", "position_ids": "wpe"}
     gradient_checkpointing = False
 
     def __init__(self, config: GPT2Config) -> None:
@@ -197,7 +199,7 @@ class GPT2Model(GPT2PreTrainedModel, published=True):
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, past and sequence are longer
-                than ``n_positions``, or a shape does not fit.
+                than ``n_positions``, there is no token, an id is outside its table, or a shape does not fit.
         """
         context = ForwardContext.of(
             self,

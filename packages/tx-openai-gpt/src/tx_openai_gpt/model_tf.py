@@ -7,7 +7,7 @@ Shapes: B batch, S sequence, K keys, H hidden size, N heads, D head width (H = N
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -96,6 +96,7 @@ class TFOpenAIGPTMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
     words_at, layers_at, attention_at = "tokens_embed", "h", "attn"
+    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "tokens_embed", "position_ids": "positions_embed"}
 
     def __init__(self, config: OpenAIGPTConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
@@ -141,7 +142,7 @@ class TFOpenAIGPTMainLayer(TFMainLayer, architecture=ARCHITECTURE):
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, the sequence is longer than
-                ``n_positions``, or a shape does not fit.
+                ``n_positions``, there is no token, an id is outside its table, or a shape does not fit.
         """
         context = ForwardContext.of(
             self,

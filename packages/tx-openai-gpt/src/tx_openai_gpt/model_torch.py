@@ -7,6 +7,8 @@ Shapes: B batch, S sequence, K keys, H hidden size, N heads, D head width (H = N
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -119,6 +121,7 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel, published=True):
     """
 
     words_at, layers_at, attention_at = "tokens_embed", "h", "attn"
+    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "tokens_embed", "position_ids": "positions_embed"}
     gradient_checkpointing = False
     # A layer's `step` is its `forward` if it consists of these.
     plain = (OpenAIGPTBlock, OpenAIGPTAttention, OpenAIGPTMLP, Conv1D, nn.LayerNorm, nn.Dropout)
@@ -164,7 +167,7 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel, published=True):
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, the sequence is longer than
-                ``n_positions``, or a shape does not fit.
+                ``n_positions``, there is no token, an id is outside its table, or a shape does not fit.
         """
         context = ForwardContext.of(
             self,

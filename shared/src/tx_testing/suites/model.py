@@ -5,7 +5,8 @@ from __future__ import annotations
 from .model_calls import CallSuite
 from .model_core import CoreSuite
 from .model_files import FileSuite
+from .model_ids import IdSuite
 
 
-class ModelSuite(FileSuite, CallSuite, CoreSuite):
-    """The core, calls and files."""
+class ModelSuite(FileSuite, IdSuite, CallSuite, CoreSuite):
+    """The core, calls, ids and files."""

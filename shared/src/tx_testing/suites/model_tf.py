@@ -251,6 +251,65 @@ class TFModelSuite(TFModels, ModelSuite):
         with pytest.raises(ValueError, match="the vocabulary has only"):
             tf.function(lambda: model(wrong)[0])()
 
+    def test_numbers_outside_their_range_in_a_graph(self, task: str) -> None:
+        """TensorFlow raises an error, which names the argument."""
+        model = self.shared(task)
+        compiled = tf.function(lambda inputs: model(**inputs))
+        for case in (*self.ids_outside(task), *self.labels_outside(task)):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=case.said):
+                compiled(self.backend.tensors(case.inputs))
+
+    def test_numbers_outside_their_range_where_sizes_are_found_out_later(self, task: str) -> None:
+        model = self.shared(task)
+        compiled: dict[frozenset[str], Any] = {}
+        for case in (*self.ids_outside(task), *self.labels_outside(task)):
+            tensors = self.backend.tensors(case.inputs)
+            names = frozenset(tensors)
+            if names not in compiled:
+                compiled[names] = self._of_any_size(model, tensors)
+            with pytest.raises(tf.errors.InvalidArgumentError, match=case.said):
+                compiled[names](tensors)
+        # Positions that the model makes itself.
+        if self.spec.max_positions is not None and task == "base":
+            longest = int(getattr(model.config, self.spec.max_positions))
+            run = self._of_any_size(model, {"input_ids": tf.fill((1, longest), 5)})
+            assert np.isfinite(run({"input_ids": tf.fill((1, longest), 5)})[0]).all()
+            with pytest.raises(tf.errors.InvalidArgumentError, match=rf"position_ids holds\] \[{longest}\]"):
+                run({"input_ids": tf.fill((1, longest + 1), 5)})
+
+    @staticmethod
+    def _of_any_size(model: Any, inputs: Mapping[str, Any]) -> Any:
+        """A model's call as one trace for such inputs, of whatever size."""
+        described = {name: tf.TensorSpec([None] * len(x.shape), x.dtype) for name, x in inputs.items()}
+        return tf.function(lambda inputs: tuple(model(**inputs)), input_signature=[described])
+
+    def test_numbers_outside_their_range_under_xla(self, task: str) -> None:
+        """XLA raises no errors: what comes of a wrong number is NaN, and nothing else is."""
+        model = self.shared(task)
+        compiled = tf.function(lambda inputs: model(**inputs), jit_compile=True)
+        rows = len(self.spec.inputs(task)["input_ids"])
+        for case in self.ids_outside(task):
+            for name, value in self.backend.named(compiled(self.backend.tensors(case.inputs))).items():
+                for each in value if isinstance(value, tuple) else (value,):
+                    wrong = np.isnan(np.moveaxis(each, self.spec.batch_axes.get(name, 0) or 0, 0).reshape(rows, -1))
+                    assert wrong.any(1).tolist() == [True] + [False] * (rows - 1), (case.name, case.wrong, name)
+        for case in self.labels_outside(task):
+            found = self.backend.named(compiled(self.backend.tensors(case.inputs)))
+            field = {"mc_token_ids": "mc_logits", "mc_labels": "mc_loss"}.get(case.name, "loss")
+            assert np.isnan(found[field]).any(), (case.name, case.wrong)
+            assert np.isfinite(found["logits" if "logits" in found else "prediction_logits"]).all()
+
+    def test_numbers_outside_their_range_while_keras_predicts_and_trains(self) -> None:
+        task = self.classes_task()
+        model = self.model(task)
+        inputs, labels = self._dataset(task)
+        model.compile(optimizer="sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        inputs["input_ids"][3, 1] = -1
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"input_ids holds\] \[-1\]"):
+            model.predict(inputs, verbose=0)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"input_ids holds\] \[-1\]"):
+            model.fit(inputs, labels, verbose=0)
+
     # --- training with Keras
 
     def _tour(self, model: Any, data: Any, *, learning_rate: float = 3e-5, epochs: int = 1, whole: bool = False) -> Any:

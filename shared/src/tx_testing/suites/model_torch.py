@@ -6,12 +6,14 @@ import copy
 import json
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from tx_core.weights import WeightsError
 
@@ -399,6 +401,64 @@ class TorchModelSuite(TorchModels, ModelSuite):
                 wanted, found = model(**batch), compiled(**batch)
                 for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
                     assert_close(one, two, SAME)
+        torch._dynamo.reset()
+
+    # --- tensors without values
+
+    def _single(self, task: str) -> tuple[dict[str, torch.Tensor], Any]:
+        """A labelled batch, and a function of parameters and one row of it: the loss, or of a bare model the states."""
+        model = self.model(task, **dict.fromkeys(self.spec.dropouts, 0.0))
+        inputs = self.tensors(task, labels=True)
+
+        def call(parameters: dict[str, torch.Tensor], row: dict[str, torch.Tensor]) -> torch.Tensor:
+            batch = {name: tensor[None] for name, tensor in row.items()}
+            result: torch.Tensor = torch.func.functional_call(model, parameters, (), batch)[0].mean()
+            return result
+
+        return inputs, (call, {name: p.detach() for name, p in model.named_parameters()})
+
+    def test_gradients_of_each_row(self, task: str) -> None:
+        """By torch.func, whose tensors stand for those of all rows."""
+        inputs, (call, parameters) = self._single(task)
+        found = torch.func.vmap(torch.func.grad(call), in_dims=(None, 0))(parameters, inputs)
+        rows = len(inputs["input_ids"])
+        for row in range(rows):
+            alone = torch.func.grad(call)(parameters, {name: tensor[row] for name, tensor in inputs.items()})
+            largest = max(float(gradient.abs().max()) for gradient in alone.values())
+            for name, gradient in alone.items():
+                assert (found[name][row] - gradient).abs().max() < SAME * largest, name
+
+    def test_fake_tensors(self, task: str) -> None:
+        model, inputs = self.shared(task), self.tensors(task, labels=True)
+        shapes = [value.shape for value in leaves(self.backend.named(model(**inputs))).values()]
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+            for given in (inputs, {name: mode.from_tensor(tensor) for name, tensor in inputs.items()}):
+                found = leaves(model(**given)._asdict())
+                assert [value.shape for value in found.values()] == shapes
+
+    @pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
+    def test_make_fx(self, mode: Literal["real", "fake", "symbolic"], task: str) -> None:
+        model, inputs = self.shared(task), self.tensors(task, labels=True)
+        names = list(inputs)
+
+        def call(*tensors: torch.Tensor) -> Any:
+            return model(**dict(zip(names, tensors, strict=True)), skip_padding=False)[0]
+
+        with torch.no_grad():
+            graph = make_fx(call, tracing_mode=mode, _allow_non_fake_inputs=True)(*inputs.values())
+            assert_close(self.backend.numpy(graph(*inputs.values())), self.backend.numpy(call(*inputs.values())), SAME)
+
+    def test_numbers_outside_their_range_in_a_graph(self, task: str) -> None:
+        """PyTorch's own operations raise an error there, where they read a table. (CTRL computes its positions.)"""
+        torch._dynamo.reset()
+        model = self.shared(task)
+        tables = ("input_ids", *model.base_model.tables_at)
+        compiled = torch.compile(model, fullgraph=True, backend="eager", dynamic=False)
+        with torch.no_grad():
+            compiled(**self.backend.tensors(self.all_ids(task)[0]))
+            for case in (case for case in self.ids_outside(task) if case.name in tables):
+                with pytest.raises((IndexError, RuntimeError)):
+                    compiled(**self.backend.tensors(case.inputs))
         torch._dynamo.reset()
 
     def test_gradient_checkpointing(self) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tx_core.models.inputs import outside
+
 from .options import Options, token_ids
 
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
@@ -125,8 +127,8 @@ def _checked_ids(ids: Any, vocab_size: int, bos: int | None) -> Rows:
         raise TypeError(f"input_ids must hold token ids, not {next(r.dtype for r in rows if r.dtype.kind not in 'iu')}")
     low, high = min(int(row.min()) for row in rows), max(int(row.max()) for row in rows)
     if low < 0 or high >= vocab_size:
-        wrong = low if low < 0 else high
-        raise ValueError(f"input_ids holds {wrong}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
+        before, after = outside("input_ids", vocab_size, "words", low >= 0)
+        raise ValueError(f"{before} {low if low < 0 else high}, {after}")
     return rows
 
 

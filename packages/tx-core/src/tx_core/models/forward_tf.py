@@ -25,7 +25,7 @@ from .attention_tf import (
     split_heads,
 )
 from .inputs import chosen
-from .inputs_tf import as_rows, from_rows, input_shape
+from .inputs_tf import as_rows, check_ids, from_rows, input_shape
 from .past_tf import Past, extend_past, past_length
 
 Tensor = Any
@@ -109,6 +109,7 @@ class ForwardContext:
         encoder_hidden_states: (B, K, H). encoder_attention_mask: (B, K).
         need_weights, need_states, keep: whether attentions, hidden states and past are returned.
         axes: the axes that ids had before S; outputs get them back.
+        doubt: (B or 1, S), NaN where an id is outside its table, 0 elsewhere; None where no id is.
     """
 
     config: PretrainedConfig
@@ -129,6 +130,7 @@ class ForwardContext:
     keep: bool = False
     axes: tuple[Size, ...] | None = None
     extra: Mapping[str, Tensor] = field(default_factory=dict)
+    doubt: Tensor | None = None
 
     @classmethod
     def of(
@@ -154,14 +156,14 @@ class ForwardContext:
         """Check the inputs of a call, and work out what its layers need.
 
         Args:
-            model: the main layer: its ``config`` and ``make_positions``.
+            model: the main layer: its ``config``, ``make_positions`` and ``rows_of``.
             any_axes: whether ids may have any axes before S, as (S,) and (B, C, S) have.
             use_cache, output_attentions, output_hidden_states: None for what the configuration says.
             extra: further inputs (B, S).
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, past and sequence are longer
-                than the model's positions, or a shape does not fit.
+                than the model's positions, there is no token, an id is outside its table, or a shape does not fit.
         """
         config = model.config
         names, others = [*(extra or {})], [*(extra or {}).values()]
@@ -171,16 +173,24 @@ class ForwardContext:
             input_ids, attention_mask, token_type_ids, position_ids, *others = rows
         before = past_length(past, config.num_hidden_layers)
         longest = getattr(config, "max_position_embeddings", None)
-        _, length = input_shape(input_ids, inputs_embeds, config.vocab_size, longest, attention_mask, before)
+        _, length = input_shape(input_ids, inputs_embeds, None, longest, attention_mask, before)
+        # Where the length is known, it has been checked, and with it the positions that are made.
+        sure = position_ids is None and isinstance(before + length, int)
         if position_ids is None:
             position_ids = model.make_positions(input_ids, attention_mask, length, before + length)
+        ids = {"input_ids": input_ids, "token_type_ids": token_type_ids, **dict(zip(names, others, strict=True))}
+        ids |= {} if sure else {"position_ids": position_ids}
+        doubts = []
+        for name in [name for name, each in ids.items() if each is not None]:
+            ids[name], doubt = check_ids(name, ids[name], *model.rows_of(name))
+            doubts += [] if doubt is None else [doubt]
         return cls(
             config,
-            input_ids,
+            ids["input_ids"],
             inputs_embeds,
             attention_mask,
-            token_type_ids,
-            position_ids,
+            ids["token_type_ids"],
+            ids.get("position_ids", position_ids),
             length,
             before,
             causal,
@@ -192,12 +202,14 @@ class ForwardContext:
             chosen(output_hidden_states, config.output_hidden_states),
             use_cache if use_cache is not None else config.use_cache,
             axes,
-            {name: x for name, x in zip(names, others, strict=True) if x is not None},
+            {name: ids[name] for name in names if ids[name] is not None},
+            sum(doubts) if doubts else None,
         )
 
     def words(self, embeddings: Any) -> Tensor:
-        """The vectors of the ids, or those given in their place: (B, S, H)."""
-        return embeddings(self.input_ids) if self.inputs_embeds is None else self.inputs_embeds
+        """The vectors of the ids, or those given in their place: (B, S, H). NaN where any id is outside its table."""
+        words = embeddings(self.input_ids) if self.inputs_embeds is None else self.inputs_embeds
+        return words if self.doubt is None else words + ops.cast(ops.expand_dims(self.doubt, -1), words.dtype)
 
     def layers(self, dtype: str) -> list[LayerContext]:
         """What each layer is given, to compute with numbers of a type."""

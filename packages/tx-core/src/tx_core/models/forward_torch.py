@@ -29,7 +29,7 @@ from .attention_torch import (
     split_heads,
 )
 from .inputs import chosen
-from .inputs_torch import as_rows, from_rows, input_shape
+from .inputs_torch import as_rows, check_ids, from_rows, input_shape
 from .packing_torch import Packing
 from .past_torch import Past, extend_past, past_length, stack_past
 
@@ -180,7 +180,7 @@ class ForwardContext:
         """Check the inputs of a call, and work out what its layers need.
 
         Args:
-            model: the bare model: its ``config``, ``skip_padding`` and ``make_positions``.
+            model: the bare model: its ``config``, ``skip_padding``, ``make_positions`` and ``rows_of``.
             any_axes: whether ids may have any axes before S, as (S,) and (B, C, S) have.
             use_cache, output_attentions, output_hidden_states: None for what the configuration says.
             skip_padding: None for what the model says.
@@ -188,7 +188,7 @@ class ForwardContext:
 
         Raises:
             ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, past and sequence are longer
-                than the model's positions, or a shape does not fit.
+                than the model's positions, there is no token, an id is outside its table, or a shape does not fit.
         """
         config = model.config
         names, others = [*(extra or {})], [*(extra or {}).values()]
@@ -198,7 +198,11 @@ class ForwardContext:
             input_ids, attention_mask, token_type_ids, position_ids, *others = rows
         before = past_length(past, config.num_hidden_layers)
         longest = getattr(config, "max_position_embeddings", None)
-        _, length, device = input_shape(input_ids, inputs_embeds, config.vocab_size, longest, attention_mask, before)
+        _, length, device = input_shape(input_ids, inputs_embeds, None, longest, attention_mask, before)
+        ids = {"input_ids": input_ids, "token_type_ids": token_type_ids, "position_ids": position_ids}
+        for name, each in (*ids.items(), *zip(names, others, strict=True)):
+            if each is not None:
+                check_ids(name, each, *model.rows_of(name))
         if position_ids is None:
             position_ids = model.make_positions(input_ids, attention_mask, length, before + length, device)
         context = cls(

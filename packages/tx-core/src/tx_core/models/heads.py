@@ -32,6 +32,10 @@ class HeadBase:
     def _answer(self, given: dict[str, Any]) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not say what it returns")
 
+    def spelt(self, name: str) -> str:
+        """An argument's name, with the second one where it has two."""
+        return " or ".join((name, *(second for second, first in self.spellings.items() if first == name)))
+
     @classmethod
     def _signature(cls, bare: Callable[..., Any]) -> inspect.Signature:
         """The bare model's arguments, and the head's."""

@@ -8,16 +8,19 @@ Shapes: B batch, C choices, S sequence.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from keras import ops
 
 from .heads import HeadBase
 from .inputs import bind, check_together, one_of
-from .inputs_tf import choices, flatten_choices, have_choices
-from .losses_tf import causal_loss, sequence_loss, span_loss, token_loss
+from .inputs_tf import check_ids, choices, flatten_choices, have_choices
+from .losses import no_choices, wrong_shape
+from .losses_tf import causal_loss, class_loss, sequence_loss, span_loss, token_loss
 
 Tensor = Any
+Size = Any  # an int, or a scalar tensor where the size is not known before the run
 
 
 class Head(HeadBase):
@@ -63,6 +66,17 @@ class Head(HeadBase):
         return getattr(self, self.base_model_prefix)(**given), own
 
 
+def _scored_tokens(index: Tensor | None, hidden_states: Tensor, count: Size | None) -> tuple[Any, Any]:
+    """``mc_token_ids`` as (B·C,), for hidden states (B·C, S, H), and what :func:`check_ids` says of them."""
+    if index is None:
+        return None, None
+    rows, length = ops.shape(hidden_states)[:2]
+    sizes = tuple(index.shape)
+    if isinstance(rows, int) and None not in sizes and math.prod(sizes) != rows:
+        raise ValueError(wrong_shape("mc_token_ids", (rows,) if count is None else (rows // count, count), sizes))
+    return check_ids("mc_token_ids", ops.reshape(index, (-1,)), length, "tokens")
+
+
 class SequenceClassification(Head):
     """Classes of whole sequences, or with one label numbers."""
 
@@ -72,7 +86,9 @@ class SequenceClassification(Head):
         """Classify sequences.
 
         Args:
-            labels: (B,), classes, or numbers if ``config.num_labels`` is 1.
+            labels: (B,), classes, of which -100 is ignored; numbers (B, num_labels) for regression, which
+                ``config.num_labels`` of 1 is, too; 0 and 1 (B, num_labels) for ``multi_label_classification``
+                (``config.problem_type``).
 
         Returns:
             ``(loss, logits (B, num_labels), …)``; the loss only with labels.
@@ -128,7 +144,7 @@ class MultipleChoice(Head):
             given[name] = flatten_choices(given[name])
         outputs, own = self._read(given)
         logits, labels = ops.reshape(self.logits(outputs), (-1, count)), own["labels"]
-        loss = None if labels is None else token_loss(logits, ops.reshape(labels, (-1,)))
+        loss = None if labels is None else class_loss(logits, labels)
         return self._output(loss=loss, logits=logits, rest=outputs)
 
 
@@ -208,8 +224,8 @@ class MaskedLM(LanguageModelling):
         """
         outputs, own = self._read(given)
         logits, in_place, next_ones = self.logits(outputs), own["masked_lm_labels"], own["lm_labels"]
-        loss = None if in_place is None else token_loss(logits, in_place)
-        lm_loss = None if next_ones is None else causal_loss(logits, next_ones)
+        loss = None if in_place is None else token_loss(logits, in_place, self.spelt("masked_lm_labels"))
+        lm_loss = None if next_ones is None else causal_loss(logits, next_ones, "lm_labels")
         if loss is None:
             lm_loss, loss = None, lm_loss
         return self._output(lm_loss=lm_loss, loss=loss, logits=logits, rest=outputs)
@@ -246,16 +262,20 @@ class DoubleHeads(LanguageModelling):
         mask = given.get("attention_mask")
         outputs, own = self._read(given)
         logits = self.logits(outputs)
-        index = None if own["mc_token_ids"] is None else ops.reshape(own["mc_token_ids"], (-1,))
+        labels, mc_labels = own["lm_labels"], own["mc_labels"]
+        if mc_labels is not None and count is None:
+            raise ValueError(no_choices())
+        index, doubt = _scored_tokens(own["mc_token_ids"], outputs[0], count)
         mc_logits = self.multiple_choice_head(outputs[0], index, mask)  # (B·C, 1)
+        if doubt is not None:
+            mc_logits = mc_logits + ops.cast(ops.expand_dims(doubt, -1), mc_logits.dtype)
         if mc_logits.shape[-1] == 1:
             mc_logits = ops.squeeze(mc_logits, -1)
         if count is not None:
             logits, mc_logits = (ops.reshape(x, (-1, count, *ops.shape(x)[1:])) for x in (logits, mc_logits))
-        labels, mc_labels = own["lm_labels"], own["mc_labels"]
         return self._output(
-            loss=None if labels is None else causal_loss(logits, labels),
-            mc_loss=None if mc_labels is None else token_loss(mc_logits, ops.reshape(mc_labels, (-1,))),
+            loss=None if labels is None else causal_loss(logits, labels, self.spelt("lm_labels")),
+            mc_loss=None if mc_labels is None else class_loss(mc_logits, mc_labels, "mc_labels"),
             logits=logits,
             mc_logits=mc_logits,
             rest=outputs,

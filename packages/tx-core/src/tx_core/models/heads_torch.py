@@ -15,8 +15,9 @@ from torch import Tensor
 
 from .heads import HeadBase
 from .inputs import bind, check_together, one_of
-from .inputs_torch import choices, flatten_choices, has_values, have_choices
-from .losses_torch import causal_loss, sequence_loss, span_loss, token_loss
+from .inputs_torch import check_ids, choices, flatten_choices, has_values, have_choices
+from .losses import no_choices, wrong_shape
+from .losses_torch import causal_loss, class_loss, sequence_loss, span_loss, token_loss
 
 
 class Head(HeadBase):
@@ -75,7 +76,7 @@ def on_padding(labels: Tensor | None, attention_mask: Tensor | None, ahead: int 
         labels: (B, S), -100 and -1 do not count. attention_mask: (B, S), or (1, S) for all rows.
         ahead: how far before its label a prediction stands.
     """
-    if labels is None or attention_mask is None or attention_mask.dim() != 2 or not has_values(attention_mask):
+    if labels is None or attention_mask is None or attention_mask.dim() != 2 or not has_values(attention_mask, labels):
         return False
     labels = labels.reshape(-1, labels.shape[-1])
     if attention_mask.shape not in (labels.shape, (1, labels.shape[1])):
@@ -86,13 +87,24 @@ def on_padding(labels: Tensor | None, attention_mask: Tensor | None, ahead: int 
 
 def _is_padding(index: Tensor | None, attention_mask: Tensor | None) -> bool:
     """Whether one of the positions (B,) is padding of its row."""
-    if index is None or attention_mask is None or attention_mask.dim() != 2 or not has_values(attention_mask):
+    if index is None or attention_mask is None or attention_mask.dim() != 2 or not has_values(attention_mask, index):
         return False
     index = index.reshape(-1)
     if len(attention_mask) not in (1, len(index)):
         return False  # another error
     places = torch.arange(attention_mask.shape[1], device=index.device) == index[:, None]  # (B, S)
     return bool((places & (attention_mask <= 0)).any())
+
+
+def _scored_tokens(index: Tensor | None, hidden_states: Tensor, count: int | None) -> Tensor | None:
+    """``mc_token_ids`` as (B·C,), for hidden states (B·C, S, H)."""
+    if index is None:
+        return None
+    rows, length = hidden_states.shape[:2]
+    if index.numel() != rows:
+        raise ValueError(wrong_shape("mc_token_ids", (rows,) if count is None else (rows // count, count), index.shape))
+    check_ids("mc_token_ids", index, length, "tokens")
+    return index.reshape(-1)
 
 
 class SequenceClassification(Head):
@@ -104,7 +116,9 @@ class SequenceClassification(Head):
         """Classify sequences.
 
         Args:
-            labels: (B,), classes, or numbers if ``config.num_labels`` is 1.
+            labels: (B,), classes, of which -100 is ignored; numbers (B, num_labels) for regression, which
+                ``config.num_labels`` of 1 is, too; 0 and 1 (B, num_labels) for ``multi_label_classification``
+                (``config.problem_type``).
 
         Returns:
             ``(loss, logits (B, num_labels), …)``; the loss only with labels.
@@ -163,7 +177,7 @@ class MultipleChoice(Head):
             given[name] = flatten_choices(given[name])
         outputs, own = self._read(given)
         logits, labels = self.logits(outputs).reshape(-1, count), own["labels"]
-        loss = None if labels is None else token_loss(logits, labels.reshape(-1))
+        loss = None if labels is None else class_loss(logits, labels)
         return self._output(loss=loss, logits=logits, rest=outputs)
 
 
@@ -253,8 +267,8 @@ class MaskedLM(LanguageModelling):
         """
         outputs, own = self._read(given)
         logits, in_place, next_ones = self.logits(outputs), own["masked_lm_labels"], own["lm_labels"]
-        loss = None if in_place is None else token_loss(logits, in_place)
-        lm_loss = None if next_ones is None else causal_loss(logits, next_ones)
+        loss = None if in_place is None else token_loss(logits, in_place, self.spelt("masked_lm_labels"))
+        lm_loss = None if next_ones is None else causal_loss(logits, next_ones, "lm_labels")
         if loss is None:
             lm_loss, loss = None, lm_loss
         return self._output(lm_loss=lm_loss, loss=loss, logits=logits, rest=outputs)
@@ -294,14 +308,16 @@ class DoubleHeads(LanguageModelling):
         mask = given.get("attention_mask")
         outputs, own = self._read(given)
         logits = self.logits(outputs)
-        index = None if own["mc_token_ids"] is None else own["mc_token_ids"].reshape(-1)
+        labels, mc_labels = own["lm_labels"], own["mc_labels"]
+        if mc_labels is not None and count is None:
+            raise ValueError(no_choices())
+        index = _scored_tokens(own["mc_token_ids"], outputs[0], count)
         mc_logits = self.multiple_choice_head(outputs[0], index, mask).squeeze(-1)
         if count is not None:
             logits, mc_logits = (x.unflatten(0, (-1, count)) for x in (logits, mc_logits))
-        labels, mc_labels = own["lm_labels"], own["mc_labels"]
         return self._output(
-            loss=None if labels is None else causal_loss(logits, labels),
-            mc_loss=None if mc_labels is None else token_loss(mc_logits, mc_labels.reshape(-1)),
+            loss=None if labels is None else causal_loss(logits, labels, self.spelt("lm_labels")),
+            mc_loss=None if mc_labels is None else class_loss(mc_logits, mc_labels, "mc_labels"),
             logits=logits,
             mc_logits=mc_logits,
             rest=outputs,

@@ -31,6 +31,39 @@ def check_together(**values: Any) -> None:
         raise ValueError(f"{' and '.join(values)} belong together, but only {' and '.join(given)} is given")
 
 
+def outside(name: str, size: Any, kind: str = "", too_large: bool = True) -> tuple[str, str]:
+    """What is said of a number of an input that is none of 0 to size - 1: what stands before it, and after it.
+
+    Args:
+        name: the argument.
+        size: None if there is no upper limit.
+        kind: what the numbers are, ``"words"``, ``"classes"`` or ``"tokens"``; rows of another table by default.
+        too_large: whether the number may be too large.
+    """
+    things = {"words": "the vocabulary has only the ids", "classes": "there are only the classes"}
+    things["tokens"] = "the sequence has only the positions"
+    last = size - 1 if isinstance(size, int) else "their number - 1"
+    said = f"but {things.get(kind, 'its table has only the rows')} 0 to {last}"
+    if size is None:
+        said = "but its numbers start at 0"
+    elif kind == "words" and too_large:
+        said += ": after adding tokens to the tokenizer call model.resize_token_embeddings(len(tokenizer))"
+    return f"{name} holds", said
+
+
+def refuse_empty(**given: Any) -> None:
+    """Raise ValueError if token ids (…, S), or vectors (…, S, H) under ``inputs_embeds``, are of no token at all.
+
+    Raises:
+        ValueError: naming the argument and its shape.
+    """
+    for name, value in given.items():
+        shape = () if value is None else tuple(getattr(value, "shape", ()))
+        axis = -2 if name == "inputs_embeds" else -1
+        if len(shape) >= -axis and shape[axis] == 0:
+            raise ValueError(f"{name} has shape {shape}, sequences without a token: give each at least one")
+
+
 def bind(title: str, names: tuple[str, ...], args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a call by their names.
 

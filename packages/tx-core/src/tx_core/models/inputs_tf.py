@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from .inputs import outside, refuse_empty
 from .switches_tf import symbolic_build, symbolic_call
 
 Tensor = Any
@@ -120,7 +121,7 @@ def _to_tensors(name: str, value: Any) -> Any:
 def input_shape(
     input_ids: Tensor | None,
     inputs_embeds: Tensor | None,
-    vocab_size: int,
+    vocab_size: int | None,
     max_positions: int | None = None,
     attention_mask: Tensor | None = None,
     past_length: Size = 0,
@@ -129,7 +130,7 @@ def input_shape(
 
     Args:
         input_ids: (B, S). inputs_embeds: (B, S, H); exactly one of the two.
-        vocab_size: token ids must be below it (checked outside of a graph).
+        vocab_size: token ids must be below it; None where :func:`check_ids` is called for them.
         max_positions: how many positions the model knows, if that is limited.
         attention_mask: its last axis must be as long as past and sequence together.
         past_length: number of tokens seen before.
@@ -151,6 +152,7 @@ def input_shape(
         raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
     if input_ids is not None and "int" not in keras.backend.standardize_dtype(given.dtype) and not symbolic_build:
         raise ValueError(f"input_ids must be integers, not {given.dtype}: a keras.Input for them needs dtype='int32'")
+    refuse_empty(**{name: given})
     batch, length = ops.shape(given)[:2]
     tokens = past_length + length
     if isinstance(tokens, int) and not symbolic_call:
@@ -161,13 +163,56 @@ def input_shape(
             )
         if attention_mask is not None and attention_mask.shape[-1] not in (tokens, None):
             raise ValueError(f"attention_mask has shape {tuple(attention_mask.shape)}, but there are {tokens} tokens")
-    if input_ids is not None and _readable(input_ids) and 0 not in input_ids.shape:
-        values = input_ids.numpy()  # not an operation, whose result would be symbolic inside a tf.function
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high >= vocab_size:
-            wrong = low if low < 0 else high
-            raise ValueError(f"input_ids holds {wrong}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
+    if input_ids is not None and vocab_size is not None and _readable(input_ids):
+        check_ids("input_ids", input_ids, vocab_size, "words")
     return batch, length
+
+
+def check_ids(name: str, ids: Tensor, size: Size | None, kind: str = "") -> tuple[Tensor, Tensor | None]:
+    """Refuse numbers that are none of 0 to size - 1.
+
+    Keras reads a table's last row for -1, and XLA the last one for a number beyond. An eager call raises an error, and
+    so does TensorFlow when it runs a graph. XLA compiles no errors: there, what comes of a wrong number is to be NaN.
+
+    Args:
+        name: the argument. size: None if there is no upper limit. kind: what the numbers are, see :func:`outside`.
+
+    Returns:
+        The numbers, and what to add to all that is computed with them: NaN for each that is outside, 0 for the others.
+        That is None where the numbers could be read.
+
+    Raises:
+        ValueError: naming the argument, its range and the number found. In a graph it is TensorFlow's
+            ``InvalidArgumentError``, which says the same.
+    """
+    if _readable(ids):
+        values = ids.numpy()  # not an operation, whose result would be symbolic inside a tf.function
+        low, high = (int(values.min()), int(values.max())) if values.size else (0, -1)
+        if low < 0 or (size is not None and high >= size):
+            before, after = outside(name, size if size is None else int(size), kind, low >= 0)
+            raise ValueError(f"{before} {low if low < 0 else high}, {after}")
+        return ids, None
+    numbers = ids if keras.backend.standardize_dtype(ids.dtype) in ("int32", "int64") else ops.cast(ids, "int32")
+    wrong = numbers < 0
+    if size is not None:
+        wrong = ops.logical_or(wrong, numbers >= ops.cast(size, numbers.dtype))
+    if keras.backend.backend() == "tensorflow":
+        _assert_inside(numbers, size, outside(name, size, kind))
+        ids = ops.where(wrong, 0, numbers)  # or the operation that reads the table would be the first to complain
+    return ids, ops.where(wrong, float("nan"), 0.0)
+
+
+def _assert_inside(numbers: Tensor, size: Size | None, said: tuple[str, str]) -> None:
+    """Let a graph of TensorFlow raise an error where a number is none of 0 to size - 1."""
+    import tensorflow as tf
+
+    if not tf.is_symbolic_tensor(numbers):
+        return  # on an accelerator, where a look would wait for all queued work
+    low, high = tf.reduce_min(numbers), tf.reduce_max(numbers)
+    inside = low >= 0 if size is None else tf.logical_and(low >= 0, high < tf.cast(size, numbers.dtype))
+    # An assertion that says int32 is one operation. With int64 it would be a branch of the graph.
+    found = tf.cast(tf.clip_by_value(tf.where(low < 0, low, high), tf.int32.min, tf.int32.max), tf.int32)
+    tf.debugging.Assert(inside, [said[0], found, said[1]])
 
 
 def _is_dense(x: Any) -> bool:
@@ -198,6 +243,7 @@ def as_rows(input_ids: Tensor | None, *others: Tensor | None) -> tuple[tuple[Siz
     inputs = [input_ids, *others]
     if input_ids is None or not _is_dense(input_ids) or len(input_ids.shape) in (0, 2):
         return None, inputs
+    refuse_empty(input_ids=input_ids)
     rows = [None if x is None else ops.reshape(x, (-1, ops.shape(x)[-1])) for x in inputs]
     return ops.shape(input_ids)[:-1], rows
 
@@ -213,6 +259,9 @@ def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Size:
     if given is None or len(given.shape) != rank:
         found = None if given is None else tuple(given.shape)
         raise ValueError(f"multiple-choice inputs must have shape (batch, choices, sequence), not {found}")
+    if given.shape[1] == 0:
+        raise ValueError(f"multiple-choice inputs have shape {tuple(given.shape)}, which is no choice at all")
+    refuse_empty(input_ids=input_ids, inputs_embeds=inputs_embeds)
     return ops.shape(given)[1]
 
 

@@ -8,25 +8,52 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .inputs import outside, refuse_empty
 
-def has_values(x: Tensor) -> bool:
-    """Whether a tensor's numbers can be read now.
+
+def has_values(*tensors: Tensor) -> bool:
+    """Whether the numbers of tensors can be read now.
 
     They cannot while a graph is recorded, nor of tensors that stand for others (fake ones, those of ``torch.func``).
     """
-    return (
-        not torch.jit.is_tracing()  # type: ignore[attr-defined]
-        and not torch.compiler.is_compiling()
-        and type(x) in (Tensor, torch.nn.Parameter)
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined]
+        return False
+    # Fake tensors, and make_fx, which records what is done to real ones.
+    modes = torch._C._TorchDispatchModeKey
+    if any(torch._C._get_dispatch_mode(mode) is not None for mode in (modes.FAKE, modes.PROXY)):
+        return False
+    return all(
+        type(x) in (Tensor, torch.nn.Parameter)
         and x.device.type != "meta"
         and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+        for x in tensors
     )
+
+
+def check_ids(name: str, ids: Tensor | None, size: int | None, kind: str = "") -> None:
+    """Refuse numbers that are none of 0 to size - 1, where they can be read.
+
+    Where they cannot, PyTorch's own operations refuse them. Those do not know the argument's name.
+
+    Args:
+        name: the argument. size: None if there is no upper limit. kind: what the numbers are, see :func:`outside`.
+
+    Raises:
+        ValueError: naming the argument, its range and the number found.
+    """
+    # On an accelerator the comparison would wait for all work that is queued.
+    if ids is None or ids.device.type != "cpu" or not has_values(ids) or not ids.numel():
+        return
+    low, high = (int(x) for x in ids.aminmax())
+    if low < 0 or (size is not None and high >= size):
+        before, after = outside(name, size, kind, low >= 0)
+        raise ValueError(f"{before} {low if low < 0 else high}, {after}")
 
 
 def input_shape(
     input_ids: Tensor | None,
     inputs_embeds: Tensor | None,
-    vocab_size: int,
+    vocab_size: int | None,
     max_positions: int | None = None,
     attention_mask: Tensor | None = None,
     past_length: int = 0,
@@ -35,7 +62,7 @@ def input_shape(
 
     Args:
         input_ids: (B, S). inputs_embeds: (B, S, H); exactly one of the two.
-        vocab_size: token ids must be below it.
+        vocab_size: token ids must be below it; None where :func:`check_ids` is called for them.
         max_positions: how many positions the model knows, if that is limited.
         attention_mask: its last axis must be as long as past and sequence together.
         past_length: number of tokens seen before.
@@ -50,6 +77,7 @@ def input_shape(
     if given.dim() != rank:
         wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
         raise ValueError(f"{name} must have shape {wanted}, not {tuple(given.shape)}")
+    refuse_empty(**{name: given})
     batch, length = given.shape[:2]
     if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined]
         return batch, length, given.device
@@ -62,12 +90,8 @@ def input_shape(
         raise ValueError(
             f"attention_mask has shape {tuple(attention_mask.shape)}, but there are {past_length + length} tokens"
         )
-    # On an accelerator the comparison would wait for all work that is queued.
-    if input_ids is not None and input_ids.device.type == "cpu" and input_ids.numel() and has_values(input_ids):
-        low, high = (int(x) for x in input_ids.aminmax())
-        if low < 0 or high >= vocab_size:
-            wrong = low if low < 0 else high
-            raise ValueError(f"input_ids holds {wrong}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
+    if vocab_size is not None:
+        check_ids("input_ids", input_ids, vocab_size, "words")
     return batch, length, given.device
 
 
@@ -81,6 +105,7 @@ def as_rows(input_ids: Tensor | None, *others: Tensor | None) -> tuple[torch.Siz
     inputs = [input_ids, *others]
     if input_ids is None or input_ids.dim() in (0, 2):
         return None, inputs
+    refuse_empty(input_ids=input_ids)
     return input_ids.shape[:-1], [None if x is None else x.reshape(-1, x.shape[-1]) for x in inputs]
 
 
@@ -95,6 +120,9 @@ def choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> int:
     if given is None or given.dim() != rank:
         found = None if given is None else tuple(given.shape)
         raise ValueError(f"multiple-choice inputs must have shape (batch, choices, sequence), not {found}")
+    if given.shape[1] == 0:
+        raise ValueError(f"multiple-choice inputs have shape {tuple(given.shape)}, which is no choice at all")
+    refuse_empty(input_ids=input_ids, inputs_embeds=inputs_embeds)
     return given.shape[1]
 
 

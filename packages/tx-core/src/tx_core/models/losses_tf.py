@@ -1,10 +1,13 @@
 """Losses of the heads, as functions without parameters, in ``keras.ops``. Mirrors ``heads_torch``.
 
-Labels of -100 and, by the convention of 2019, -1 are ignored in token-level losses.
+Labels of -100 are ignored. By the convention of 2019, -1 is too in losses of tokens and of pairs of sentences.
 """
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,15 +15,43 @@ from keras import ops
 
 from tx_core.config import PretrainedConfig
 
+from .inputs_tf import check_ids
+from .losses import (
+    IGNORED,
+    IGNORED_CLASS,
+    MULTI_LABEL,
+    REGRESSION,
+    no_classes,
+    no_indices,
+    no_numbers,
+    problem_type,
+    wrong_shape,
+)
+
 Tensor = Any
 
 
-def _check(logits: Tensor, labels: Tensor) -> None:
-    wanted, found = tuple(logits.shape[:-1]), tuple(labels.shape)
-    # A size of None is not known before the run.
+def _fits(wanted: Sequence[int | None], found: Sequence[int | None]) -> bool:
+    """Whether two shapes may be one. A size of None is not known before the run."""
     same = (w == f or w is None or f is None for w, f in zip(wanted, found, strict=False))
-    if len(wanted) != len(found) or not all(same):
-        raise ValueError(f"labels must have shape {wanted} to fit the logits, not {found}")
+    return len(wanted) == len(found) and all(same)
+
+
+def _count(shape: Sequence[int | None]) -> int | None:
+    """How many numbers a tensor of a shape has; None if that is not known before the run."""
+    return None if None in shape else math.prod(shape)  # type: ignore[arg-type]
+
+
+def _one_a_row(logits: Tensor, labels: Tensor) -> bool:
+    """Whether there is one label for each row of the logits (B, classes), as far as that is known."""
+    if None in (logits.shape[0], *labels.shape[:1]):
+        return _count(labels.shape[1:]) in (1, None)
+    return _count(labels.shape) in (logits.shape[0], None)
+
+
+def _check(logits: Tensor, labels: Tensor, name: str) -> None:
+    if not _fits(logits.shape[:-1], labels.shape):
+        raise ValueError(wrong_shape(name, logits.shape[:-1], labels.shape))
 
 
 def _precise(logits: Tensor) -> Tensor:
@@ -28,53 +59,78 @@ def _precise(logits: Tensor) -> Tensor:
     return logits if keras.backend.standardize_dtype(logits.dtype) == "float64" else ops.cast(logits, "float32")
 
 
-def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def token_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Sequence[int] = IGNORED) -> Tensor:
     """Mean cross-entropy over the tokens whose label is not ignored; 0 if all are.
 
     Args:
-        logits: (..., classes). labels: (...), class indices; -100 and -1 are ignored.
+        logits: (..., classes). labels: (...), class indices.
+        name: what the labels are called. ignored: labels that count for nothing.
 
     Raises:
-        ValueError: if the labels have another shape, or are no integers.
+        ValueError: if the labels have another shape, are no integers, or there is no such class. In a graph that last
+            error is TensorFlow's ``InvalidArgumentError``; under XLA the loss is NaN.
     """
-    _check(logits, labels)
+    _check(logits, labels, name)
     dtype = keras.backend.standardize_dtype(labels.dtype)
     if "float" in dtype:
-        raise ValueError(f"labels must be integers, the indices of classes, not {dtype}")
+        raise ValueError(no_indices(name, dtype))
     labels = ops.cast(labels, "int32")
-    ignored = ops.logical_or(labels == -1, labels == -100)
-    targets = ops.where(ignored, 0, labels)
+    without = functools.reduce(ops.logical_or, [labels == each for each in ignored])
+    targets, doubt = check_ids(name, ops.where(without, 0, labels), ops.shape(logits)[-1], "classes")
     losses = ops.sparse_categorical_crossentropy(targets, _precise(logits), from_logits=True)
-    kept = ops.cast(ops.logical_not(ignored), losses.dtype)
+    kept = ops.cast(ops.logical_not(without), losses.dtype)
+    if doubt is not None:
+        kept = kept + ops.cast(doubt, losses.dtype)
     return ops.sum(losses * kept) / ops.maximum(ops.sum(kept), 1.0)
 
 
-def causal_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def class_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Sequence[int] = IGNORED_CLASS) -> Tensor:
+    """As :func:`token_loss`, with one label a row.
+
+    Args:
+        logits: (B, classes). labels: (B,) or (B, 1).
+    """
+    if not _one_a_row(logits, labels):
+        raise ValueError(wrong_shape(name, logits.shape[:1], labels.shape))
+    return token_loss(logits, ops.reshape(labels, (-1,)), name, ignored)
+
+
+def causal_loss(logits: Tensor, labels: Tensor, name: str = "labels") -> Tensor:
     """Mean cross-entropy of each position's logits against the next position's label.
 
     Args:
         logits: (..., S, vocabulary). labels: (..., S), usually the input ids; -100 and -1 are ignored.
+        name: what the labels are called.
     """
-    _check(logits, labels)
-    return token_loss(logits[..., :-1, :], labels[..., 1:])
+    _check(logits, labels, name)
+    return token_loss(logits[..., :-1, :], labels[..., 1:], name)
 
 
 def sequence_loss(logits: Tensor, labels: Tensor, config: PretrainedConfig) -> Tensor:
     """The loss of a sequence classifier with logits (B, num_labels).
 
-    Mean squared error if ``num_labels`` is 1, binary cross-entropy if ``problem_type`` is
-    ``multi_label_classification`` (labels (B, num_labels)), cross-entropy otherwise (labels (B,)).
+    Mean squared error if ``problem_type`` is ``regression`` (labels (B, num_labels)), binary cross-entropy if it is
+    ``multi_label_classification`` (labels (B, num_labels)), cross-entropy otherwise (labels (B,), -100 is ignored).
+    Without one, ``num_labels`` of 1 is regression.
+
+    Raises:
+        ValueError: if the labels are not such labels.
     """
-    numbers = _precise(logits)
-    if config.problem_type == "multi_label_classification":
+    numbers, kind = _precise(logits), problem_type(config)
+    if kind == MULTI_LABEL:
+        if not _fits(logits.shape, labels.shape):
+            raise ValueError(no_numbers(kind, logits.shape, labels.shape))
         targets = ops.cast(labels, numbers.dtype)
         return ops.mean(ops.binary_crossentropy(targets, numbers, from_logits=True))
-    if config.num_labels == 1 or config.problem_type == "regression":
+    if kind == REGRESSION:
+        if _count(labels.shape) != _count(logits.shape) and None not in (_count(labels.shape), _count(logits.shape)):
+            raise ValueError(no_numbers(kind, logits.shape, labels.shape))
         numbers, targets = (ops.reshape(ops.cast(x, numbers.dtype), (-1,)) for x in (numbers, labels))
-        if numbers.shape[0] != targets.shape[0] and None not in (numbers.shape[0], targets.shape[0]):
-            raise ValueError(f"labels must hold {numbers.shape[0]} numbers, not {tuple(labels.shape)}")
         return ops.mean(ops.square(numbers - targets))
-    return token_loss(logits, ops.reshape(labels, (-1,)))
+    dtype = keras.backend.standardize_dtype(labels.dtype)
+    if not _one_a_row(logits, labels) or "float" in dtype:
+        raise ValueError(no_classes(logits.shape[0], logits.shape[1], f"{tuple(labels.shape)} of {dtype}"))
+    return class_loss(logits, labels)
 
 
 def span_loss(start_logits: Tensor, end_logits: Tensor, start_positions: Tensor, end_positions: Tensor) -> Tensor:
@@ -82,11 +138,15 @@ def span_loss(start_logits: Tensor, end_logits: Tensor, start_positions: Tensor,
 
     Args:
         start_logits, end_logits: (B, S).
-        start_positions, end_positions: (B,) or (B, 1); positions beyond the sequence are ignored.
+        start_positions, end_positions: (B,) or (B, 1); positions beyond the sequence are ignored, negative
+            ones are 0.
     """
     length = ops.shape(start_logits)[-1]
     losses = []
-    for logits, positions in ((start_logits, start_positions), (end_logits, end_positions)):
+    for name, logits, positions in (
+        ("start_positions", start_logits, start_positions),
+        ("end_positions", end_logits, end_positions),
+    ):
         positions = ops.maximum(ops.reshape(ops.cast(positions, "int32"), (-1,)), 0)
-        losses.append(token_loss(logits, ops.where(positions >= length, -100, positions)))
+        losses.append(token_loss(logits, ops.where(positions >= length, -100, positions), name))
     return (losses[0] + losses[1]) / 2

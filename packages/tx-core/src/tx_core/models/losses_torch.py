@@ -1,9 +1,12 @@
 """Losses of the heads, as functions without parameters, in PyTorch. Mirrored by ``heads_tf``.
 
-Labels of -100 and, by the convention of 2019, -1 are ignored in token-level losses.
+Labels of -100 are ignored. By the convention of 2019, -1 is too in losses of tokens and of pairs of sentences.
 """
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,61 +14,93 @@ from torch import Tensor
 
 from tx_core.config import PretrainedConfig
 
+from .inputs_torch import check_ids
+from .losses import (
+    IGNORED,
+    IGNORED_CLASS,
+    MULTI_LABEL,
+    REGRESSION,
+    no_classes,
+    no_indices,
+    no_numbers,
+    problem_type,
+    wrong_shape,
+)
+
 
 def _precise(logits: Tensor) -> Tensor:
     """Half-precision numbers in float32: too coarse for a loss."""
     return logits.float() if logits.dtype.itemsize < 4 else logits
 
 
-def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def token_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Sequence[int] = IGNORED) -> Tensor:
     """Mean cross-entropy over the tokens whose label is not ignored; 0 if all are.
 
     Args:
-        logits: (..., classes). labels: (...), class indices; -100 and -1 are ignored.
+        logits: (..., classes). labels: (...), class indices.
+        name: what the labels are called. ignored: labels that count for nothing.
 
     Raises:
-        ValueError: if the labels have another shape, or are no integers.
+        ValueError: if the labels have another shape, are no integers, or there is no such class.
     """
     if logits.shape[:-1] != labels.shape:
-        raise ValueError(
-            f"labels must have shape {tuple(logits.shape[:-1])} to fit the logits, not {tuple(labels.shape)}"
-        )
+        raise ValueError(wrong_shape(name, logits.shape[:-1], labels.shape))
     if labels.is_floating_point():
-        raise ValueError(f"labels must be integers, the indices of classes, not {labels.dtype}")
+        raise ValueError(no_indices(name, labels.dtype))
     labels = labels.long()
-    ignored = (labels == -1) | (labels == -100)
-    targets = labels.masked_fill(ignored, -100).reshape(-1)
+    without = functools.reduce(torch.logical_or, [labels == each for each in ignored])
+    check_ids(name, labels.masked_fill(without, 0), logits.shape[-1], "classes")
+    targets = labels.masked_fill(without, -100).reshape(-1)
     total = F.cross_entropy(_precise(logits.reshape(-1, logits.shape[-1])), targets, ignore_index=-100, reduction="sum")
-    return total / (~ignored).sum().clamp(min=1)
+    return total / (~without).sum().clamp(min=1)
 
 
-def causal_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def class_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Sequence[int] = IGNORED_CLASS) -> Tensor:
+    """As :func:`token_loss`, with one label a row.
+
+    Args:
+        logits: (B, classes). labels: (B,) or (B, 1).
+    """
+    if labels.numel() != len(logits):
+        raise ValueError(wrong_shape(name, logits.shape[:1], labels.shape))
+    return token_loss(logits, labels.reshape(-1), name, ignored)
+
+
+def causal_loss(logits: Tensor, labels: Tensor, name: str = "labels") -> Tensor:
     """Mean cross-entropy of each position's logits against the next position's label.
 
     Args:
         logits: (..., S, vocabulary). labels: (..., S), usually the input ids; -100 and -1 are ignored.
+        name: what the labels are called.
     """
     if logits.shape[:-1] != labels.shape:
-        raise ValueError(
-            f"labels must have shape {tuple(logits.shape[:-1])} to fit the logits, not {tuple(labels.shape)}"
-        )
-    return token_loss(logits[..., :-1, :], labels[..., 1:])
+        raise ValueError(wrong_shape(name, logits.shape[:-1], labels.shape))
+    return token_loss(logits[..., :-1, :], labels[..., 1:], name)
 
 
 def sequence_loss(logits: Tensor, labels: Tensor, config: PretrainedConfig) -> Tensor:
     """The loss of a sequence classifier with logits (B, num_labels).
 
-    Mean squared error if ``num_labels`` is 1, binary cross-entropy if ``problem_type`` is
-    ``multi_label_classification`` (labels (B, num_labels)), cross-entropy otherwise (labels (B,)).
+    Mean squared error if ``problem_type`` is ``regression`` (labels (B, num_labels)), binary cross-entropy if it is
+    ``multi_label_classification`` (labels (B, num_labels)), cross-entropy otherwise (labels (B,), -100 is ignored).
+    Without one, ``num_labels`` of 1 is regression.
+
+    Raises:
+        ValueError: if the labels are not such labels.
     """
-    numbers = _precise(logits)
-    if config.problem_type == "multi_label_classification":
+    numbers, kind = _precise(logits), problem_type(config)
+    if kind == MULTI_LABEL:
+        if labels.shape != logits.shape:
+            raise ValueError(no_numbers(kind, logits.shape, labels.shape))
         return F.binary_cross_entropy_with_logits(numbers, labels.to(numbers.dtype))
-    if config.num_labels == 1 or config.problem_type == "regression":
+    if kind == REGRESSION:
         if labels.numel() != logits.numel():
-            raise ValueError(f"labels must hold {logits.numel()} numbers, not {tuple(labels.shape)}")
+            raise ValueError(no_numbers(kind, logits.shape, labels.shape))
         return F.mse_loss(numbers.reshape(-1), labels.reshape(-1).to(numbers.dtype))
-    return token_loss(logits, labels.reshape(-1))
+    if labels.numel() != len(logits) or labels.is_floating_point():
+        found = f"{tuple(labels.shape)} of {labels.dtype}"
+        raise ValueError(no_classes(len(logits), logits.shape[-1], found))
+    return class_loss(logits, labels)
 
 
 def span_loss(start_logits: Tensor, end_logits: Tensor, start_positions: Tensor, end_positions: Tensor) -> Tensor:
@@ -73,11 +108,15 @@ def span_loss(start_logits: Tensor, end_logits: Tensor, start_positions: Tensor,
 
     Args:
         start_logits, end_logits: (B, S).
-        start_positions, end_positions: (B,) or (B, 1); positions beyond the sequence are ignored.
+        start_positions, end_positions: (B,) or (B, 1); positions beyond the sequence are ignored, negative
+            ones are 0.
     """
     length = start_logits.shape[-1]
     losses = []
-    for logits, positions in ((start_logits, start_positions), (end_logits, end_positions)):
+    for name, logits, positions in (
+        ("start_positions", start_logits, start_positions),
+        ("end_positions", end_logits, end_positions),
+    ):
         positions = positions.reshape(-1).clamp(min=0)
-        losses.append(token_loss(logits, torch.where(positions >= length, -100, positions)))
+        losses.append(token_loss(logits, torch.where(positions >= length, -100, positions), name))
     return (losses[0] + losses[1]) / 2

@@ -6,6 +6,7 @@ In PyTorch a bare model is a module like any other, and both are one class.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
@@ -43,12 +44,14 @@ class TFMainLayer(NamedInputs, Module):
 
     Attributes:
         words_at: the attribute path of the input embeddings.
+        tables_at: input → the attribute path of the embeddings that its numbers are rows of, beside the words'.
         layers_at: the attribute path of the layers.
         attention_at: the attribute path, within a layer, of the attention whose heads can be removed.
     """
 
     config_class: ClassVar[type[PretrainedConfig]] = PretrainedConfig
     words_at: ClassVar[str] = ""
+    tables_at: ClassVar[Mapping[str, str]] = {}
     layers_at: ClassVar[str] = ""
     attention_at: ClassVar[str] = ""
     make_positions = staticmethod(make_positions)
@@ -75,6 +78,18 @@ class TFMainLayer(NamedInputs, Module):
         """Replace the layer that turns token ids into vectors."""
         path, _, name = self.words_at.rpartition(".")
         replace_layer(part(self, path), name, value)
+
+    def rows_of(self, name: str) -> tuple[int | None, str]:
+        """How many numbers an input may hold, from 0 on, and whether they are ``words``.
+
+        None if there is no limit.
+        """
+        path = {"input_ids": self.words_at, **self.tables_at}.get(name)
+        if path is None:
+            return (getattr(self.config, "max_position_embeddings", None) if name == "position_ids" else None), ""
+        is_words = path == self.words_at
+        rows = getattr(part(self, path), "input_dim", self.config.vocab_size if is_words else None)
+        return rows, "words" if is_words else ""
 
     def _prune_layer(self, layer: int, kept: np.ndarray[Any, Any]) -> None:
         """Keep the heads at the given positions of a layer."""

@@ -45,6 +45,7 @@ class PreTrainedModel(nn.Module):
 
     Attributes:
         words_at: in a bare model, the attribute path of its input embeddings.
+        tables_at: input → the attribute path of the embeddings that its numbers are rows of, beside the words'.
         layers_at: the attribute path of its layers.
         attention_at: the attribute path, within a layer, of the attention whose heads can be removed.
     """
@@ -55,6 +56,7 @@ class PreTrainedModel(nn.Module):
     new_heads: ClassVar[tuple[tuple[str, ...], ...]] = ()
     pretrained_model_archive_map: ClassVar[Mapping[str, str]] = {}
     words_at: ClassVar[str] = ""
+    tables_at: ClassVar[Mapping[str, str]] = {}
     layers_at: ClassVar[str] = ""
     attention_at: ClassVar[str] = ""
     make_positions = staticmethod(make_positions)
@@ -144,6 +146,18 @@ class PreTrainedModel(nn.Module):
             raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
         path, _, name = base.words_at.rpartition(".")
         return base.get_submodule(path), name
+
+    def rows_of(self, name: str) -> tuple[int | None, str]:
+        """How many numbers an input may hold, from 0 on, and whether they are ``words``.
+
+        None if there is no limit.
+        """
+        path = {"input_ids": self.words_at, **self.tables_at}.get(name)
+        if path is None:
+            return (getattr(self.config, "max_position_embeddings", None) if name == "position_ids" else None), ""
+        is_words = path == self.words_at
+        rows = getattr(self.get_submodule(path), "num_embeddings", self.config.vocab_size if is_words else None)
+        return rows, "words" if is_words else ""
 
     def get_output_embeddings(self) -> nn.Linear | None:
         """The layer that scores the vocabulary; None if the model has none."""
