@@ -19,6 +19,7 @@ from .pretrained import BASE_OPTIONS, PretrainedFiles, checked_limit, checked_na
 from .rows import Request, as_pairs, checked_padding, encoded, pad_columns, warn_of_length
 from .special_tokens import SPECIAL_TOKENS_ATTRIBUTES
 from .splitter import fold_case
+from .surrogates import join_pairs, pair_places, replace_lone
 from .truncation import kept_part, overflow
 from .values import as_ids, as_items, as_list, as_plain
 
@@ -176,7 +177,12 @@ class PreTrainedTokenizer(PretrainedFiles):
 
     def _prepared(self, text: str, options: Mapping[str, Any]) -> str:
         """``prepare_for_tokenization``, after lower-casing where that is asked for."""
+        text = self._without_lone_surrogates(text)
         return self.prepare_for_tokenization(fold_case(text) if self._lowers else text, **options)
+
+    def _without_lone_surrogates(self, text: str) -> str:
+        """The text with U+FFFD for what is no character; a tokenizer that can give it back keeps it."""
+        return replace_lone(text)
 
     def _check_options(self, options: Mapping[str, Any]) -> None:
         for name in options:
@@ -188,6 +194,7 @@ class PreTrainedTokenizer(PretrainedFiles):
         self._check_options(options)
         if not isinstance(text, str):
             raise ValueError(f"a text (str) is wanted, not {quoted(text)}")
+        text = join_pairs(text)
         pieces = self._get_splitter().split(text)
         if pieces is None:
             return self._tokenize(self._prepared(text, options)) if text else []
@@ -200,6 +207,7 @@ class PreTrainedTokenizer(PretrainedFiles):
         return tokens
 
     def _text_ids(self, text: str, options: Mapping[str, Any]) -> list[int]:
+        text = join_pairs(text)
         pieces = (self._splitter or self._get_splitter()).split(text)
         if pieces is None:
             return self._encode(self._prepared(text, options)) if text else []
@@ -212,6 +220,10 @@ class PreTrainedTokenizer(PretrainedFiles):
         return ids
 
     def _text_spans(self, text: str, options: Mapping[str, Any]) -> tuple[list[int], list[Span]]:
+        places = pair_places(text)
+        if places is not None:
+            ids, spans = self._text_spans(join_pairs(text), options)
+            return ids, [(places[start], places[end]) for start, end in spans]
         ids: list[int] = []
         spans: list[Span] = []
         whole: list[tuple[int, int, AddedToken | None]] = [(0, len(text), None)] if text else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .splitter import AddedTokenSplitter
+from .surrogates import join_pairs
 from .values import as_list
 
 TYPE_CHECKING = False
@@ -46,7 +47,7 @@ class AddedToken:
     ) -> None:
         if not content:
             raise ValueError("an added token must have at least one character")
-        self.content = content
+        self.content = join_pairs(content)  # as in the texts that it is looked for in
         self.single_word = bool(single_word)
         self.lstrip = bool(lstrip)
         self.rstrip = bool(rstrip)

@@ -41,9 +41,8 @@ _CJK_BLOCKS = (
 )
 _ASCII_PART = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z]")
 _RUN = re.compile(r"\S+")
-# These are removed and divide nothing: the control characters that str.split() would divide at, and the code points
-# without a character in the blocks of ideographs.
-_DIVIDING_CONTROLS = re.compile("[\x0b\x0c\x1c-\x1f\x85\ufa6e\ufa6f\ufada-\ufaff]")
+# These are removed and divide nothing: the control characters that str.split() would divide at.
+_DIVIDING_CONTROLS = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 # A text without these is divided by str.split(): such a control, or anything from the first ideograph on.
 _UNUSUAL = re.compile("[\x0b\x0c\x1c-\x1f\x85\u3400-\U0010ffff]")
 
@@ -54,8 +53,11 @@ def _is_whitespace(char: str) -> bool:
 
 
 def _is_control(char: str) -> bool:
-    """Whether a character is removed: every category C except tab and line ends."""
-    return char not in "\t\n\r" and unicodedata.category(char).startswith("C")
+    """Whether a character is removed: categories Cc and Cf except tab and line ends.
+
+    Characters that Python's Unicode tables do not know yet (Cn), and private ones (Co), are text.
+    """
+    return char not in "\t\n\r" and unicodedata.category(char) in ("Cc", "Cf")
 
 
 def _is_punctuation(char: str) -> bool:
