@@ -20,6 +20,12 @@ def test_pieces_inside_a_word_are_marked(tokenizer):
     assert tokenizer.encode("zz") == [6, 6]
 
 
+def test_spaces_before_marks_stay():
+    tokenizer = CTRLTokenizer(vocab={"t": 0, "?": 1, "<unk>": 2}, merges=[])
+    assert tokenizer.decode([0, 1]) == "t ?"
+    assert tokenizer.decode([0, 1], clean_up_tokenization_spaces=True) == "t?"
+
+
 def test_a_line_end_belongs_to_its_word(tokenizer):
     assert tokenizer.tokenize("react\nadapt") == ["re@@", "a@@", "c@@", "t@@", "\n", "adapt"]
     assert tokenizer.tokenize("t\n") == ["t@@", "\n"]

@@ -25,6 +25,14 @@ def tokenizer(monkeypatch):
     return OpenAIGPTTokenizer(vocab=VOCAB, merges=MERGES)
 
 
+def test_spaces_before_marks_stay_unless_the_files_say_otherwise(tokenizer, tmp_path):
+    assert tokenizer.decode(tokenizer.encode("low !")) == "low !"
+    tokenizer.save_pretrained(tmp_path)
+    assert OpenAIGPTTokenizer.from_pretrained(tmp_path).decode(tokenizer.encode("low !")) == "low !"
+    (tmp_path / "tokenizer_config.json").write_text('{"clean_up_tokenization_spaces": true}')
+    assert OpenAIGPTTokenizer.from_pretrained(tmp_path).decode(tokenizer.encode("low !")) == "low!"
+
+
 class Token:
     def __init__(self, text, idx):
         self.text, self.idx = text, idx
@@ -50,7 +58,7 @@ def test_tokens(tokenizer, caplog):
     assert tokenizer.tokenize("Lower LOW!") == ["lower</w>", "low</w>", "!</w>"]
     assert tokenizer.tokenize("lowest") == ["low", "e", "s", "t</w>"]
     assert tokenizer.encode("lower zz") == [VOCAB["lower</w>"], 0, 0]
-    assert tokenizer.decode(tokenizer.encode("lower low !")) == "lower low!"
+    assert tokenizer.decode(tokenizer.encode("lower low !")) == "lower low !"
     assert tokenizer.tokenize("don't") == ["d", "o", "n</w>", "'</w>", "t</w>"]
     assert list(tokenizer("low")) == ["input_ids", "attention_mask"]
     OpenAIGPTTokenizer(vocab=VOCAB, merges=MERGES)

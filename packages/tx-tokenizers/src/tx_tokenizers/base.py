@@ -42,8 +42,8 @@ class PreTrainedTokenizer(PretrainedFiles):
         settings: the subclass's own options, written to ``tokenizer_config.json``.
         options: special tokens by name (``cls_token="[CLS]"``, …, ``additional_special_tokens=[...]``),
             ``padding_side`` and ``truncation_side`` ("left" or "right"), ``clean_up_tokenization_spaces`` (the default
-            of ``decode``), ``model_input_names`` (what a call returns), ``do_lower_case`` (lower-case the text first,
-            except special tokens).
+            of ``decode``; True in WordPiece and False in others), ``model_input_names`` (what a call returns),
+            ``do_lower_case`` (lower-case the text first, except special tokens).
 
     Raises:
         TypeError: an option that the tokenizer does not have.
@@ -74,7 +74,9 @@ class PreTrainedTokenizer(PretrainedFiles):
         self._kept_settings = {}
         self.padding_side = checked_side("padding_side", options.pop("padding_side", self.padding_side))
         self.truncation_side = checked_side("truncation_side", options.pop("truncation_side", self.truncation_side))
-        self.clean_up_tokenization_spaces = bool(options.pop("clean_up_tokenization_spaces", True))
+        clean_up = options.pop("clean_up_tokenization_spaces", None)
+        if clean_up is not None:
+            self.clean_up_tokenization_spaces = bool(clean_up)
         self.model_input_names = checked_names(options.pop("model_input_names", self.model_input_names))
         super().__init__()
         for name in SPECIAL_TOKENS_ATTRIBUTES:
@@ -493,7 +495,7 @@ class PreTrainedTokenizer(PretrainedFiles):
         """Text of ids (a list or a tensor of one dimension, or a single number).
 
         ``clean_up_tokenization_spaces`` removes the spaces before punctuation and English contractions. None takes the
-        tokenizer's own setting, True by default. Raises ValueError for an id that no token has.
+        tokenizer's own setting. Raises ValueError for an id that no token has.
         """
         ids = as_plain(token_ids)
         tokens = self.convert_ids_to_tokens(

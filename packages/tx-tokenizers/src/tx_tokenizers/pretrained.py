@@ -134,9 +134,10 @@ class PretrainedFiles(SpecialTokens):
     model_input_names: Sequence[str] = ("input_ids", "token_type_ids", "attention_mask")
     padding_side: str = "right"
     truncation_side: str = "right"
+    #: Whether ``decode`` removes spaces before punctuation: for tokenizers that divide there, so that spaces are lost.
+    clean_up_tokenization_spaces: bool = False
 
     max_len: int
-    clean_up_tokenization_spaces: bool
     init_inputs: tuple[Any, ...]
     _settings: dict[str, Any]
     _kept_settings: dict[str, Any]

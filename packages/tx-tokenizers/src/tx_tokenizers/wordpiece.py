@@ -279,6 +279,7 @@ class WordPieceTokenizer(WordsTokenizer):
     """
 
     vocab_files_names: ClassVar[Mapping[str, str]] = {"vocab_file": "vocab.txt"}
+    clean_up_tokenization_spaces = True
     single_layout: Layout = (("cls_token", 0), ("A", 0), ("sep_token", 0))
     pair_layout: Layout = (("cls_token", 0), ("A", 0), ("sep_token", 0), ("B", 1), ("sep_token", 1))
 
