@@ -15,13 +15,14 @@ from __future__ import annotations
 from tx_core.messages import nearest, quoted
 
 from .encoding import BatchEncoding
+from .padding import padded
 from .pretrained import BASE_OPTIONS, PretrainedFiles, checked_limit, checked_names, checked_side
-from .rows import Request, as_pairs, checked_padding, encoded, pad_columns, warn_of_length
+from .rows import Request, as_pairs, encoded, warn_of_length
 from .special_tokens import SPECIAL_TOKENS_ATTRIBUTES
 from .splitter import fold_case
 from .surrogates import join_pairs, pair_places, replace_lone
 from .truncation import kept_part, overflow
-from .values import as_ids, as_items, as_list, as_plain
+from .values import as_ids, as_list, as_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -456,33 +457,22 @@ class PreTrainedTokenizer(PretrainedFiles):
     ) -> BatchEncoding:
         """Pads encodings (one, a dictionary of columns, or a list of encodings) to one length.
 
-        A missing ``attention_mask`` is made if the model takes one. Raises ValueError if ``input_ids`` is missing, or
-        if there is no ``pad_token`` to pad with.
+        A missing ``attention_mask`` is made if the model takes one. Columns that are not of tokens, such as labels,
+        keep their values and types: whole numbers, floats, booleans, texts, or (lists of) arrays and tensors.
+
+        Raises ValueError if ``input_ids`` is missing, if rows have different keys, if there is no ``pad_token`` to pad
+        with, or if a column makes no tensor.
         """
-        keyed: Any = encoded_inputs
-        single = False
-        if hasattr(encoded_inputs, "keys"):
-            columns = {name: as_items(keyed[name]) for name in keyed}
-            ids: Sequence[Any] = columns.get("input_ids") or ()
-            single = len(ids) > 0 and isinstance(ids[0], int)
-        else:
-            names = list(keyed[0]) if keyed else []
-            columns = {name: [as_items(row[name]) for row in keyed] for name in names}
-        if "input_ids" not in columns:
-            raise ValueError(f"an encoding to pad needs input_ids; this has {', '.join(columns) or 'nothing'}")
-        if single:
-            columns = {name: [column] for name, column in columns.items()}
-        else:
-            columns = {name: [as_items(row) for row in column] for name, column in columns.items()}
-        if return_attention_mask is None:
-            return_attention_mask = "attention_mask" in self.model_input_names
-        if return_attention_mask and "attention_mask" not in columns:
-            columns["attention_mask"] = [[1] * len(row) for row in columns["input_ids"]]
-        strategy = checked_padding(padding)
-        if strategy != "do_not_pad":
-            pad_columns(self, columns, strategy, max_length, pad_to_multiple_of, padding_side)
-        shaped: dict[str, Any] = {name: column[0] for name, column in columns.items()} if single else columns
-        return BatchEncoding(shaped).convert_to_tensors(return_tensors, prepend_batch_axis=single)
+        return padded(
+            self,
+            encoded_inputs,
+            padding,
+            max_length,
+            pad_to_multiple_of,
+            padding_side,
+            return_attention_mask,
+            return_tensors,
+        )
 
     # Decoding -------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tx_core.messages import quoted
 
 from .encoding import BatchEncoding
-from .pretrained import UNLIMITED, checked_side
+from .padding import checked_padding, pad_columns, warn
+from .pretrained import UNLIMITED
 from .truncation import TRUNCATION_STRATEGIES, check_strategy, kept_part, kept_windows, overflow
 from .values import as_plain
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     Pair = tuple[Any, Any]
 
-_PADDINGS = ("longest", "max_length", "do_not_pad")
 _COUNTS = ("overflowing_tokens", "num_truncated_tokens")
 #: Columns that rows may have, in the order in which results list them.
 _COLUMNS = (
@@ -67,14 +67,6 @@ def _is_pair(item: Sequence[Any], split: bool) -> bool:
     return len(item) == 2 and all(isinstance(part, kinds) for part in item)
 
 
-def checked_padding(padding: bool | str) -> str:
-    """``padding`` as "longest", "max_length" or "do_not_pad"; ValueError if it is nothing of the kind."""
-    strategy = ("longest" if padding else "do_not_pad") if isinstance(padding, bool) else padding
-    if strategy not in _PADDINGS:
-        raise ValueError(f"padding={padding!r} is not True, False or one of {', '.join(_PADDINGS)}")
-    return strategy
-
-
 def _truncation(
     truncation: bool | str | None, padding: bool | str, max_length: int | None, longest: int
 ) -> tuple[str, int | None]:
@@ -88,7 +80,7 @@ def _truncation(
         raise ValueError(f"truncation={truncation!r} is not True, False or one of {', '.join(TRUNCATION_STRATEGIES)}")
     if max_length is None:
         if longest >= UNLIMITED:
-            _warn("truncation without max_length= has no effect: the model's longest is not known")
+            warn("truncation without max_length= has no effect: the model's longest is not known")
             return strategy, None
         max_length = longest
     return strategy, max_length
@@ -419,69 +411,4 @@ def _spread(mask: list[int], values: list[Any], special: Any) -> list[Any]:
 
 
 def warn_of_length(tokenizer: PreTrainedTokenizer, length: int) -> None:
-    _warn("a sequence of %d tokens is longer than the model's longest (%d)", length, tokenizer.max_len)
-
-
-def _warn(message: str, *values: object) -> None:
-    # Importing logging takes a third of the time that importing a tokenizer takes, so it waits until it is needed.
-    import logging
-
-    logging.getLogger(__name__).warning(message, *values)
-
-
-# Padding --------------------------------------------------------------------------------------------------------------
-
-
-def pad_columns(
-    tokenizer: PreTrainedTokenizer,
-    columns: Mapping[str, list[Any]],
-    padding: str,
-    length: int | None,
-    multiple: int | None,
-    side: str | None,
-) -> None:
-    """Pads every column of rows to one length, in place.
-
-    Args:
-        columns: rows by name. Columns of numbers a token are padded; those whose name begins with ``_`` are padded
-            with None; others are left alone.
-        padding: "longest" or "max_length".
-        length: the length of "max_length"; None for the tokenizer's ``max_len``.
-        multiple: rounds the length up to a multiple of this number.
-        side: "left" or "right"; None for the tokenizer's ``padding_side``.
-
-    Raises ValueError if something is to be padded and there is no ``pad_token``.
-    """
-    side = checked_side("padding_side", side or tokenizer.padding_side)
-    if padding == "longest":
-        length = max(map(len, columns["input_ids"]), default=0)
-    elif length is None:
-        if tokenizer.max_len >= UNLIMITED:
-            _warn("padding='max_length' without max_length= has no effect: the longest is not known")
-            return
-        length = tokenizer.max_len
-    if multiple:
-        length = -(-length // multiple) * multiple
-    sizes = map(len, columns["input_ids"])
-    short = [(number, length - size) for number, size in enumerate(sizes) if size < length]
-    if not short:
-        return
-    pad = tokenizer.pad_token_id
-    if pad is None:
-        raise ValueError(
-            "padding needs a pad_token: tokenizer.pad_token = tokenizer.eos_token, "
-            "or tokenizer.add_special_tokens({'pad_token': '[PAD]'})"
-        )
-    fills: dict[str, Any] = {
-        "input_ids": pad,
-        "token_type_ids": tokenizer.pad_token_type_id,
-        "attention_mask": 0,
-        "special_tokens_mask": 1,
-        "offset_mapping": (0, 0),
-    }
-    for name, rows in columns.items():
-        if name in fills or name.startswith("_"):
-            fill = fills.get(name)
-            for number, count in short:
-                filling = [fill] * count
-                rows[number] = filling + rows[number] if side == "left" else rows[number] + filling
+    warn("a sequence of %d tokens is longer than the model's longest (%d)", length, tokenizer.max_len)

@@ -8,6 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+#: Columns that have a value for each token. They are padded.
+TOKEN_COLUMNS = ("input_ids", "token_type_ids", "attention_mask", "special_tokens_mask", "offset_mapping")
+
 
 def as_plain(value: Any) -> Any:
     """A number or (nested) list of what an array or tensor holds; anything else as it is."""
@@ -19,11 +22,6 @@ def as_plain(value: Any) -> Any:
 def as_list(value: Any) -> list[Any]:
     """A list of a list, tuple, array or tensor."""
     return list(as_plain(value))
-
-
-def as_items(value: Any) -> Any:
-    """A number as it is, anything else as a list."""
-    return value if isinstance(value, int | float) else as_list(value)
 
 
 def as_ids(value: Any) -> list[int]:
