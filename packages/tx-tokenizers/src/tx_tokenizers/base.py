@@ -22,7 +22,7 @@ from .special_tokens import SPECIAL_TOKENS_ATTRIBUTES
 from .splitter import fold_case
 from .surrogates import join_pairs, pair_places, replace_lone
 from .truncation import kept_part, overflow
-from .values import as_ids, as_list, as_plain
+from .values import as_batch, as_ids, as_list, as_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -272,6 +272,7 @@ class PreTrainedTokenizer(PretrainedFiles):
 
         Args:
             text: a text, a list of texts, or a list of pairs. With ``is_split_into_words`` a text is a list of words.
+                A list may be a column of another library: a NumPy array, a pandas Series, a column of ``datasets``.
             text_pair: the second text, or the list of second texts.
             padding: True or "longest" (to the longest of the batch), "max_length", False or "do_not_pad".
             truncation: True or "longest_first", "only_first", "only_second", False or "do_not_truncate". None truncates
@@ -286,8 +287,8 @@ class PreTrainedTokenizer(PretrainedFiles):
                 of the word if words are given. It is (0, 0) for special tokens.
 
         Raises:
-            ValueError: inputs of other kinds, impossible lengths, rows of several lengths asked for as a tensor,
-                padding without a ``pad_token``.
+            ValueError: inputs of other kinds, rows without a value, impossible lengths, rows of several lengths asked
+                for as a tensor, padding without a ``pad_token``.
             TypeError: an option that the tokenizer does not have.
         """
         pairs, batched = as_pairs(text, text_pair, is_split_into_words)
@@ -358,7 +359,7 @@ class PreTrainedTokenizer(PretrainedFiles):
     ) -> BatchEncoding:
         """``encode_plus`` of each text, or of each pair (a list or tuple of two), of a batch."""
         split = bool(kwargs.get("is_split_into_words", False))
-        pairs, _ = as_pairs(list(batch_text_or_text_pairs), None, split, batched=True)
+        pairs, _ = as_pairs(as_batch(batch_text_or_text_pairs), None, split, batched=True)
         request = Request.of_2019(
             self,
             add_special_tokens=add_special_tokens,

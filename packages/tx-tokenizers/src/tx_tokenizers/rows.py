@@ -8,7 +8,7 @@ from .encoding import BatchEncoding
 from .padding import checked_padding, pad_columns, warn
 from .pretrained import UNLIMITED
 from .truncation import TRUNCATION_STRATEGIES, check_strategy, kept_part, kept_windows, overflow
-from .values import as_plain
+from .values import as_plain, as_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +30,21 @@ _COLUMNS = (
 # What a call was given ------------------------------------------------------------------------------------------------
 
 
-def as_pairs(text: Any, text_pair: Any, split: bool, batched: bool | None = None) -> tuple[list[Pair], bool]:
+def as_pairs(text: Any, text_pair: Any, split: bool, batched: bool = False) -> tuple[list[Pair], bool]:
     """What a call was given as (first, second or None) inputs, and whether it is a batch.
 
-    Raises ValueError if it is neither an input nor a batch of them. ``split`` says that inputs are lists of words.
+    A batch is a list, or a column of another library: an array, a Series, whatever has a length and places.
+
+    Args:
+        text, text_pair: as the call got them.
+        split: inputs are lists of words.
+        batched: ``text`` is a batch, and one of tokens or ids may be in it.
+
+    Raises ValueError if it is neither an input nor a batch of them, or if a row has no value; the message has its
+    number.
     """
-    if isinstance(text, str):
+    text, text_pair = as_rows(text), as_rows(text_pair)
+    if isinstance(text, str) and not batched:
         if text_pair is not None and not isinstance(text_pair, str):
             raise ValueError(f"text_pair must be a text as text is, not {quoted(text_pair)}")
         return [(text, text_pair)], False
@@ -47,18 +56,30 @@ def as_pairs(text: Any, text_pair: Any, split: bool, batched: bool | None = None
         if isinstance(text_pair, str) or len(text_pair) != len(text):
             found = quoted(text_pair) if isinstance(text_pair, str) else len(text_pair)
             raise ValueError(f"a batch of {len(text)} texts needs a list of as many second texts, not {found}")
-        return list(zip(text, text_pair, strict=True)), True
+        firsts = [_row(item, number, "text") for number, item in enumerate(text)]
+        return list(zip(firsts, [_row(item, n, "text_pair") for n, item in enumerate(text_pair)], strict=True)), True
     pairs: list[Pair] = []
-    for item in text:
-        if isinstance(item, str):
-            pairs.append((item, None))
-        elif isinstance(item, list | tuple) and _is_pair(item, split):
+    for number, given in enumerate(text):
+        if isinstance(given, str):
+            pairs.append((given, None))
+            continue
+        item = _row(given, number, "text")
+        if isinstance(item, list | tuple) and _is_pair(item, split):
             pairs.append((item[0], item[1]))
         elif isinstance(item, list | tuple) and (split or batched):
             pairs.append((item, None))
         else:
-            raise ValueError(f"a batch holds texts or pairs of texts, not {quoted(item)}")
+            raise ValueError(f"a batch holds texts or pairs of texts, not {quoted(item)} (row {number})")
     return pairs, True
+
+
+def _row(item: Any, number: int, name: str) -> Any:
+    """One row of a column; ValueError with its number if it has no value (None, NaN, pandas' NA and NaT)."""
+    if isinstance(item, str):
+        return item
+    if item is None or (isinstance(item, float) and item != item) or type(item).__name__ in ("NAType", "NaTType"):
+        raise ValueError(f"row {number} of {name} has no text but {quoted(item)}: drop the row, or fill it in")
+    return as_rows(item)
 
 
 def _is_pair(item: Sequence[Any], split: bool) -> bool:

@@ -24,6 +24,21 @@ def as_list(value: Any) -> list[Any]:
     return list(as_plain(value))
 
 
+def as_rows(value: Any) -> Any:
+    """A list of the rows of a column (an array, a Series, whatever has a length and places); anything else as it is."""
+    if isinstance(value, str | list | tuple | bytes | bytearray) or hasattr(value, "keys"):
+        return value if not hasattr(value, "to_list") else value.to_list()
+    value = as_plain(value)
+    places = hasattr(value, "__len__") and hasattr(value, "__getitem__") and hasattr(value, "__iter__")
+    return list(value) if places and not isinstance(value, str | list) else value
+
+
+def as_batch(value: Any) -> Any:
+    """The same of anything with items, such as a generator. A text is no batch of its characters."""
+    rows = as_rows(value)
+    return rows if isinstance(rows, str | list | tuple) or not hasattr(rows, "__iter__") else list(rows)
+
+
 def as_ids(value: Any) -> list[int]:
     """A row of ids. Raises ValueError if it is none."""
     ids = [as_plain(item) for item in value] if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
