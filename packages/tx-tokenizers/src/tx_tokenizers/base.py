@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
 
 
+def _whole(text: str) -> list[tuple[int, int, AddedToken | None]]:
+    """The one piece of a text in which no added token stands."""
+    return [(0, len(text), None)] if text else []
+
+
 class PreTrainedTokenizer(PretrainedFiles):
     """Turns text into ids and back. The module's description says what a subclass gives.
 
@@ -44,7 +49,8 @@ class PreTrainedTokenizer(PretrainedFiles):
         options: special tokens by name (``cls_token="[CLS]"``, …, ``additional_special_tokens=[...]``),
             ``padding_side`` and ``truncation_side`` ("left" or "right"), ``clean_up_tokenization_spaces`` (the default
             of ``decode``; True in WordPiece and False in others), ``model_input_names`` (what a call returns),
-            ``do_lower_case`` (lower-case the text first, except special tokens).
+            ``do_lower_case`` (lower-case the text first, except special tokens), ``split_special_tokens`` (read special
+            tokens that stand in a text as text: for text of strangers).
 
     Raises:
         TypeError: an option that the tokenizer does not have.
@@ -75,6 +81,8 @@ class PreTrainedTokenizer(PretrainedFiles):
         self._kept_settings = {}
         self.padding_side = checked_side("padding_side", options.pop("padding_side", self.padding_side))
         self.truncation_side = checked_side("truncation_side", options.pop("truncation_side", self.truncation_side))
+        if options.pop("split_special_tokens", False):
+            self.split_special_tokens = True
         clean_up = options.pop("clean_up_tokenization_spaces", None)
         if clean_up is not None:
             self.clean_up_tokenization_spaces = bool(clean_up)
@@ -189,35 +197,56 @@ class PreTrainedTokenizer(PretrainedFiles):
 
     def _check_options(self, options: Mapping[str, Any]) -> None:
         for name in options:
-            if name not in self.tokenize_options:
+            if name not in self.tokenize_options and name != "split_special_tokens":
                 raise TypeError(f"{type(self).__name__} has no option {name!r} to tokenize with")
 
     def tokenize(self, text: str, **options: Any) -> list[str]:
-        """Splits text into tokens; special and added tokens inside it stay whole."""
+        """Splits text into tokens; special and added tokens inside it stay whole.
+
+        With ``split_special_tokens=True`` special tokens are text like any other. Other added tokens stay whole.
+        """
         self._check_options(options)
         if not isinstance(text, str):
             raise ValueError(f"a text (str) is wanted, not {quoted(text)}")
         text = join_pairs(text)
-        pieces = self._get_splitter().split(text)
-        if pieces is None:
-            return self._tokenize(self._prepared(text, options)) if text else []
+        splits, options = self._special_option(options)
         tokens: list[str] = []
-        for start, end, token in pieces:
+        for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is None:
-                tokens += self._tokenize(self._prepared(text[start:end], options))
+                found = self._tokenize(self._prepared(text[start:end], options))
+                tokens += self._unspecial(found) if splits else found
             else:
                 tokens.append(token.content)
         return tokens
 
+    def _special_option(self, options: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+        """Whether special tokens are text, and the other options of ``tokenize``."""
+        if "split_special_tokens" not in options:
+            return self.split_special_tokens, options
+        others = dict(options)
+        return bool(others.pop("split_special_tokens")), others
+
+    def _unspecial(self, tokens: list[str]) -> list[str]:
+        """Tokens of a text in which special tokens are text, in as many places: none may be a special token itself."""
+        return tokens
+
+    def _unspecial_ids(self, ids: list[int]) -> list[int]:
+        """The same of ids."""
+        return ids
+
     def _text_ids(self, text: str, options: Mapping[str, Any]) -> list[int]:
         text = join_pairs(text)
-        pieces = (self._splitter or self._get_splitter()).split(text)
-        if pieces is None:
+        splits = self.split_special_tokens
+        if options:
+            splits, options = self._special_option(options)
+        pieces = self._get_splitter(splits).split(text)
+        if pieces is None and not splits:
             return self._encode(self._prepared(text, options)) if text else []
         ids: list[int] = []
-        for start, end, token in pieces:
+        for start, end, token in pieces or _whole(text):
             if token is None:
-                ids += self._encode(self._prepared(text[start:end], options))
+                found = self._encode(self._prepared(text[start:end], options))
+                ids += self._unspecial_ids(found) if splits else found
             else:
                 ids.append(self._known_id(token.content))
         return ids
@@ -227,10 +256,9 @@ class PreTrainedTokenizer(PretrainedFiles):
         if places is not None:
             ids, spans = self._text_spans(join_pairs(text), options)
             return ids, [(places[start], places[end]) for start, end in spans]
-        ids: list[int] = []
-        spans: list[Span] = []
-        whole: list[tuple[int, int, AddedToken | None]] = [(0, len(text), None)] if text else []
-        for start, end, token in self._get_splitter().split(text) or whole:
+        ids, spans = [], []
+        splits, options = self._special_option(options)
+        for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is not None:
                 ids.append(self._known_id(token.content))
                 spans.append((start, end))
@@ -241,7 +269,7 @@ class PreTrainedTokenizer(PretrainedFiles):
             if shift:
                 # A token that lies in the prefix is given the first character.
                 found = [(max(first + shift, 0), max(last + shift, 1)) for first, last in found]
-            ids += more
+            ids += self._unspecial_ids(more) if splits else more
             spans += [(start + first, start + last) for first, last in found] if start else found
         return ids, spans
 

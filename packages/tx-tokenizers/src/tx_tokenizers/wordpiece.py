@@ -333,6 +333,7 @@ class WordPieceTokenizer(WordsTokenizer):
         unknown = self.unk_token
         if unknown is not None:
             self.wordpiece_tokenizer.unk_token = unknown
+        self._whole_special: frozenset[str] | None = None
 
     @classmethod
     def _arguments_from_tokenizer_json(cls, data: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -395,6 +396,26 @@ class WordPieceTokenizer(WordsTokenizer):
         return (str(path),)
 
     # Tokenization ---------------------------------------------------------------------------------------------------
+
+    def _marked_special(self) -> frozenset[str]:
+        """Special tokens that the vocabulary gives for text, since no basic tokenization divides them at their marks.
+
+        ``unk_token`` is none of them: it stands for text.
+        """
+        if self._whole_special is None:
+            split = self.basic_tokenizer.split_word
+            special = [] if self.do_basic_tokenize else self.all_special_tokens
+            marked = [token for token in special if token != self.unk_token and len(split(token, frozenset())) > 1]
+            self._whole_special = frozenset(marked)
+        return self._whole_special
+
+    def _unspecial(self, tokens: list[str]) -> list[str]:
+        marked = self._marked_special()
+        return [str(self.unk_token) if token in marked else token for token in tokens] if marked else tokens
+
+    def _unspecial_ids(self, ids: list[int]) -> list[int]:
+        tokens = self._unspecial([*map(self._known_token, ids)]) if self._marked_special() else []
+        return [*map(self._known_id, tokens)] if tokens else ids
 
     def _words(self, text: str) -> list[str]:
         return self.basic_tokenizer.words(text) if self.do_basic_tokenize else text.split()
