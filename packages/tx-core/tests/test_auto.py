@@ -113,6 +113,51 @@ def test_the_tokenizer_gets_what_was_given(saved: Path) -> None:
     assert tokenizer.how == ("from_pretrained", (saved, 1), {"do_lower_case": False, "cache_dir": "x"})
 
 
+@pytest.mark.parametrize("name", ["ToyTokenizer", "ToyTokenizerFast"])
+@pytest.mark.parametrize("others", [{}, {"model_type": "bert"}, {"tokenizer_class": "BertTokenizer"}, None], ids=str)
+def test_the_file_of_the_tokenizer_tells_its_class(tmp_path: Path, name: str, others: dict[str, str] | None) -> None:
+    path = folder(tmp_path / "some", **(others or {}))
+    if others is None:
+        (path / "config.json").unlink()
+    (path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name}))
+    (path / "vocab.txt").touch()
+    for where in (path, path / "vocab.txt"):
+        assert AutoTokenizer.from_pretrained(where).how == ("from_pretrained", (where,), {})
+
+
+def test_the_configuration_tells_the_class_of_the_tokenizer(tmp_path: Path, saved: Path) -> None:
+    path = folder(tmp_path / "some", model_type="bert", tokenizer_class="ToyTokenizerFast")
+    (path / "tokenizer.json").touch()
+    for where in (path, path / "tokenizer.json", saved):
+        assert type(AutoTokenizer.from_pretrained(where)) is ToyTokenizer
+    (saved / "tokenizer.json").touch()
+    assert type(AutoTokenizer.from_pretrained(saved / "tokenizer.json")) is ToyTokenizer
+    config = ToyConfig()
+    config.tokenizer_class = "BertTokenizer"
+    with pytest.raises(ImportError, match="pip install tx-bert"):
+        AutoTokenizer.from_pretrained(saved, config=config)
+    (saved / "tokenizer_config.json").write_text('{"tokenizer_class": "ToyTokenizer"}')
+    assert type(AutoTokenizer.from_pretrained(saved, config=config)) is ToyTokenizer
+
+
+def test_a_class_for_any_tokenizer_tells_nothing(saved: Path) -> None:
+    for name in ("PreTrainedTokenizerFast", "TokenizersBackend", None):
+        (saved / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name}))
+        assert type(AutoTokenizer.from_pretrained(saved)) is ToyTokenizer
+
+
+@pytest.mark.parametrize("name", ["BertJapaneseTokenizer", 3, ["BertTokenizer"], ""])
+def test_an_unknown_class_of_tokenizer_is_refused(saved: Path, name: object) -> None:
+    (saved / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name}))
+    with pytest.raises(
+        ValueError, match=r"tokenizer_config\.json: tx has no tokenizer of the tokenizer_class .*it has Be"
+    ):
+        AutoTokenizer.from_pretrained(saved)
+    (saved / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizerFast"}')
+    with pytest.raises(ImportError, match="pip install tx-roberta"):
+        AutoTokenizer.from_pretrained(saved)
+
+
 def test_a_configuration_tells_the_tokenizer(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "nowhere", config=ToyConfig())
     assert tokenizer.how == ("from_pretrained", (tmp_path / "nowhere",), {})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tx_core.auto import AutoTokenizer
 from tx_ctrl.tokenizer import CONTROL_CODES, CTRLTokenizer
 
 TOKENS = ["adapt", "re@@", "a@@", "apt", "c@@", "t", "<unk>"] + ["\n"]
@@ -18,6 +19,12 @@ def test_pieces_inside_a_word_are_marked(tokenizer):
     assert tokenizer.encode("adapt react readapt apt") == [0, 1, 2, 4, 5, 1, 0, 3]
     assert tokenizer.decode([0, 1, 2, 4, 5, 1, 0, 3]) == "adapt react readapt apt"
     assert tokenizer.encode("zz") == [6, 6]
+
+
+def test_spaces_before_marks_stay():
+    tokenizer = CTRLTokenizer(vocab={"t": 0, "?": 1, "<unk>": 2}, merges=[])
+    assert tokenizer.decode([0, 1]) == "t ?"
+    assert tokenizer.decode([0, 1], clean_up_tokenization_spaces=True) == "t?"
 
 
 def test_a_line_end_belongs_to_its_word(tokenizer):
@@ -46,3 +53,12 @@ def test_control_codes():
     assert len(CONTROL_CODES) == 55
     assert CTRLTokenizer.control_codes is CONTROL_CODES
     assert CTRLTokenizer.max_model_input_sizes == {"ctrl": 256}
+
+
+@pytest.mark.parametrize("name", ["CTRLTokenizer", "CTRLTokenizerFast"])
+def test_what_was_saved_tells_its_class(tmp_path, name):
+    CTRLTokenizer(vocab={"a": 0}, merges=[]).save_pretrained(tmp_path)
+    assert type(AutoTokenizer.from_pretrained(tmp_path)) is CTRLTokenizer
+    written = (tmp_path / "tokenizer_config.json").read_text()
+    (tmp_path / "tokenizer_config.json").write_text(written.replace("CTRLTokenizer", name))
+    assert type(AutoTokenizer.from_pretrained(tmp_path)) is CTRLTokenizer

@@ -9,7 +9,7 @@ import pytest
 from tx_ctrl.tokenizer import CONTROL_CODES, CTRLTokenizer
 from tx_testing import reference
 from tx_testing.data import data_path
-from tx_testing.texts import RUNNING, awkward_texts, rows, running_lines
+from tx_testing.texts import PRIVATE, RUNNING, awkward_texts, rows, running_lines
 
 SCRIPT = r"""
 import numpy as np
@@ -46,7 +46,7 @@ def test_the_published_vocabulary(files, tmp_path):
 
 
 def test_every_line_has_the_references_ids(files):
-    texts = ["a\nb \n c\n\nd", "x\x1cy \x85z", *awkward_texts(), *running_lines(RUNNING[1])]
+    texts = ["a\nb \n c\n\nd", "x\x1cy \x85z", *PRIVATE, *awkward_texts(), *running_lines(RUNNING[1])]
     arguments = {"vocab": str(files / "vocab.json"), "merges": str(files / "merges.txt"), "texts": texts}
     result = reference.run(SCRIPT, arguments).arrays
     tokenizer = CTRLTokenizer.from_pretrained(files)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tx_core.auto import AutoTokenizer
 from tx_gpt2.tokenizer import GPT2Tokenizer, bytes_to_unicode
 from tx_testing.data import data_path
 from tx_testing.texts import awkward_texts
@@ -46,6 +47,16 @@ def test_a_beginning_token_where_a_file_asks_for_it(tokenizer, tmp_path):
     assert again.encode("low", add_special_tokens=False) == [low]
 
 
+def test_decoding_gives_back_what_was_encoded(tmp_path):
+    tokenizer = GPT2Tokenizer.from_pretrained(data_path("vocab/gpt2"))
+    for text in ("y is ?", "a , b . do n't 'm ' x", " 's !"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    tokenizer.save_pretrained(tmp_path)
+    assert GPT2Tokenizer.from_pretrained(tmp_path).decode(tokenizer.encode("y is ?")) == "y is ?"
+    tidy = GPT2Tokenizer.from_pretrained(tmp_path, clean_up_tokenization_spaces=True)
+    assert tidy.decode(tokenizer.encode("y is ?")) == "y is?"
+
+
 def test_maps_of_published_names():
     assert list(GPT2Tokenizer.max_model_input_sizes) == list(GPT2Tokenizer.pretrained_vocab_files_map["merges_file"])
     assert GPT2Tokenizer.max_model_input_sizes["gpt2-medium"] == 1024
@@ -58,8 +69,17 @@ def test_the_published_vocabulary(tmp_path):
     assert tokenizer.encode("Hello world, it's 2019!") == [15496, 995, 11, 340, 338, 13130, 0]
     assert tokenizer.eos_token_id == 50256
     for text in awkward_texts():
-        assert tokenizer.decode(tokenizer.encode(text), clean_up_tokenization_spaces=False) == text
+        assert tokenizer.decode(tokenizer.encode(text)) == text
     tokenizer.save_pretrained(tmp_path)
     again = GPT2Tokenizer.from_pretrained(tmp_path)
     assert again.encoder == tokenizer.encoder
     assert again.bpe_ranks == tokenizer.bpe_ranks
+
+
+@pytest.mark.parametrize("name", ["GPT2Tokenizer", "GPT2TokenizerFast"])
+def test_what_was_saved_tells_its_class(tmp_path, name):
+    GPT2Tokenizer(vocab={"a": 0}, merges=[]).save_pretrained(tmp_path)
+    assert type(AutoTokenizer.from_pretrained(tmp_path)) is GPT2Tokenizer
+    written = (tmp_path / "tokenizer_config.json").read_text()
+    (tmp_path / "tokenizer_config.json").write_text(written.replace("GPT2Tokenizer", name))
+    assert type(AutoTokenizer.from_pretrained(tmp_path)) is GPT2Tokenizer

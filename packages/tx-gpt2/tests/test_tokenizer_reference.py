@@ -7,7 +7,7 @@ import pytest
 from tx_gpt2.tokenizer import GPT2Tokenizer
 from tx_testing import reference
 from tx_testing.data import data_path
-from tx_testing.texts import RUNNING, awkward_texts, rows, running_lines
+from tx_testing.texts import PRIVATE, RUNNING, awkward_texts, rows, running_lines
 
 MORE = [
     "it's 'll we've I'M they'd don'T", "a  b   c    d  ", "\n\n x\n  y\t z ", "  lead", "trail  ", "trail ",
@@ -37,7 +37,7 @@ def main(arguments, inputs, folder):
 @pytest.mark.parametrize("prefix", [False, True])
 def test_every_line_has_the_references_ids_and_places(prefix):
     vocab = data_path("vocab/gpt2")
-    texts = [*MORE, *awkward_texts(), *(running_lines(RUNNING[2]) if prefix else running_lines())]
+    texts = [*MORE, *PRIVATE, *awkward_texts(), *(running_lines(RUNNING[2]) if prefix else running_lines())]
     result = reference.run(SCRIPT, {"texts": texts, "vocab": str(vocab), "prefix": prefix}).arrays
     tokenizer = GPT2Tokenizer.from_pretrained(vocab, add_prefix_space=prefix)
     for text, ids, spans in zip(texts, rows(result, "ids"), rows(result, "spans"), strict=True):

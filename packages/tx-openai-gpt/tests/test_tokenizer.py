@@ -7,6 +7,7 @@ import types
 
 import pytest
 
+from tx_core.auto import AutoTokenizer
 from tx_openai_gpt.tokenizer import OpenAIGPTTokenizer, text_standardize
 from tx_testing.data import data_path
 
@@ -23,6 +24,14 @@ def tokenizer(monkeypatch):
     monkeypatch.setitem(sys.modules, "spacy", None)
     monkeypatch.setitem(sys.modules, "spacy.lang.en", None)
     return OpenAIGPTTokenizer(vocab=VOCAB, merges=MERGES)
+
+
+def test_spaces_before_marks_stay_unless_the_files_say_otherwise(tokenizer, tmp_path):
+    assert tokenizer.decode(tokenizer.encode("low !")) == "low !"
+    tokenizer.save_pretrained(tmp_path)
+    assert OpenAIGPTTokenizer.from_pretrained(tmp_path).decode(tokenizer.encode("low !")) == "low !"
+    (tmp_path / "tokenizer_config.json").write_text('{"clean_up_tokenization_spaces": true}')
+    assert OpenAIGPTTokenizer.from_pretrained(tmp_path).decode(tokenizer.encode("low !")) == "low!"
 
 
 class Token:
@@ -50,7 +59,7 @@ def test_tokens(tokenizer, caplog):
     assert tokenizer.tokenize("Lower LOW!") == ["lower</w>", "low</w>", "!</w>"]
     assert tokenizer.tokenize("lowest") == ["low", "e", "s", "t</w>"]
     assert tokenizer.encode("lower zz") == [VOCAB["lower</w>"], 0, 0]
-    assert tokenizer.decode(tokenizer.encode("lower low !")) == "lower low!"
+    assert tokenizer.decode(tokenizer.encode("lower low !")) == "lower low !"
     assert tokenizer.tokenize("don't") == ["d", "o", "n</w>", "'</w>", "t</w>"]
     assert list(tokenizer("low")) == ["input_ids", "attention_mask"]
     OpenAIGPTTokenizer(vocab=VOCAB, merges=MERGES)
@@ -121,3 +130,12 @@ def test_the_published_vocabulary(monkeypatch):
     tokenizer = OpenAIGPTTokenizer(folder / "encoder_bpe_40000.json", folder / "vocab_40000.bpe")
     assert tokenizer.vocab_size == 40478
     assert tokenizer.encode("the president is") == [481, 4735, 544]
+
+
+@pytest.mark.parametrize("name", ["OpenAIGPTTokenizer", "OpenAIGPTTokenizerFast"])
+def test_what_was_saved_tells_its_class(tmp_path, name):
+    OpenAIGPTTokenizer(vocab={"a": 0}, merges=[]).save_pretrained(tmp_path)
+    assert type(AutoTokenizer.from_pretrained(tmp_path)) is OpenAIGPTTokenizer
+    written = (tmp_path / "tokenizer_config.json").read_text()
+    (tmp_path / "tokenizer_config.json").write_text(written.replace("OpenAIGPTTokenizer", name))
+    assert type(AutoTokenizer.from_pretrained(tmp_path)) is OpenAIGPTTokenizer

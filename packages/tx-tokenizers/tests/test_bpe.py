@@ -185,7 +185,7 @@ def test_tokens_ids_offsets_and_text_tell_one_story(tokenizer, text):
     assert tokenizer.encode(text) == ids
     encoding = tokenizer(text, return_offsets_mapping=True)
     assert encoding["input_ids"] == ids
-    assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
+    assert tokenizer.decode(ids) == text
     places = encoding["offset_mapping"]
     assert all(0 <= start < end <= len(text) for start, end in places)
     covered = {index for start, end in places for index in range(start, end)}
@@ -265,7 +265,7 @@ def test_any_bytes_survive(tokenizer):
     for _ in range(50):
         raw = rng.randbytes(rng.randint(0, 40))
         text = raw.decode("utf-8", "surrogateescape")
-        found = tokenizer.decode(tokenizer.encode(text), clean_up_tokenization_spaces=False)
+        found = tokenizer.decode(tokenizer.encode(text))
         assert found.encode("utf-8", "surrogateescape") == raw
     assert text_bytes("\ud800a\udcff") == b"\xed\xa0\x80a\xff"
     tokenizer.errors = "replace"

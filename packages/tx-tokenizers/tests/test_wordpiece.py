@@ -26,8 +26,8 @@ def tokenizer(vocab):
 def test_character_classes():
     assert all(map(_is_whitespace, " \t\r\n\u00a0\u3000"))
     assert not any(map(_is_whitespace, "A-\x0b\u2028"))
-    assert all(map(_is_control, "\x05\x7f\u200b\u00ad\ue000"))
-    assert not any(map(_is_control, "A \t\r\n"))
+    assert all(map(_is_control, "\x05\x7f\u200b\u00ad"))
+    assert not any(map(_is_control, "A \t\r\n\ue000\u0378"))
     assert all(map(_is_punctuation, "-$`.^~|+=<>—。、¿«"))
     assert not any(map(_is_punctuation, "A 1€\t\x00é漢"))
 
@@ -45,7 +45,9 @@ def test_character_classes():
         ({"tokenize_chinese_chars": False}, "ah\u535a\u63a8zz", ["ah\u535a\u63a8zz"]),
         ({}, "かな カナ 한국", ["かな", "カナ", "한국"]),  # hangul is taken apart into letters, and none is a mark
         ({}, "a\x00b\ufffdc\u200bd\x0be\x1cf\x85g", ["abcdefg"]),  # removed, and dividing nothing
-        ({}, "a\ufae7b\ufa6ec", ["abc"]),  # code points without a character among the ideographs
+        # Without a character yet, private, and among the ideographs: only categories Cc and Cf are removed.
+        ({}, "a\u0378b \u0378 c\ue000", ["a\u0378b", "\u0378", "c\ue000"]),
+        ({}, "a\ufae7b\ufa6ec", ["a", "\ufae7", "b", "\ufa6e", "c"]),
         ({}, "a\u2028b\u2029c\u3000d", ["a", "b", "c", "d"]),
         ({}, "İ I ı ẞ ß", ["i", "i", "ı", "ß", "ß"]),
         ({}, "ΣΑΣ", ["σασ"]),

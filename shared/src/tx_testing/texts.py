@@ -16,9 +16,11 @@ AWKWARD = [
     "[MASK] x[MASK]y [CLS]a[SEP] [mask] [UNK]", "don't stop--it's 3.14, $5^2 `x` ~y~ |z|",
     "https://example.org/a_b?c=d&e=f#g", "क्षत्रिय हिन्दी", "العَرَبِيَّة مرحبا", "שָׁלוֹם", "ภาษาไทย", "tiếng Việt",
     "ﬁnancial ﬂow Ⅷ ½ ㎏", "\u01c5 \u0149", "x\u0300\u0323y q\u0323\u0307", "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠀀𠮷", "。、！？「」…—–‘’“”",
-    "\ue000priv \U000e0001tag", "a\u0345b Ά\u0345", "mixed\u4e2d\u0301文", "\U0001d165\U0001d16e",
+    "\U000e0001tag", "a\u0345b Ά\u0345", "mixed\u4e2d\u0301文", "\U0001d165\U0001d16e",
     "[MASK][MASK] [MASK].", "un##known ##ing", "K\u212a \u2126",
 ]  # fmt: skip
+# Characters of no category yet, and private ones: text for BERT's own code, dropped by the reference's.
+PRIVATE = ["\ue000priv", "x\uf8ffy", "\u0378 a\u0378b", "\U000e0fffz", "\ufa6e\ufada"]
 _POOLS = [
     "abcdefghij ABC .,!?",
     "éàüßİıſ ",
@@ -32,7 +34,10 @@ RUNNING = ("lm/wikitext-2/test.txt", "lm/wikitext-2/valid.txt", "lm/wikitext-2-r
 
 
 def awkward_texts(count: int = 300) -> list[str]:
-    """Accents, scripts, marks, emoji, control characters and white space: ``AWKWARD`` and ``count`` random mixtures."""
+    """Accents, scripts, marks, emoji, control characters and white space: ``AWKWARD`` and ``count`` random mixtures.
+
+    ``PRIVATE`` is not among them.
+    """
     rng = random.Random(0)
     made = ["".join(rng.choice(rng.choice(_POOLS)) for _ in range(rng.randint(1, 40))) for _ in range(count)]
     return [*AWKWARD, *made]

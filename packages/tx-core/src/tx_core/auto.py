@@ -2,7 +2,7 @@
 
 The architecture is that of `model_type` in `config.json`. Files of 2019 have no such key: then, as at the time, the
 name of the folder or repository has to contain the architecture's ("bert-base-uncased", "./my-gpt2"), the longest that
-fits.
+fits. A tokenizer's class is told by `tokenizer_class` of `tokenizer_config.json` first, then of `config.json`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from .architecture import PUBLISHED, Architecture, Task, find, installed, load
+from .messages import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from .config import PretrainedConfig
     from .models.pretrained_tf import TFPreTrainedModel
     from .models.pretrained_torch import PreTrainedModel
+
+
+# No published tokenizer_config.json comes near this.
+_MAX_FILE_BYTES = 256 << 20
 
 
 def _config_class(architecture: Architecture) -> Any:
@@ -36,6 +41,62 @@ def _from_name(name: str) -> str | None:
     return None
 
 
+# The tokenizer classes of `PUBLISHED`, in its order.
+_TOKENIZERS = dict(
+    zip(
+        (
+            *("BertTokenizer", "OpenAIGPTTokenizer", "GPT2Tokenizer", "TransfoXLTokenizer", "XLNetTokenizer"),
+            *("XLMTokenizer", "RobertaTokenizer", "DistilBertTokenizer", "CTRLTokenizer"),
+        ),
+        PUBLISHED,
+        strict=True,
+    )
+)
+# These are classes for the tokenizer.json of any architecture.
+_ANY_TOKENIZER = frozenset({"PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"})
+
+
+def _of_tokenizer(name: object, where: str) -> Architecture | None:
+    """The architecture whose tokenizer is called `name`, "…Fast" or not; None where the name tells nothing.
+
+    Raises:
+        ValueError: tx has no such tokenizer.
+        ImportError: the package of the architecture is not installed; says which.
+    """
+    if name is None or (isinstance(name, str) and name in _ANY_TOKENIZER):
+        return None
+    plain = name.removesuffix("Fast") if isinstance(name, str) else ""
+    if plain in _TOKENIZERS:
+        return find(_TOKENIZERS[plain])
+    known = [*_TOKENIZERS]
+    for model_type in sorted({*installed()} - {*PUBLISHED}):
+        architecture = find(model_type)
+        known.append(architecture.tokenizer.partition(":")[2])
+        if known[-1] == plain:
+            return architecture
+    raise ValueError(
+        f"{where}: tx has no tokenizer of the tokenizer_class {quoted(name)}; it has {', '.join(known)}. "
+        "If the files are those of one of these, use that class"
+    )
+
+
+def _folder_of(name_or_path: str | os.PathLike[str]) -> str:
+    """The folder of a file that is named by its path or address; any other name as it is."""
+    name = os.fspath(name_or_path)
+    return (os.path.dirname(name) or ".") + "/" if "://" in name or os.path.isfile(name) else name
+
+
+def _named_tokenizer(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> Architecture | None:
+    """The architecture that `tokenizer_config.json` names; None if there is no such file, or it names none."""
+    from .files import Source, locate
+    from .json_files import read_json_object
+
+    path = locate(_folder_of(name_or_path), ["tokenizer_config.json"], Source.take(dict(kwargs)))
+    if path is None:
+        return None
+    return _of_tokenizer(read_json_object(path, _MAX_FILE_BYTES).get("tokenizer_class"), str(path))
+
+
 def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> tuple[Architecture, Path | None]:
     """The architecture of what a name stands for, and where its `config.json` lies, if it has one.
 
@@ -45,16 +106,10 @@ def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) ->
         ImportError: the package of the architecture is not installed; says which.
     """
     from .config import read_config
-    from .files import CONFIG_NAME, Source, locate
+    from .files import CONFIG_NAME
 
     name = os.fspath(name_or_path)
-    source = Source.take(dict(kwargs))
-    where = name
-    # A file of weights or words, or the prefix of a TensorFlow 1 checkpoint: a configuration may lie beside it.
-    file = "://" in name or os.path.isfile(name) or os.path.isfile(f"{name}.index")
-    if file and not name.endswith((".json", "/")):
-        where = (os.path.dirname(name) or ".") + "/"
-    path = locate(where, [CONFIG_NAME], source)
+    path = _config_path(name_or_path, kwargs)
     model_type = None if path is None else read_config(path).get("model_type")
     if model_type is not None:
         try:
@@ -70,6 +125,18 @@ def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) ->
             "use the architecture's own class, such as BertModel"
         )
     return find(model_type), path
+
+
+def _config_path(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> Path | None:
+    """Where the `config.json` of what a name stands for lies, if it has one."""
+    from .files import CONFIG_NAME, Source, locate
+
+    name = where = os.fspath(name_or_path)
+    # A file of weights or words, or the prefix of a TensorFlow 1 checkpoint: a configuration may lie beside it.
+    file = "://" in name or os.path.isfile(name) or os.path.isfile(f"{name}.index")
+    if file and not name.endswith((".json", "/")):
+        where = (os.path.dirname(name) or ".") + "/"
+    return locate(where, [CONFIG_NAME], Source.take(dict(kwargs)))
 
 
 # A language model of either kind, as the Auto classes of 2019 took it.
@@ -115,17 +182,42 @@ class AutoTokenizer:
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], *inputs: Any, **kwargs: Any) -> Any:
         """The tokenizer of a folder, a file, a URL or a name of the hub, in its architecture's class.
 
+        The class is, in this order, that of `tokenizer_class` in `tokenizer_config.json` (with or without "Fast"), of
+        `tokenizer_class` in the configuration, and of the configuration's architecture.
+
         Args:
             pretrained_model_name_or_path: what the tokenizer class's own `from_pretrained` takes.
-            inputs, kwargs: passed on to it. `config=`, a configuration, tells the architecture instead of the files.
+            inputs, kwargs: passed on to it. `config=`, a configuration, is asked instead of `config.json`.
 
         Raises:
             OSError, ValueError, ImportError: as `AutoConfig.from_pretrained`, and what the tokenizer raises.
         """
         config = kwargs.pop("config", None)
-        architecture = _resolve(pretrained_model_name_or_path, kwargs)[0] if config is None else find(config.model_type)
+        architecture = cls._architecture(pretrained_model_name_or_path, config, kwargs)
         tokenizer: Any = load(architecture.tokenizer)
         return tokenizer.from_pretrained(pretrained_model_name_or_path, *inputs, **kwargs)
+
+    @staticmethod
+    def _architecture(
+        name_or_path: str | os.PathLike[str], config: PretrainedConfig | None, kwargs: Mapping[str, Any]
+    ) -> Architecture:
+        from .config import read_config
+
+        if config is not None:
+            try:
+                named = _named_tokenizer(name_or_path, kwargs)
+            except OSError:  # the tokenizer's own search says what is not there
+                named = None
+            named = named or _of_tokenizer(getattr(config, "tokenizer_class", None), "the configuration")
+            return named or find(config.model_type)
+        named = _named_tokenizer(name_or_path, kwargs)
+        if named is not None:
+            return named
+        folder = _folder_of(name_or_path)
+        path = _config_path(folder, kwargs)
+        values = {} if path is None else read_config(path)
+        named = _of_tokenizer(values.get("tokenizer_class"), str(path))
+        return named or _resolve(name_or_path if values.get("model_type") is None else folder, kwargs)[0]
 
 
 def _model_class(architecture: Architecture, framework: str, tasks: Sequence[Task], asked_by: str) -> Any:

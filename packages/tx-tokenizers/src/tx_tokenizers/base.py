@@ -15,12 +15,14 @@ from __future__ import annotations
 from tx_core.messages import nearest, quoted
 
 from .encoding import BatchEncoding
+from .padding import padded
 from .pretrained import BASE_OPTIONS, PretrainedFiles, checked_limit, checked_names, checked_side
-from .rows import Request, as_pairs, checked_padding, encoded, pad_columns, warn_of_length
+from .rows import Request, as_pairs, encoded, warn_of_length
 from .special_tokens import SPECIAL_TOKENS_ATTRIBUTES
 from .splitter import fold_case
+from .surrogates import join_pairs, pair_places, replace_lone
 from .truncation import kept_part, overflow
-from .values import as_ids, as_items, as_list, as_plain
+from .values import as_batch, as_ids, as_list, as_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
 
 
+def _whole(text: str) -> list[tuple[int, int, AddedToken | None]]:
+    """The one piece of a text in which no added token stands."""
+    return [(0, len(text), None)] if text else []
+
+
 class PreTrainedTokenizer(PretrainedFiles):
     """Turns text into ids and back. The module's description says what a subclass gives.
 
@@ -41,8 +48,9 @@ class PreTrainedTokenizer(PretrainedFiles):
         settings: the subclass's own options, written to ``tokenizer_config.json``.
         options: special tokens by name (``cls_token="[CLS]"``, …, ``additional_special_tokens=[...]``),
             ``padding_side`` and ``truncation_side`` ("left" or "right"), ``clean_up_tokenization_spaces`` (the default
-            of ``decode``), ``model_input_names`` (what a call returns), ``do_lower_case`` (lower-case the text first,
-            except special tokens).
+            of ``decode``; True in WordPiece and False in others), ``model_input_names`` (what a call returns),
+            ``do_lower_case`` (lower-case the text first, except special tokens), ``split_special_tokens`` (read special
+            tokens that stand in a text as text: for text of strangers).
 
     Raises:
         TypeError: an option that the tokenizer does not have.
@@ -73,7 +81,11 @@ class PreTrainedTokenizer(PretrainedFiles):
         self._kept_settings = {}
         self.padding_side = checked_side("padding_side", options.pop("padding_side", self.padding_side))
         self.truncation_side = checked_side("truncation_side", options.pop("truncation_side", self.truncation_side))
-        self.clean_up_tokenization_spaces = bool(options.pop("clean_up_tokenization_spaces", True))
+        if options.pop("split_special_tokens", False):
+            self.split_special_tokens = True
+        clean_up = options.pop("clean_up_tokenization_spaces", None)
+        if clean_up is not None:
+            self.clean_up_tokenization_spaces = bool(clean_up)
         self.model_input_names = checked_names(options.pop("model_input_names", self.model_input_names))
         super().__init__()
         for name in SPECIAL_TOKENS_ATTRIBUTES:
@@ -176,46 +188,77 @@ class PreTrainedTokenizer(PretrainedFiles):
 
     def _prepared(self, text: str, options: Mapping[str, Any]) -> str:
         """``prepare_for_tokenization``, after lower-casing where that is asked for."""
+        text = self._without_lone_surrogates(text)
         return self.prepare_for_tokenization(fold_case(text) if self._lowers else text, **options)
+
+    def _without_lone_surrogates(self, text: str) -> str:
+        """The text with U+FFFD for what is no character; a tokenizer that can give it back keeps it."""
+        return replace_lone(text)
 
     def _check_options(self, options: Mapping[str, Any]) -> None:
         for name in options:
-            if name not in self.tokenize_options:
+            if name not in self.tokenize_options and name != "split_special_tokens":
                 raise TypeError(f"{type(self).__name__} has no option {name!r} to tokenize with")
 
     def tokenize(self, text: str, **options: Any) -> list[str]:
-        """Splits text into tokens; special and added tokens inside it stay whole."""
+        """Splits text into tokens; special and added tokens inside it stay whole.
+
+        With ``split_special_tokens=True`` special tokens are text like any other. Other added tokens stay whole.
+        """
         self._check_options(options)
         if not isinstance(text, str):
             raise ValueError(f"a text (str) is wanted, not {quoted(text)}")
-        pieces = self._get_splitter().split(text)
-        if pieces is None:
-            return self._tokenize(self._prepared(text, options)) if text else []
+        text = join_pairs(text)
+        splits, options = self._special_option(options)
         tokens: list[str] = []
-        for start, end, token in pieces:
+        for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is None:
-                tokens += self._tokenize(self._prepared(text[start:end], options))
+                found = self._tokenize(self._prepared(text[start:end], options))
+                tokens += self._unspecial(found) if splits else found
             else:
                 tokens.append(token.content)
         return tokens
 
+    def _special_option(self, options: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+        """Whether special tokens are text, and the other options of ``tokenize``."""
+        if "split_special_tokens" not in options:
+            return self.split_special_tokens, options
+        others = dict(options)
+        return bool(others.pop("split_special_tokens")), others
+
+    def _unspecial(self, tokens: list[str]) -> list[str]:
+        """Tokens of a text in which special tokens are text, in as many places: none may be a special token itself."""
+        return tokens
+
+    def _unspecial_ids(self, ids: list[int]) -> list[int]:
+        """The same of ids."""
+        return ids
+
     def _text_ids(self, text: str, options: Mapping[str, Any]) -> list[int]:
-        pieces = (self._splitter or self._get_splitter()).split(text)
-        if pieces is None:
+        text = join_pairs(text)
+        splits = self.split_special_tokens
+        if options:
+            splits, options = self._special_option(options)
+        pieces = self._get_splitter(splits).split(text)
+        if pieces is None and not splits:
             return self._encode(self._prepared(text, options)) if text else []
         ids: list[int] = []
-        for start, end, token in pieces:
+        for start, end, token in pieces or _whole(text):
             if token is None:
-                ids += self._encode(self._prepared(text[start:end], options))
+                found = self._encode(self._prepared(text[start:end], options))
+                ids += self._unspecial_ids(found) if splits else found
             else:
                 ids.append(self._known_id(token.content))
         return ids
 
     def _text_spans(self, text: str, options: Mapping[str, Any]) -> tuple[list[int], list[Span]]:
-        ids: list[int] = []
-        spans: list[Span] = []
-        whole: list[tuple[int, int, AddedToken | None]] = [(0, len(text), None)] if text else []
-        for start, end, token in self._get_splitter().split(text) or whole:
+        places = pair_places(text)
+        if places is not None:
+            ids, spans = self._text_spans(join_pairs(text), options)
+            return ids, [(places[start], places[end]) for start, end in spans]
+        ids, spans = [], []
+        splits, options = self._special_option(options)
+        for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is not None:
                 ids.append(self._known_id(token.content))
                 spans.append((start, end))
@@ -226,7 +269,7 @@ class PreTrainedTokenizer(PretrainedFiles):
             if shift:
                 # A token that lies in the prefix is given the first character.
                 found = [(max(first + shift, 0), max(last + shift, 1)) for first, last in found]
-            ids += more
+            ids += self._unspecial_ids(more) if splits else more
             spans += [(start + first, start + last) for first, last in found] if start else found
         return ids, spans
 
@@ -257,6 +300,7 @@ class PreTrainedTokenizer(PretrainedFiles):
 
         Args:
             text: a text, a list of texts, or a list of pairs. With ``is_split_into_words`` a text is a list of words.
+                A list may be a column of another library: a NumPy array, a pandas Series, a column of ``datasets``.
             text_pair: the second text, or the list of second texts.
             padding: True or "longest" (to the longest of the batch), "max_length", False or "do_not_pad".
             truncation: True or "longest_first", "only_first", "only_second", False or "do_not_truncate". None truncates
@@ -271,8 +315,8 @@ class PreTrainedTokenizer(PretrainedFiles):
                 of the word if words are given. It is (0, 0) for special tokens.
 
         Raises:
-            ValueError: inputs of other kinds, impossible lengths, rows of several lengths asked for as a tensor,
-                padding without a ``pad_token``.
+            ValueError: inputs of other kinds, rows without a value, impossible lengths, rows of several lengths asked
+                for as a tensor, padding without a ``pad_token``.
             TypeError: an option that the tokenizer does not have.
         """
         pairs, batched = as_pairs(text, text_pair, is_split_into_words)
@@ -343,7 +387,7 @@ class PreTrainedTokenizer(PretrainedFiles):
     ) -> BatchEncoding:
         """``encode_plus`` of each text, or of each pair (a list or tuple of two), of a batch."""
         split = bool(kwargs.get("is_split_into_words", False))
-        pairs, _ = as_pairs(list(batch_text_or_text_pairs), None, split, batched=True)
+        pairs, _ = as_pairs(as_batch(batch_text_or_text_pairs), None, split, batched=True)
         request = Request.of_2019(
             self,
             add_special_tokens=add_special_tokens,
@@ -442,33 +486,22 @@ class PreTrainedTokenizer(PretrainedFiles):
     ) -> BatchEncoding:
         """Pads encodings (one, a dictionary of columns, or a list of encodings) to one length.
 
-        A missing ``attention_mask`` is made if the model takes one. Raises ValueError if ``input_ids`` is missing, or
-        if there is no ``pad_token`` to pad with.
+        A missing ``attention_mask`` is made if the model takes one. Columns that are not of tokens, such as labels,
+        keep their values and types: whole numbers, floats, booleans, texts, or (lists of) arrays and tensors.
+
+        Raises ValueError if ``input_ids`` is missing, if rows have different keys, if there is no ``pad_token`` to pad
+        with, or if a column makes no tensor.
         """
-        keyed: Any = encoded_inputs
-        single = False
-        if hasattr(encoded_inputs, "keys"):
-            columns = {name: as_items(keyed[name]) for name in keyed}
-            ids: Sequence[Any] = columns.get("input_ids") or ()
-            single = len(ids) > 0 and isinstance(ids[0], int)
-        else:
-            names = list(keyed[0]) if keyed else []
-            columns = {name: [as_items(row[name]) for row in keyed] for name in names}
-        if "input_ids" not in columns:
-            raise ValueError(f"an encoding to pad needs input_ids; this has {', '.join(columns) or 'nothing'}")
-        if single:
-            columns = {name: [column] for name, column in columns.items()}
-        else:
-            columns = {name: [as_items(row) for row in column] for name, column in columns.items()}
-        if return_attention_mask is None:
-            return_attention_mask = "attention_mask" in self.model_input_names
-        if return_attention_mask and "attention_mask" not in columns:
-            columns["attention_mask"] = [[1] * len(row) for row in columns["input_ids"]]
-        strategy = checked_padding(padding)
-        if strategy != "do_not_pad":
-            pad_columns(self, columns, strategy, max_length, pad_to_multiple_of, padding_side)
-        shaped: dict[str, Any] = {name: column[0] for name, column in columns.items()} if single else columns
-        return BatchEncoding(shaped).convert_to_tensors(return_tensors, prepend_batch_axis=single)
+        return padded(
+            self,
+            encoded_inputs,
+            padding,
+            max_length,
+            pad_to_multiple_of,
+            padding_side,
+            return_attention_mask,
+            return_tensors,
+        )
 
     # Decoding -------------------------------------------------------------------------------------------------------
 
@@ -481,7 +514,7 @@ class PreTrainedTokenizer(PretrainedFiles):
         """Text of ids (a list or a tensor of one dimension, or a single number).
 
         ``clean_up_tokenization_spaces`` removes the spaces before punctuation and English contractions. None takes the
-        tokenizer's own setting, True by default. Raises ValueError for an id that no token has.
+        tokenizer's own setting. Raises ValueError for an id that no token has.
         """
         ids = as_plain(token_ids)
         tokens = self.convert_ids_to_tokens(

@@ -89,7 +89,8 @@ class ByteLevelBPETokenizer(MergesTokenizer):
     """The tokenizer of GPT-2 and of the models that share its scheme.
 
     Args:
-        errors: how ``decode`` treats bytes that are no UTF-8 (the ``errors`` of ``bytes.decode``).
+        errors: how ``decode`` treats bytes that are no UTF-8 (the ``errors`` of ``bytes.decode``). With
+            "surrogateescape" and "surrogatepass" a lone surrogate is encoded too, as the bytes that it is decoded from.
         add_prefix_space: put a space before a text that does not begin with one, so that its first word is encoded as
             inside a text. The text after an added token gets one too. ``tokenize(text, add_prefix_space=True)`` does
             so for one call.
@@ -153,6 +154,10 @@ class ByteLevelBPETokenizer(MergesTokenizer):
         if add_prefix_space is None:
             add_prefix_space = self.add_prefix_space
         return f" {text}" if add_prefix_space and not text.startswith(" ") else text
+
+    def _without_lone_surrogates(self, text: str) -> str:
+        # With these, decoding gives the surrogate back.
+        return text if self.errors in ("surrogateescape", "surrogatepass") else super()._without_lone_surrogates(text)
 
     def _word_options(self, number: int, options: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"add_prefix_space": True, **options}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .tensors import to_tensor
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,45 +89,12 @@ class BatchEncoding(_Dict):
         return list(rows[batch_index])
 
     def convert_to_tensors(self, tensor_type: str | None, prepend_batch_axis: bool = False) -> BatchEncoding:
-        """Turns the items into ``'pt'`` (int64), ``'tf'`` (int32) or ``'np'`` (int64) tensors in place.
+        """Turns the items into ``'pt'``, ``'tf'`` or ``'np'`` tensors in place, each of the kind of its values.
 
-        Raises ValueError for another ``tensor_type``, and when rows differ in length (the cure is ``padding=True``).
+        Types and errors are those of ``to_tensor``: whole numbers become int64 (int32 in TensorFlow).
         """
         if tensor_type is not None:
             for key, value in self.items():
                 if key not in _RAGGED:
                     self[key] = to_tensor([value] if prepend_batch_axis else value, tensor_type, key)
         return self
-
-
-def _shape_of(rows: Any, key: str) -> None:
-    """Raises ValueError unless the nested lists are rectangular."""
-    if isinstance(rows, list) and rows and isinstance(rows[0], list):
-        lengths = {len(row) for row in rows}
-        if len(lengths) > 1:
-            raise ValueError(
-                f"{key}: rows of {min(lengths)} to {max(lengths)} tokens make no tensor: ask for padding=True "
-                "(and truncation=True with max_length= to shorten)"
-            )
-
-
-def to_tensor(rows: Any, tensor_type: str, key: str = "input_ids") -> Any:
-    """A nested list of integers as a tensor of ``tensor_type`` 'pt', 'tf' or 'np'."""
-    if tensor_type not in ("pt", "tf", "np"):
-        raise ValueError(f"return_tensors={tensor_type!r} is not 'pt', 'tf', 'np' or None")
-    _shape_of(rows, key)
-    if tensor_type == "pt":
-        try:
-            import torch
-        except ModuleNotFoundError:
-            raise ImportError("return_tensors='pt' needs PyTorch: pip install torch") from None
-        return torch.tensor(rows, dtype=torch.long)
-    if tensor_type == "tf":
-        try:
-            import tensorflow as tf
-        except ModuleNotFoundError:
-            raise ImportError("return_tensors='tf' needs TensorFlow: pip install tensorflow") from None
-        return tf.constant(rows, dtype=tf.int32)
-    import numpy as np
-
-    return np.array(rows, dtype=np.int64)

@@ -40,6 +40,7 @@ BASE_OPTIONS = frozenset(
         "clean_up_tokenization_spaces",
         "model_input_names",
         "do_lower_case",
+        "split_special_tokens",
     }
 )
 #: Keys of tokenizer_config.json that say where a tokenizer came from, or that are read elsewhere.
@@ -134,9 +135,12 @@ class PretrainedFiles(SpecialTokens):
     model_input_names: Sequence[str] = ("input_ids", "token_type_ids", "attention_mask")
     padding_side: str = "right"
     truncation_side: str = "right"
+    #: Whether ``decode`` removes spaces before punctuation: for tokenizers that divide there, so that spaces are lost.
+    clean_up_tokenization_spaces: bool = False
+    #: Whether special tokens that stand in a text are read as text.
+    split_special_tokens: bool = False
 
     max_len: int
-    clean_up_tokenization_spaces: bool
     init_inputs: tuple[Any, ...]
     _settings: dict[str, Any]
     _kept_settings: dict[str, Any]
@@ -163,6 +167,7 @@ class PretrainedFiles(SpecialTokens):
             ("padding_side", self.padding_side),
             ("truncation_side", self.truncation_side),
             ("model_input_names", self.model_input_names),
+            ("split_special_tokens", self.split_special_tokens),
         ):
             if value != getattr(cls, name):
                 config[name] = list(value) if isinstance(value, tuple) else value
@@ -182,7 +187,7 @@ class PretrainedFiles(SpecialTokens):
     @classmethod
     def _flags(cls) -> set[str]:
         """Names of the constructor's arguments that are True or False."""
-        names = {"clean_up_tokenization_spaces", "do_lower_case"}
+        names = {"clean_up_tokenization_spaces", "do_lower_case", "split_special_tokens"}
         for base in cls.__mro__:
             init = base.__dict__.get("__init__")
             code = getattr(init, "__code__", None)

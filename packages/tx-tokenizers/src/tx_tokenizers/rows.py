@@ -5,9 +5,10 @@ from __future__ import annotations
 from tx_core.messages import quoted
 
 from .encoding import BatchEncoding
-from .pretrained import UNLIMITED, checked_side
+from .padding import checked_padding, pad_columns, warn
+from .pretrained import UNLIMITED
 from .truncation import TRUNCATION_STRATEGIES, check_strategy, kept_part, kept_windows, overflow
-from .values import as_plain
+from .values import as_plain, as_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     Pair = tuple[Any, Any]
 
-_PADDINGS = ("longest", "max_length", "do_not_pad")
 _COUNTS = ("overflowing_tokens", "num_truncated_tokens")
 #: Columns that rows may have, in the order in which results list them.
 _COLUMNS = (
@@ -30,12 +30,21 @@ _COLUMNS = (
 # What a call was given ------------------------------------------------------------------------------------------------
 
 
-def as_pairs(text: Any, text_pair: Any, split: bool, batched: bool | None = None) -> tuple[list[Pair], bool]:
+def as_pairs(text: Any, text_pair: Any, split: bool, batched: bool = False) -> tuple[list[Pair], bool]:
     """What a call was given as (first, second or None) inputs, and whether it is a batch.
 
-    Raises ValueError if it is neither an input nor a batch of them. ``split`` says that inputs are lists of words.
+    A batch is a list, or a column of another library: an array, a Series, whatever has a length and places.
+
+    Args:
+        text, text_pair: as the call got them.
+        split: inputs are lists of words.
+        batched: ``text`` is a batch, and one of tokens or ids may be in it.
+
+    Raises ValueError if it is neither an input nor a batch of them, or if a row has no value; the message has its
+    number.
     """
-    if isinstance(text, str):
+    text, text_pair = as_rows(text), as_rows(text_pair)
+    if isinstance(text, str) and not batched:
         if text_pair is not None and not isinstance(text_pair, str):
             raise ValueError(f"text_pair must be a text as text is, not {quoted(text_pair)}")
         return [(text, text_pair)], False
@@ -47,32 +56,36 @@ def as_pairs(text: Any, text_pair: Any, split: bool, batched: bool | None = None
         if isinstance(text_pair, str) or len(text_pair) != len(text):
             found = quoted(text_pair) if isinstance(text_pair, str) else len(text_pair)
             raise ValueError(f"a batch of {len(text)} texts needs a list of as many second texts, not {found}")
-        return list(zip(text, text_pair, strict=True)), True
+        firsts = [_row(item, number, "text") for number, item in enumerate(text)]
+        return list(zip(firsts, [_row(item, n, "text_pair") for n, item in enumerate(text_pair)], strict=True)), True
     pairs: list[Pair] = []
-    for item in text:
-        if isinstance(item, str):
-            pairs.append((item, None))
-        elif isinstance(item, list | tuple) and _is_pair(item, split):
+    for number, given in enumerate(text):
+        if isinstance(given, str):
+            pairs.append((given, None))
+            continue
+        item = _row(given, number, "text")
+        if isinstance(item, list | tuple) and _is_pair(item, split):
             pairs.append((item[0], item[1]))
         elif isinstance(item, list | tuple) and (split or batched):
             pairs.append((item, None))
         else:
-            raise ValueError(f"a batch holds texts or pairs of texts, not {quoted(item)}")
+            raise ValueError(f"a batch holds texts or pairs of texts, not {quoted(item)} (row {number})")
     return pairs, True
+
+
+def _row(item: Any, number: int, name: str) -> Any:
+    """One row of a column; ValueError with its number if it has no value (None, NaN, pandas' NA and NaT)."""
+    if isinstance(item, str):
+        return item
+    if item is None or (isinstance(item, float) and item != item) or type(item).__name__ in ("NAType", "NaTType"):
+        raise ValueError(f"row {number} of {name} has no text but {quoted(item)}: drop the row, or fill it in")
+    return as_rows(item)
 
 
 def _is_pair(item: Sequence[Any], split: bool) -> bool:
     """Whether an item of a batch is two inputs; with ``split`` an input is itself a list."""
     kinds: Any = (list, tuple) if split else (str, list, tuple)
     return len(item) == 2 and all(isinstance(part, kinds) for part in item)
-
-
-def checked_padding(padding: bool | str) -> str:
-    """``padding`` as "longest", "max_length" or "do_not_pad"; ValueError if it is nothing of the kind."""
-    strategy = ("longest" if padding else "do_not_pad") if isinstance(padding, bool) else padding
-    if strategy not in _PADDINGS:
-        raise ValueError(f"padding={padding!r} is not True, False or one of {', '.join(_PADDINGS)}")
-    return strategy
 
 
 def _truncation(
@@ -88,7 +101,7 @@ def _truncation(
         raise ValueError(f"truncation={truncation!r} is not True, False or one of {', '.join(TRUNCATION_STRATEGIES)}")
     if max_length is None:
         if longest >= UNLIMITED:
-            _warn("truncation without max_length= has no effect: the model's longest is not known")
+            warn("truncation without max_length= has no effect: the model's longest is not known")
             return strategy, None
         max_length = longest
     return strategy, max_length
@@ -419,69 +432,4 @@ def _spread(mask: list[int], values: list[Any], special: Any) -> list[Any]:
 
 
 def warn_of_length(tokenizer: PreTrainedTokenizer, length: int) -> None:
-    _warn("a sequence of %d tokens is longer than the model's longest (%d)", length, tokenizer.max_len)
-
-
-def _warn(message: str, *values: object) -> None:
-    # Importing logging takes a third of the time that importing a tokenizer takes, so it waits until it is needed.
-    import logging
-
-    logging.getLogger(__name__).warning(message, *values)
-
-
-# Padding --------------------------------------------------------------------------------------------------------------
-
-
-def pad_columns(
-    tokenizer: PreTrainedTokenizer,
-    columns: Mapping[str, list[Any]],
-    padding: str,
-    length: int | None,
-    multiple: int | None,
-    side: str | None,
-) -> None:
-    """Pads every column of rows to one length, in place.
-
-    Args:
-        columns: rows by name. Columns of numbers a token are padded; those whose name begins with ``_`` are padded
-            with None; others are left alone.
-        padding: "longest" or "max_length".
-        length: the length of "max_length"; None for the tokenizer's ``max_len``.
-        multiple: rounds the length up to a multiple of this number.
-        side: "left" or "right"; None for the tokenizer's ``padding_side``.
-
-    Raises ValueError if something is to be padded and there is no ``pad_token``.
-    """
-    side = checked_side("padding_side", side or tokenizer.padding_side)
-    if padding == "longest":
-        length = max(map(len, columns["input_ids"]), default=0)
-    elif length is None:
-        if tokenizer.max_len >= UNLIMITED:
-            _warn("padding='max_length' without max_length= has no effect: the longest is not known")
-            return
-        length = tokenizer.max_len
-    if multiple:
-        length = -(-length // multiple) * multiple
-    sizes = map(len, columns["input_ids"])
-    short = [(number, length - size) for number, size in enumerate(sizes) if size < length]
-    if not short:
-        return
-    pad = tokenizer.pad_token_id
-    if pad is None:
-        raise ValueError(
-            "padding needs a pad_token: tokenizer.pad_token = tokenizer.eos_token, "
-            "or tokenizer.add_special_tokens({'pad_token': '[PAD]'})"
-        )
-    fills: dict[str, Any] = {
-        "input_ids": pad,
-        "token_type_ids": tokenizer.pad_token_type_id,
-        "attention_mask": 0,
-        "special_tokens_mask": 1,
-        "offset_mapping": (0, 0),
-    }
-    for name, rows in columns.items():
-        if name in fills or name.startswith("_"):
-            fill = fills.get(name)
-            for number, count in short:
-                filling = [fill] * count
-                rows[number] = filling + rows[number] if side == "left" else rows[number] + filling
+    warn("a sequence of %d tokens is longer than the model's longest (%d)", length, tokenizer.max_len)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .splitter import AddedTokenSplitter
+from .surrogates import join_pairs
 from .values import as_list
 
 TYPE_CHECKING = False
@@ -46,7 +47,7 @@ class AddedToken:
     ) -> None:
         if not content:
             raise ValueError("an added token must have at least one character")
-        self.content = content
+        self.content = join_pairs(content)  # as in the texts that it is looked for in
         self.single_word = bool(single_word)
         self.lstrip = bool(lstrip)
         self.rstrip = bool(rstrip)
@@ -131,7 +132,9 @@ class SpecialTokens:
     single_layout: Layout = (("A", 0),)
     pair_layout: Layout = (("A", 0), ("B", 1))
     #: Attributes that ``_forget`` makes anew and that pickles leave out.
-    _remembered: ClassVar[tuple[str, ...]] = ("_splitter", "_special_ids", "_added_counts", "_vocabulary_rows")
+    _remembered: ClassVar[tuple[str, ...]] = (
+        *("_splitter", "_text_splitter", "_special_ids", "_added_counts", "_vocabulary_rows"),
+    )
 
     bos_token = _SpecialToken()
     eos_token = _SpecialToken()
@@ -160,6 +163,7 @@ class SpecialTokens:
     def _forget(self) -> None:
         """Drops what is remembered. Called when tokens change and after unpickling; subclasses extend it."""
         self._splitter: AddedTokenSplitter | None = None
+        self._text_splitter: AddedTokenSplitter | None = None
         self._special_ids: dict[str, int | None] = {}
         self._added_counts: dict[bool, int] = {}
         self._vocabulary_rows: int | None = None
@@ -364,10 +368,17 @@ class SpecialTokens:
         self._added[content] = token
         return int(known is None)
 
-    def _get_splitter(self) -> AddedTokenSplitter:
+    def _get_splitter(self, without_special: bool = False) -> AddedTokenSplitter:
+        """What finds added tokens in a text: all of them, or only those that are no special tokens."""
+        if without_special:
+            if self._text_splitter is None:
+                special = {*self.all_special_tokens}
+                others = {name: t for name, t in self._added.items() if not t.special and name not in special}
+                self._text_splitter = AddedTokenSplitter(others, fold=self._folds_case())
+            return self._text_splitter
         if self._splitter is None:
-            special = {token: AddedToken(token, special=True) for token in self.all_special_tokens}
-            self._splitter = AddedTokenSplitter({**special, **self._added}, fold=self._folds_case())
+            named = {token: AddedToken(token, special=True) for token in self.all_special_tokens}
+            self._splitter = AddedTokenSplitter({**named, **self._added}, fold=self._folds_case())
         return self._splitter
 
     # Special tokens around sequences --------------------------------------------------------------------------------

@@ -8,6 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+#: Columns that have a value for each token. They are padded.
+TOKEN_COLUMNS = ("input_ids", "token_type_ids", "attention_mask", "special_tokens_mask", "offset_mapping")
+
 
 def as_plain(value: Any) -> Any:
     """A number or (nested) list of what an array or tensor holds; anything else as it is."""
@@ -21,9 +24,19 @@ def as_list(value: Any) -> list[Any]:
     return list(as_plain(value))
 
 
-def as_items(value: Any) -> Any:
-    """A number as it is, anything else as a list."""
-    return value if isinstance(value, int | float) else as_list(value)
+def as_rows(value: Any) -> Any:
+    """A list of the rows of a column (an array, a Series, whatever has a length and places); anything else as it is."""
+    if isinstance(value, str | list | tuple | bytes | bytearray) or hasattr(value, "keys"):
+        return value if not hasattr(value, "to_list") else value.to_list()
+    value = as_plain(value)
+    places = hasattr(value, "__len__") and hasattr(value, "__getitem__") and hasattr(value, "__iter__")
+    return list(value) if places and not isinstance(value, str | list) else value
+
+
+def as_batch(value: Any) -> Any:
+    """The same of anything with items, such as a generator. A text is no batch of its characters."""
+    rows = as_rows(value)
+    return rows if isinstance(rows, str | list | tuple) or not hasattr(rows, "__iter__") else list(rows)
 
 
 def as_ids(value: Any) -> list[int]:

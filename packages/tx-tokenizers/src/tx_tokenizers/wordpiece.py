@@ -41,9 +41,8 @@ _CJK_BLOCKS = (
 )
 _ASCII_PART = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z]")
 _RUN = re.compile(r"\S+")
-# These are removed and divide nothing: the control characters that str.split() would divide at, and the code points
-# without a character in the blocks of ideographs.
-_DIVIDING_CONTROLS = re.compile("[\x0b\x0c\x1c-\x1f\x85\ufa6e\ufa6f\ufada-\ufaff]")
+# These are removed and divide nothing: the control characters that str.split() would divide at.
+_DIVIDING_CONTROLS = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 # A text without these is divided by str.split(): such a control, or anything from the first ideograph on.
 _UNUSUAL = re.compile("[\x0b\x0c\x1c-\x1f\x85\u3400-\U0010ffff]")
 
@@ -54,8 +53,11 @@ def _is_whitespace(char: str) -> bool:
 
 
 def _is_control(char: str) -> bool:
-    """Whether a character is removed: every category C except tab and line ends."""
-    return char not in "\t\n\r" and unicodedata.category(char).startswith("C")
+    """Whether a character is removed: categories Cc and Cf except tab and line ends.
+
+    Characters that Python's Unicode tables do not know yet (Cn), and private ones (Co), are text.
+    """
+    return char not in "\t\n\r" and unicodedata.category(char) in ("Cc", "Cf")
 
 
 def _is_punctuation(char: str) -> bool:
@@ -277,6 +279,7 @@ class WordPieceTokenizer(WordsTokenizer):
     """
 
     vocab_files_names: ClassVar[Mapping[str, str]] = {"vocab_file": "vocab.txt"}
+    clean_up_tokenization_spaces = True
     single_layout: Layout = (("cls_token", 0), ("A", 0), ("sep_token", 0))
     pair_layout: Layout = (("cls_token", 0), ("A", 0), ("sep_token", 0), ("B", 1), ("sep_token", 1))
 
@@ -330,6 +333,7 @@ class WordPieceTokenizer(WordsTokenizer):
         unknown = self.unk_token
         if unknown is not None:
             self.wordpiece_tokenizer.unk_token = unknown
+        self._whole_special: frozenset[str] | None = None
 
     @classmethod
     def _arguments_from_tokenizer_json(cls, data: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -392,6 +396,26 @@ class WordPieceTokenizer(WordsTokenizer):
         return (str(path),)
 
     # Tokenization ---------------------------------------------------------------------------------------------------
+
+    def _marked_special(self) -> frozenset[str]:
+        """Special tokens that the vocabulary gives for text, since no basic tokenization divides them at their marks.
+
+        ``unk_token`` is none of them: it stands for text.
+        """
+        if self._whole_special is None:
+            split = self.basic_tokenizer.split_word
+            special = [] if self.do_basic_tokenize else self.all_special_tokens
+            marked = [token for token in special if token != self.unk_token and len(split(token, frozenset())) > 1]
+            self._whole_special = frozenset(marked)
+        return self._whole_special
+
+    def _unspecial(self, tokens: list[str]) -> list[str]:
+        marked = self._marked_special()
+        return [str(self.unk_token) if token in marked else token for token in tokens] if marked else tokens
+
+    def _unspecial_ids(self, ids: list[int]) -> list[int]:
+        tokens = self._unspecial([*map(self._known_token, ids)]) if self._marked_special() else []
+        return [*map(self._known_id, tokens)] if tokens else ids
 
     def _words(self, text: str) -> list[str]:
         return self.basic_tokenizer.words(text) if self.do_basic_tokenize else text.split()
