@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tx_core import checkpoints
+from tx_core.checkpoints.base import measure
 from tx_core.checkpoints.sharded import files_of, read_index
 from tx_core.config import PretrainedConfig
 from tx_core.files import (
@@ -182,17 +185,19 @@ def save_model(
         aliases: alias → name in ``arrays``; written where readers of 2019 expect both (``bin``).
         table: the architecture's.
         form: ``safetensors``, ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
-        max_shard_size: bytes beyond which safetensors files are split; None for one file.
+        max_shard_size: bytes beyond which files are split; None for one file.
 
     Raises:
-        ValueError: if the format is none of these.
+        ValueError: if a file that cannot be split would be larger than ``max_shard_size``.
         NotADirectoryError: if ``save_directory`` is a file.
     """
     names = {"safetensors": SAFE_WEIGHTS_NAME, "bin": WEIGHTS_NAME, "h5": TF2_WEIGHTS_NAME}
-    if form not in names:
-        raise ValueError(f"format must be one of {', '.join(names)}, not {form!r}")
     if max_shard_size is not None and form != "safetensors":
-        raise ValueError(f"max_shard_size splits safetensors files; format={form!r} is written as one file")
+        total = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in measure(arrays).values())
+        if total > max_shard_size:
+            raise ValueError(
+                f"max_shard_size splits safetensors files; {form!r} is written as one file, of {total} bytes here"
+            )
     folder = Path(save_directory)
     if folder.is_file():
         raise NotADirectoryError(f"save_pretrained needs a folder, and {str(folder)!r} is a file")
