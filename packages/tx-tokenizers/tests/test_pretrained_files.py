@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 
 import pytest
 
+from tx_testing.killing import kills
+from tx_tokenizers.byte_bpe import ByteLevelBPETokenizer
 from tx_tokenizers.special_tokens import AddedToken
 from tx_tokenizers.wordpiece import WordPieceTokenizer
 
@@ -244,3 +247,32 @@ def test_fifty_thousand_added_tokens_load_within_a_second_and_do_not_slow_down(f
     assert time.process_time() - start < 1.0
     assert again.tokenize("the tok00012 fox") == ["the", "tok00012", "fox"]
     assert seconds(again) < 2 * before + 0.01
+
+
+# Killed while it saves
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes that are copies")
+@pytest.mark.parametrize("cls", [WordPieceTokenizer, ByteLevelBPETokenizer])
+def test_a_tokenizer_is_replaced_as_a_whole(cls, tmp_path):
+    folder = tmp_path / "m"
+
+    def made(words):
+        vocabulary = {word: number for number, word in enumerate(words.split())}
+        rest = {} if cls is WordPieceTokenizer else {"merges": []}
+        return cls(vocab=vocabulary, unk_token=words.split()[0], **rest)
+
+    old, new = made("u a b c"), made("v d e")
+    old.add_tokens(["more"])
+    states = [(each.get_vocab(), each.unk_token, each.added_tokens_encoder) for each in (old, new)]
+    old.save_pretrained(folder)
+    seen = []
+    for moment in kills(lambda: new.save_pretrained(folder)):
+        found = cls.from_pretrained(folder)
+        state = found.get_vocab(), found.unk_token, found.added_tokens_encoder
+        assert state in states, moment
+        seen.append(states.index(state))
+        old.save_pretrained(folder)
+        assert not [path for path in folder.iterdir() if path.name.startswith(".")], moment
+    assert seen == sorted(seen)
+    assert set(seen) == {0, 1}

@@ -105,12 +105,14 @@ class _Files:
         config, special, added: ``tokenizer_config.json``, ``special_tokens_map.json`` and ``added_tokens.json``.
         json_path: the path of ``tokenizer.json`` if it is there and needed.
         json: what it holds.
+        source: where they came from, as `check_unchanged` wants it.
     """
 
-    __slots__ = ("added", "config", "json", "json_path", "special", "vocabulary")
+    __slots__ = ("added", "config", "json", "json_path", "source", "special", "vocabulary")
 
-    def __init__(self, vocabulary: dict[str, Path]) -> None:
+    def __init__(self, vocabulary: dict[str, Path], source: Source) -> None:
         self.vocabulary = vocabulary
+        self.source = source
         self.config: dict[str, Any] = {}
         self.special: dict[str, Any] = {}
         self.added: dict[str, Any] = {}
@@ -217,11 +219,11 @@ class PretrainedFiles(SpecialTokens):
                 ``force_download``, ``revision``, …).
 
         Raises:
-            OSError: the folder, repository or file does not exist, or holds no vocabulary.
+            OSError: the folder, repository or file does not exist, holds no vocabulary, or is saved to meanwhile.
             ValueError: a file contradicts another or is malformed; the message names it.
             TypeError: an option that the tokenizer does not have.
         """
-        from tx_core.files import Source
+        from tx_core.files import Source, check_unchanged
 
         source = Source.take(kwargs)
         name = str(pretrained_model_name_or_path)
@@ -243,7 +245,9 @@ class PretrainedFiles(SpecialTokens):
             tokenizer = cls(*init_inputs, **arguments)
             tokenizer._register_from_files(files, name)
         except ValueError as error:
+            check_unchanged(files.source)
             raise _naming(name, error) from None
+        check_unchanged(files.source)
         tokenizer.init_inputs = init_inputs
         tokenizer._kept_settings = kept
         return tokenizer
@@ -258,9 +262,11 @@ class PretrainedFiles(SpecialTokens):
         if Path(name).is_file() or name.startswith(("http://", "https://")):
             return cls._one_file(name, source)
         found, source = locate_each(name, cls.vocab_files_names.values(), source)
-        files = _Files({argument: found[file] for argument, file in cls.vocab_files_names.items() if file in found})
+        vocabulary = {argument: found[file] for argument, file in cls.vocab_files_names.items() if file in found}
+        files = _Files(vocabulary, source)
         beside = (TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS)
         found, source = locate_each(name, beside, source)
+        files.source = source
         files.config, files.special, files.added = (
             read_object(found[file]) if file in found else {} for file in beside
         )
@@ -275,7 +281,7 @@ class PretrainedFiles(SpecialTokens):
         """The same for the path or URL of one file: a ``tokenizer.json``, or the whole of a vocabulary."""
         from tx_core.files import locate
 
-        files = _Files({})
+        files = _Files({}, source)
         if name.endswith(".json") and "tokenizer" in name.rsplit("/", 1)[-1]:
             files.json_path = locate(name, [TOKENIZER_JSON], source)
             if files.json_path is not None:
@@ -360,9 +366,12 @@ class PretrainedFiles(SpecialTokens):
     def save_pretrained(self, save_directory: str | os.PathLike[str]) -> tuple[str, ...]:
         """Writes the vocabulary's classic files and the three JSON files into a folder; returns their paths.
 
-        The folder is created where it is missing. ``from_pretrained`` of it gives an equal tokenizer.
+        The folder is created where it is missing. ``from_pretrained`` of it gives an equal tokenizer. All files are
+        replaced at once: a process that is killed leaves the old tokenizer or the new one.
         """
         from pathlib import Path
+
+        from tx_core.files import remove, saving
 
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
@@ -374,13 +383,14 @@ class PretrainedFiles(SpecialTokens):
         }
         # Written even when empty: from_pretrained then ignores a tokenizer.json that stands in the folder already.
         config["added_tokens_decoder"] = {str(index): flagged[index] for index in sorted(flagged)}
-        written = list(self.save_vocabulary(folder))
         contents = {TOKENIZER_CONFIG: config, SPECIAL_TOKENS_MAP: self.special_tokens_map}
         if self.added_tokens_encoder:
             contents[ADDED_TOKENS] = self.added_tokens_encoder
-        else:
-            (folder / ADDED_TOKENS).unlink(missing_ok=True)
-        for name, content in contents.items():
-            write_bytes(folder / name, json_bytes(content))
-            written.append(str(folder / name))
+        with saving(folder):
+            written = list(self.save_vocabulary(folder))
+            for name, content in contents.items():
+                write_bytes(folder / name, json_bytes(content))
+                written.append(str(folder / name))
+            if ADDED_TOKENS not in contents:
+                remove(folder / ADDED_TOKENS)
         return tuple(written)

@@ -41,6 +41,51 @@ class FileSuite(Models):
         for path in (tmp_path / "one").iterdir():
             assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
+    def test_sizes_and_formats_as_people_write_them(self, tmp_path: Path) -> None:
+        model = self.shared("base")
+        other = {"torch": "pytorch_model.bin", "tf": "tf_model.h5"}[self.backend.name]
+        options: dict[str, Any]
+        for number, (options, file) in enumerate(
+            [
+                ({"max_shard_size": "5GB"}, FILES["safetensors"]),
+                ({"max_shard_size": " 5 mb "}, FILES["safetensors"]),
+                ({"max_shard_size": "2KB"}, "model.safetensors.index.json"),
+                ({"max_shard_size": "2KiB", "safe_serialization": True}, "model.safetensors.index.json"),
+                ({"safe_serialization": False}, other),
+                ({"safe_serialization": False, "max_shard_size": "10GB"}, other),
+                ({"safe_serialization": True, "format": "safetensors"}, FILES["safetensors"]),
+                ({"safe_serialization": False, "format": "h5"}, "tf_model.h5"),
+            ]
+        ):
+            folder = tmp_path / str(number)
+            model.save_pretrained(folder, **options)
+            assert (folder / file).is_file(), options
+            again = self.cls("base").from_pretrained(str(folder))
+            for name, array in self.backend.arrays(model).items():
+                np.testing.assert_array_equal(self.backend.arrays(again)[name], array, err_msg=name)
+        for options, match in (
+            ({"max_shard_size": "many"}, "'many'.*'500MB'"),
+            ({"max_shard_size": "0MB"}, "'0MB'"),
+            ({"max_shard_size": -1}, "-1"),
+            ({"max_shard_size": True}, "True"),
+            ({"max_shard_size": "2KB", "format": "h5"}, "one file"),
+            ({"safe_serialization": True, "format": "bin"}, "contradict"),
+            ({"safe_serialization": False, "format": "safetensors"}, "contradict"),
+            ({"safe_serialization": "no"}, "True or False"),
+            ({"format": "onnx"}, "'onnx'"),
+        ):
+            with pytest.raises(ValueError, match=match):
+                model.save_pretrained(tmp_path / "none", **options)
+            assert not (tmp_path / "none").exists() or not list((tmp_path / "none").iterdir()), options
+
+    def test_another_size_than_the_configurations_is_not_saved(self, tmp_path: Path) -> None:
+        """Which field it is depends on the architecture; all have a vocabulary."""
+        model = self.model("base")
+        model.config.vocab_size += 1
+        with pytest.raises(ValueError, match=r"cannot be saved.*\n.*has shape.*the configuration asks for"):
+            model.save_pretrained(tmp_path / "m")
+        assert not (tmp_path / "m").exists()
+
     # --- loading
 
     def test_loading_a_single_file(self, tmp_path: Path) -> None:

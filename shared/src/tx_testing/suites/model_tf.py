@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tx_core.models.layers_tf import ModuleList, descendants
+from tx_core.models.variables_tf import named_parameters
+
 from .model import ModelSuite
 from .model_core import CoreSuite
 from .models import FLAGS, SAME
@@ -125,6 +128,58 @@ class TFModelSuite(TFModels, ModelSuite):
         arrays = self.backend.named(output)
         again = pickle.loads(pickle.dumps(type(output)._make(arrays.values())))  # noqa: S301 - our own output
         assert again._fields == output._fields
+
+    # --- what can be saved
+
+    def _layers(self, model: Any) -> Any:
+        return next(each for each in descendants(model) if isinstance(each, ModuleList))
+
+    @pytest.mark.parametrize("form", ["safetensors", "bin", "h5"])
+    def test_layers_that_share_parameters(self, form: str, tmp_path: Path) -> None:
+        for task in dict.fromkeys(("base", self.tasks()[-1])):
+            model = self.model(task)
+            layers = self._layers(model)
+            setattr(layers, "1", layers[0])
+            model.save_pretrained(tmp_path / task, format=form)
+            again = self.cls(task).from_pretrained(str(tmp_path / task))
+            wanted = {each.name: each.read() for each in named_parameters(model)}
+            for name, array in self.backend.arrays(again).items():
+                np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+            model.save_pretrained(tmp_path / task, format=form)
+
+    @pytest.mark.parametrize(
+        ("fault", "match"),
+        [
+            ("deleted", "is missing"),
+            ("wrapped", "_Wrapped.*merge what wraps it"),
+            ("added", r"extra\.weight is no parameter of"),
+        ],
+    )
+    def test_what_would_be_refused_is_not_saved(self, fault: str, match: str, tmp_path: Path) -> None:
+        model = self.model("base")
+        layers = self._layers(model)
+
+        class _Wrapped(keras.layers.Layer):
+            def __init__(self, base_layer: Any) -> None:
+                super().__init__()
+                self.base_layer = base_layer
+                self.built = True
+
+        layers._tracker.unlock()  # Keras locks what is built; people unlock it to adapt a model
+
+        def add() -> None:
+            model.extra = keras.layers.Dense(3)
+            model.extra.build((None, 2))
+
+        {
+            "deleted": lambda: setattr(layers, "1", None),
+            "wrapped": lambda: setattr(layers, "1", _Wrapped(layers[1])),
+            "added": add,
+        }[fault]()
+        (tmp_path / "kept").write_text("")
+        with pytest.raises(ValueError, match=match):
+            model.save_pretrained(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
     # --- classes that users write
 

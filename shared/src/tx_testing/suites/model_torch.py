@@ -43,7 +43,95 @@ class TorchCoreSuite(TorchModels, CoreSuite):
 class TorchModelSuite(TorchModels, ModelSuite):
     """What :class:`ModelSuite` has, and what only PyTorch has."""
 
+    # --- what can be saved
+
+    def _layers(self, model: Any) -> Any:
+        base = model.base_model
+        return base.get_submodule(base.layers_at)
+
+    @pytest.mark.parametrize("form", ["safetensors", "bin", "h5"])
+    def test_layers_that_share_parameters(self, form: str, tmp_path: Path) -> None:
+        for task in dict.fromkeys(("base", self.tasks()[-1])):
+            model = self.model(task)
+            layers = self._layers(model)
+            layers[1] = layers[0]
+            model.save_pretrained(tmp_path / task, format=form)
+            again = self.cls(task).from_pretrained(str(tmp_path / task))
+            wanted = model.state_dict()
+            for name, tensor in again.state_dict().items():
+                assert tensor.equal(wanted[name]), name
+            model.save_pretrained(tmp_path / task, format=form)
+
+    @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.parametrize(
+        ("fault", "match"),
+        [
+            ("prune", r"pruned: call torch\.nn\.utils\.prune\.remove"),
+            ("weight_norm", "remove_weight_norm"),
+            ("spectral_norm", "remove_spectral_norm"),
+            ("parametrize", "remove_parametrizations"),
+            ("identity", "Identity.*put the published layer back"),
+            ("wrapped", "_Wrapped.*merge what wraps it"),
+            ("compiled", "OptimizedModule"),
+            ("deleted", "is missing"),
+            ("added", r"extra\.weight is no parameter of"),
+        ],
+    )
+    def test_what_would_be_refused_is_not_saved(self, fault: str, match: str, tmp_path: Path) -> None:
+        from torch.nn.utils import parametrizations, prune
+
+        model = self.model("base")
+        layers = self._layers(model)
+        where, leaf = next(
+            (name, module)
+            for name, module in layers[0].named_modules()
+            if isinstance(getattr(module, "weight", None), nn.Parameter) and module.weight.ndim == 2
+        )
+        owner = layers[0].get_submodule(where.rpartition(".")[0])
+        name = where.rpartition(".")[2]
+
+        class _Wrapped(nn.Module):
+            def __init__(self, base_layer: nn.Module) -> None:
+                super().__init__()
+                self.base_layer = base_layer
+
+        {
+            "prune": lambda: prune.l1_unstructured(leaf, "weight", 0.5),
+            "weight_norm": lambda: nn.utils.weight_norm(leaf),
+            "spectral_norm": lambda: nn.utils.spectral_norm(leaf),
+            "parametrize": lambda: parametrizations.weight_norm(leaf),
+            "identity": lambda: setattr(owner, name, nn.Identity()),
+            "wrapped": lambda: setattr(owner, name, _Wrapped(leaf)),
+            "compiled": lambda: layers.__setitem__(0, torch.compile(layers[0])),
+            "deleted": lambda: layers.__delitem__(-1),
+            "added": lambda: setattr(model, "extra", nn.Linear(2, 3)),
+        }[fault]()
+        (tmp_path / "kept").write_text("")
+        with pytest.raises(ValueError, match=match):
+            model.save_pretrained(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
     # --- classes that users write
+
+    def test_a_users_class_that_changes_the_published_one(self, tmp_path: Path) -> None:
+        """What its constructor does is no fault; what became of it afterwards is one."""
+        base: Any = self.cls("base")
+
+        class Users(base):  # type: ignore[misc]
+            def __init__(self, config: Any) -> None:
+                super().__init__(config)
+                layers = self.get_submodule(self.layers_at)
+                layers[-1] = nn.Sequential(layers[-1])
+                self.one = self.two = nn.Linear(2, 2)
+
+        model = Users(self.spec.make_config())
+        model.save_pretrained(tmp_path)
+        again = Users.from_pretrained(tmp_path)
+        for name, tensor in again.state_dict().items():
+            assert tensor.equal(model.state_dict()[name]), name
+        self._layers(model)[0] = nn.Identity()
+        with pytest.raises(ValueError, match=r"this Users cannot be saved(.|\n)*Identity"):
+            model.save_pretrained(tmp_path)
 
     def test_a_users_own_head(self, tmp_path: Path) -> None:
         """A class in the manner of 2019, whatever its head is called, takes the bare model's weights."""

@@ -12,6 +12,7 @@ from tx_core.checkpoints.safetensors import SafetensorsCheckpoint, looks_like_sa
 from tx_core.checkpoints.sharded import ShardedCheckpoint
 from tx_core.checkpoints.tf1 import STATE_FILE, TF1Checkpoint, looks_like_tf1_index, read_state_file
 from tx_core.checkpoints.torch_bin import TorchCheckpoint, looks_like_torch_stream
+from tx_core.files import settle
 
 HEAD = 512
 
@@ -44,8 +45,10 @@ def open_checkpoint(path: Path | str, mapped: bool = False) -> Checkpoint:
     Raises:
         FileNotFoundError: there is nothing at `path`.
         CheckpointError: it is no checkpoint, or a damaged one; the message says what it looks like and what helps.
+        FilesError: a save of its folder was cut short and cannot be finished.
     """
     path = Path(path)
+    settle(path if path.is_dir() else path.parent)
     if path.is_dir():
         return _open_folder(path)
     if not path.exists() and path.with_name(path.name + ".index").is_file():

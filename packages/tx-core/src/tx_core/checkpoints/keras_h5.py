@@ -250,7 +250,8 @@ def write_keras_h5(path: Path | str, layers: Mapping[str, Mapping[str, LazyArray
     import h5py
 
     path = Path(path)
-    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+    # The temporary file is locked already.
+    with atomic_write(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
         file.attrs["backend"] = np.bytes_(b"tensorflow")
         file.attrs["keras_version"] = np.bytes_(b"2.2.4-tf")
         _write_names(path, file, "layer_names", list(layers))

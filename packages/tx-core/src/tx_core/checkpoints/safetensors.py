@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import struct
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +35,8 @@ from tx_core.checkpoints.base import (
     remake,
 )
 from tx_core.checkpoints.mapping import forget, map_file
-from tx_core.files import atomic_write
+from tx_core.checkpoints.sharded import files_of
+from tx_core.files import atomic_write, remove, saving
 from tx_core.json_files import parse_json
 from tx_core.messages import quoted, shorten
 
@@ -225,7 +224,7 @@ def write_safetensors(
         ValueError: a dtype that the format has no code for, metadata other than strings, or a function that gave two
             different arrays.
 
-    Every file appears whole or not at all. Shards and index of an earlier save under this name are removed.
+    All files appear at once, or none does. Those of an earlier save under this name are removed.
     """
     path = Path(path)
     unchecked: Mapping[Any, Any] = metadata or {}
@@ -248,22 +247,18 @@ def write_safetensors(
         count = len(shards)
         targets = [path.with_name(f"{path.stem}-{i:05}-of-{count:05}{path.suffix}") for i in range(1, count + 1)]
         result = index_path
-    with ExitStack() as commits:
-        # Contexts close in reverse: the index is entered first, so that it appears after the shards it names.
+    with saving(path.parent):
+        for target, names in zip(targets, shards, strict=True):
+            with atomic_write(target) as temporary:
+                _write_file(temporary, {name: headers[name] for name in names}, arrays, metadata)
         if len(shards) > 1:
             places = {name: target.name for target, names in zip(targets, shards, strict=True) for name in names}
             index = {"metadata": {"total_size": sum(map(_nbytes, headers.values()))}, "weight_map": places}
-            temporary = commits.enter_context(atomic_write(index_path))
-            temporary.write_text(json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        for target, names in zip(targets, shards, strict=True):
-            temporary = commits.enter_context(atomic_write(target))
-            _write_file(temporary, {name: headers[name] for name in names}, arrays, metadata)
-        # From here to the end files are only renamed. An old index must not describe a mixture of old and new shards.
-        index_path.unlink(missing_ok=True)
-    pattern = re.compile(re.escape(path.stem) + r"-\d{5}-of-\d{5}" + re.escape(path.suffix))
-    for other in path.parent.iterdir():
-        if other not in targets and (other == path or pattern.fullmatch(other.name)):
-            other.unlink()
+            with atomic_write(index_path) as temporary:
+                temporary.write_text(json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        for other in files_of(path):
+            if other not in (*targets, result):
+                remove(other)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,13 @@ def read_index(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     if not isinstance(metadata, dict):
         metadata = {}
     return where, {key: str(value) for key, value in metadata.items() if isinstance(value, str | int)}
+
+
+def files_of(path: Path) -> list[Path]:
+    """What is there of a checkpoint: the file, or its index and shards, ``model-00001-of-00003.safetensors``."""
+    name = re.compile(re.escape(path.stem) + r"-\d{5}-of-\d{5}" + re.escape(path.suffix))
+    whole = (path.name, f"{path.name}.index.json")
+    return [other for other in path.parent.iterdir() if other.name in whole or name.fullmatch(other.name)]
 
 
 class ShardedCheckpoint(Checkpoint):

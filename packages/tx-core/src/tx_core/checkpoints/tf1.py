@@ -11,7 +11,6 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,7 +36,7 @@ from tx_core.checkpoints.base import (
     remake,
 )
 from tx_core.checkpoints.crc32c import crc32c, mask
-from tx_core.files import atomic_write
+from tx_core.files import atomic_write, saving
 from tx_core.messages import quoted
 
 TABLE_MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
@@ -355,16 +354,8 @@ def write_tf1(prefix: Path | str, arrays: Mapping[str, LazyArray], state_file: b
     # BundleHeaderProto: num_shards 1, little-endian by default, version {producer: 1}
     records = [(b"", b"\x08\x01\x1a\x02\x08\x01")]
     offset = 0
-    with ExitStack() as commits:
-        # Contexts close in reverse: the index appears after the data that it describes.
-        if state_file:
-            temporary = commits.enter_context(atomic_write(prefix.with_name(STATE_FILE)))
-            own = f'"{prefix.name}"'
-            text = f"model_checkpoint_path: {own}\nall_model_checkpoint_paths: {own}\n"
-            temporary.write_text(text, encoding="utf-8")
-        index = commits.enter_context(atomic_write(prefix.with_name(prefix.name + ".index")))
-        data = commits.enter_context(atomic_write(prefix.with_name(prefix.name + ".data-00000-of-00001")))
-        with data.open("wb") as file:
+    with saving(prefix.parent):
+        with atomic_write(prefix.with_name(prefix.name + ".data-00000-of-00001")) as data, data.open("wb") as file:
             for name in sorted(headers, key=lambda name: name.encode("utf-8")):
                 shape, dtype = headers[name]
                 values = encode(remake(prefix, name, arrays[name], shape, dtype))
@@ -374,7 +365,13 @@ def write_tf1(prefix: Path | str, arrays: Mapping[str, LazyArray], state_file: b
                 entry += _field(4, offset) + _field(5, len(values)) + b"\x35" + struct.pack("<I", crc)
                 records.append((name.encode("utf-8"), entry))
                 offset += len(values)
-        index.write_bytes(_make_table(records))
+        with atomic_write(prefix.with_name(prefix.name + ".index")) as index:
+            index.write_bytes(_make_table(records))
+        if state_file:
+            own = f'"{prefix.name}"'
+            text = f"model_checkpoint_path: {own}\nall_model_checkpoint_paths: {own}\n"
+            with atomic_write(prefix.with_name(STATE_FILE)) as temporary:
+                temporary.write_text(text, encoding="utf-8")
 
 
 def _varint(value: int) -> bytes:

@@ -27,6 +27,7 @@ from .errors import (
     RevisionNotFoundError,
     UnavailableError,
 )
+from .folder_saves import remove, saving, settle
 from .source import Source, cache_folder, check_name, is_url, within
 from .writing import atomic_write
 
@@ -49,10 +50,14 @@ __all__ = [
     "atomic_write",
     "cache_folder",
     "cached_path",
+    "check_unchanged",
     "locate",
     "locate_each",
     "pinned",
     "progress",
+    "remove",
+    "saving",
+    "settle",
 ]
 
 CONFIG_NAME = "config.json"
@@ -80,10 +85,13 @@ def locate(name_or_path: str | os.PathLike[str], candidates: Sequence[str], sour
     Returns None if the folder or repository exists and has none of the candidates; offline also if the revision is
     cached without them. Raises OSErrors: InvalidNameError, RepositoryNotFoundError, RevisionNotFoundError,
     EntryNotFoundError (the address of a file), AccessError (401, 403), OfflineError, UnavailableError (no connection,
-    429, 5xx after retries), IntegrityError (length or hash); ValueError for options that contradict each other.
+    429, 5xx after retries), IntegrityError (length or hash), FilesError (a save of the folder was cut short and cannot
+    be finished); ValueError for options that contradict each other.
     """
     name = os.fspath(name_or_path)
     files = [within(source.subfolder, candidate) for candidate in candidates]
+    if not is_url(name):
+        settle(Path(name).parent)
     if os.path.isfile(name):
         return Path(name)
     if os.path.isdir(name):
@@ -102,18 +110,40 @@ def locate(name_or_path: str | os.PathLike[str], candidates: Sequence[str], sour
 
 
 def _first_in(folder: Path, files: Sequence[str]) -> Path | None:
-    return next((path for path in (folder / file for file in files) if path.is_file()), None)
+    paths = [folder / file for file in files]
+    for parent in dict.fromkeys(path.parent for path in paths):
+        settle(parent)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def pinned(source: Source, path: Path, name_or_path: str | os.PathLike[str]) -> Source:
     """`source` at the commit that `path`, found by `locate`, is of, so that further files come from the same commit.
 
-    It also spares the requests for those that are cached. For a path that is not in a hub cache, or not of the
-    repository `name_or_path`, `source` itself.
+    It also spares the requests for those that are cached. Of a local folder the state of `path` is noted, for
+    `check_unchanged`. For a path that is of neither, `source` itself.
     """
+    local = Path(name_or_path)
+    if source.seen is None and (path.is_relative_to(local) or (path.parent == local.parent and local.is_file())):
+        return replace(source, seen=(str(path), *_state(path)))
     folder = re.escape("models--" + os.fspath(name_or_path).replace("/", "--"))
     match = re.search(rf"/{folder}/snapshots/([0-9a-f]{{40}})/", path.as_posix())
     return source if match is None else replace(source, revision=match[1])
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
+
+
+def check_unchanged(source: Source) -> None:
+    """Raise FilesError if what was read first of a local folder has been replaced: the rest may be of another save."""
+    if source.seen is not None:
+        path = Path(source.seen[0])
+        settle(path.parent)
+        if not path.is_file() or _state(path) != source.seen[1:]:
+            raise FilesError(
+                f"{path.parent} was saved to while it was read, and {path.name} is another now: load it again"
+            )
 
 
 def locate_each(

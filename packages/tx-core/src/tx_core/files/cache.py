@@ -34,6 +34,7 @@ from .errors import (
     UnavailableError,
 )
 from .source import Source, check_revision, is_commit, origin, shown
+from .temporary import sweep
 from .transfer import ATTEMPTS, ChangedError, Client, Remote, Reply, download, raise_for_status
 from .writing import atomic_write
 
@@ -93,6 +94,7 @@ class HubCache:
         ref = self.folder / "refs" / revision
         try:
             ref.parent.mkdir(parents=True, exist_ok=True)
+            sweep(ref.parent)
             with atomic_write(ref) as temporary:
                 temporary.write_text(commit, encoding="utf-8")
         except OSError as error:
@@ -238,8 +240,10 @@ def _store(client: Client, cache: HubCache, remote: Remote, commit: str, file: s
 
 def _link(blob: Path, path: Path, new: bool) -> None:
     """Puts the blob at `path`: as a relative link, else (a file system without links) moved if it is new, or copied."""
-    temporary = path.with_name(f".{os.urandom(6).hex()}.link")
+    # Its name is always the same, since the lock is held: one that a killed process left behind is replaced.
+    temporary = path.with_name(f".tx-{_short_hash(path.name)[:12]}.link")
     try:
+        temporary.unlink(missing_ok=True)
         temporary.symlink_to(os.path.relpath(blob, path.parent))
     except (OSError, NotImplementedError) as error:
         logger.info("no symbolic link at %s (%s): the file itself is put there", path, error)
@@ -393,6 +397,7 @@ def _fetch_url(client: Client, url: str, folder: Path, name: str, cached: Path |
             except ChangedError:
                 continue
         if cached != path:
+            sweep(folder)
             with atomic_write(folder / "ref") as temporary:
                 temporary.write_text(key, encoding="utf-8")
         return path

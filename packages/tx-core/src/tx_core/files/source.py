@@ -49,6 +49,7 @@ class Source:
     endpoint: address of the hub or a mirror. None: `HF_ENDPOINT`, else https://huggingface.co.
     subfolder: folder within the repository or local folder.
     resume_download: continue a download that broke off; False starts it over.
+    seen: of a local folder, path, inode and date of the file that was read first, see `check_unchanged`. No option.
     """
 
     cache_dir: str | None = None
@@ -60,6 +61,7 @@ class Source:
     endpoint: str | None = None
     subfolder: str = ""
     resume_download: bool = True
+    seen: tuple[str, int, int] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def take(cls, kwargs: MutableMapping[str, Any]) -> Source:
@@ -68,7 +70,7 @@ class Source:
         A value of None means the default. `use_auth_token` is the older spelling of `token`; both with different values
         raise ValueError.
         """
-        taken = {name: kwargs.pop(name) for name in [f.name for f in fields(cls)] if name in kwargs}
+        taken = {name: kwargs.pop(name) for name in [f.name for f in fields(cls)] if name in kwargs and name != "seen"}
         older = kwargs.pop("use_auth_token", None)
         if older is not None:
             if taken.get("token") not in (None, older):

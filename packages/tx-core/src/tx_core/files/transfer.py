@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 from .bars import progress
 from .errors import AccessError, EntryNotFoundError, FilesError, IntegrityError, UnavailableError
 from .source import is_url, origin, shown, timeout
-from .writing import flush
+from .temporary import flush
 
 if TYPE_CHECKING:
     import requests

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# Names longer than this are shortened in the temporary name: file systems allow 255 bytes.
-_LONGEST_STEM = 80
+from .folder_saves import joined, settle, unlock
+from .temporary import create_beside, flush
+
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
@@ -19,9 +20,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The temporary file lies in the folder of `path` (a rename is atomic only within a file system), exists already, is
     empty, has the permissions of the umask and ends in the suffix of `path`, since some writers (`numpy.savez`) append
-    one that they miss. The block opens it by name. Afterwards it is flushed to the disk and moved over `path`. A
-    symbolic link at `path` is replaced, not followed, so that writing into a folder of links leaves what they point to
-    as it is. If the block raises, the temporary file is removed and `path` is untouched.
+    one that they miss. The block opens it by name. Afterwards it is flushed to the disk and moved over `path`; within
+    `saving`, at the end of that. A symbolic link at `path` is replaced, not followed, so that writing into a folder of
+    links leaves what they point to as it is. If the block raises, the temporary file is removed and `path` is
+    untouched.
 
         with atomic_write("config.json") as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -34,34 +36,22 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(f"cannot write the file {str(target)!r}: a folder has that name")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"cannot write {str(target)!r}: its folder does not exist; create it first")
-    temporary = _create_beside(target)
+    current = joined(target.parent)
+    if current is None:
+        settle(target.parent)
+    temporary, lock = create_beside(target)
     try:
         yield temporary
         flush(temporary)
+        if current is not None:
+            current.add(temporary, lock, target)
+            return
         os.replace(temporary, target)
     except BaseException as error:
         with suppress(FileNotFoundError):
             temporary.unlink()
+        unlock(lock)
         if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None:
             error.filename = str(target)  # the system names none where a write fails
         raise
-
-
-def flush(path: Path) -> None:
-    """Has the system write `path`'s content to the disk, so that a rename cannot outlive the data after a power cut."""
-    handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _create_beside(target: Path) -> Path:
-    while True:
-        temporary = target.with_name(f".{target.stem[:_LONGEST_STEM]}.{os.urandom(6).hex()}{target.suffix}")
-        try:
-            # Mode 0o666 less the umask, as open() would give; tempfile's 0o600 would lock out the user's group.
-            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        except FileExistsError:
-            continue
-        return temporary
+    unlock(lock)

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tx_core import checkpoints
-from tx_core.checkpoints.sharded import read_index
+from tx_core.checkpoints.base import measure
+from tx_core.checkpoints.sharded import files_of, read_index
 from tx_core.config import PretrainedConfig
 from tx_core.files import (
     SAFE_WEIGHTS_NAME,
@@ -19,9 +22,12 @@ from tx_core.files import (
     TF_WEIGHTS_NAME,
     WEIGHTS_NAME,
     Source,
+    check_unchanged,
     locate,
     pinned,
     progress,
+    remove,
+    saving,
 )
 from tx_core.weights import Array, Weights, WeightTable, keras_layers
 
@@ -137,6 +143,7 @@ def open_weights(
     Raises:
         FileNotFoundError: if none of the files exists.
         CheckpointError: if the file is damaged, dishonest or of an unknown kind.
+        FilesError: if the folder was saved to since its configuration was read.
     """
     prefix = Path(f"{os.fspath(name_or_path)}.index")
     path = prefix if prefix.is_file() else locate(name_or_path, order, source)
@@ -145,11 +152,18 @@ def open_weights(
         raise FileNotFoundError(
             f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(order)} is there{offline}"
         )
+    source = pinned(source, path, name_or_path)
     if path.name.endswith(".index.json"):
         for shard in sorted(set(read_index(path)[0].values())):
-            if locate(name_or_path, [shard], pinned(source, path, name_or_path)) is None:
+            if locate(name_or_path, [shard], source) is None:
                 raise FileNotFoundError(f"{path} lists the shard {shard!r}, which {os.fspath(name_or_path)!r} lacks")
-    return Weights(checkpoints.open_checkpoint(path, mmap), table, known, str(path))
+    checkpoint = checkpoints.open_checkpoint(path, mmap)
+    try:
+        check_unchanged(source)
+    except BaseException:
+        checkpoint.close()
+        raise
+    return Weights(checkpoint, table, known, str(path))
 
 
 def save_model(
@@ -171,34 +185,62 @@ def save_model(
         aliases: alias → name in ``arrays``; written where readers of 2019 expect both (``bin``).
         table: the architecture's.
         form: ``safetensors``, ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
-        max_shard_size: bytes beyond which safetensors files are split; None for one file.
+        max_shard_size: bytes beyond which files are split; None for one file.
 
     Raises:
-        ValueError: if the format is none of these.
+        ValueError: if a file that cannot be split would be larger than ``max_shard_size``.
         NotADirectoryError: if ``save_directory`` is a file.
     """
     names = {"safetensors": SAFE_WEIGHTS_NAME, "bin": WEIGHTS_NAME, "h5": TF2_WEIGHTS_NAME}
-    if form not in names:
-        raise ValueError(f"format must be one of {', '.join(names)}, not {form!r}")
     if max_shard_size is not None and form != "safetensors":
-        raise ValueError(f"max_shard_size splits safetensors files; format={form!r} is written as one file")
+        total = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in measure(arrays).values())
+        if total > max_shard_size:
+            raise ValueError(
+                f"max_shard_size splits safetensors files; {form!r} is written as one file, of {total} bytes here"
+            )
     folder = Path(save_directory)
     if folder.is_file():
         raise NotADirectoryError(f"save_pretrained needs a folder, and {str(folder)!r} is a file")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / names[form]
+    written = copy.deepcopy(config)
+    written.architectures = [class_name]
+    with saving(folder):
+        written.save_pretrained(folder)
+        _write_weights(folder / names[form], form, class_name, arrays, aliases, table, max_shard_size)
+        _clear(folder, names, form)
+
+
+def _write_weights(
+    path: Path,
+    form: str,
+    class_name: str,
+    arrays: Mapping[str, Callable[[], Array]],
+    aliases: Mapping[str, str],
+    table: WeightTable,
+    max_shard_size: int | None,
+) -> None:
     if form == "safetensors":
         checkpoints.write_safetensors(path, arrays, metadata={"format": "pt"}, max_shard_size=max_shard_size)
-    elif form == "bin":
+        return
+    if form == "bin":
         checkpoints.write_torch_bin(path, arrays, aliases)
     else:
         write_h5(path, class_name, arrays, table)
-    others = [name for kind, name in names.items() if kind != form and (folder / name).exists()]
-    if others:
-        logger.warning("%s now also holds older weights: %s", folder, ", ".join(others))
-    written = copy.deepcopy(config)
-    written.architectures = [class_name]
-    written.save_pretrained(folder)
+    for other in files_of(path):
+        if other != path:
+            remove(other)
+
+
+def _clear(folder: Path, names: Mapping[str, str], form: str) -> None:
+    """Remove older weights of other formats that would be read in the place of those that are written."""
+    others = [path for kind, name in names.items() if kind != form for path in files_of(folder / name)]
+    listed = ", ".join(sorted(path.name for path in others))
+    if others and form == "safetensors":  # which is read before the others
+        logger.warning("%s now also holds older weights: %s", folder, listed)
+    elif others:
+        logger.warning("%s: older weights are removed, which would be read in the place of these: %s", folder, listed)
+        for path in others:
+            remove(path)
 
 
 def write_h5(path: Path, class_name: str, arrays: Mapping[str, Callable[[], Array]], table: WeightTable) -> None:

@@ -32,6 +32,8 @@ from .pretrained import (
     write_h5,
 )
 from .pruning_tf import allow_additions, resize, resize_vector
+from .saving import chosen_format, shard_size
+from .saving_tf import written
 from .switches_tf import skipping_initialization, symbolic_build
 from .variables_tf import Parameter, keras_dtype, named_parameters
 
@@ -300,7 +302,8 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
             return self._fill(weights)
 
     def _own_names(self) -> dict[str, str]:
-        return {name: name for name in self._stored() if self.weight_table.row(name) is None}
+        names = (parameter.name for parameter in named_parameters(self))
+        return {name: name for name in names if self.weight_table.row(name) is None}
 
     def _fill(self, weights: Weights, undefined: bool = False) -> LoadReport:
         own = self._stored()
@@ -320,40 +323,49 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
     def save_pretrained(
         self,
         save_directory: str | os.PathLike[str],
-        format: str = "safetensors",
-        max_shard_size: int | None = None,
+        format: str | None = None,
+        max_shard_size: int | str | None = None,
+        safe_serialization: bool | None = None,
     ) -> None:
         """Write ``config.json`` and the weights, in the published PyTorch names, for :meth:`from_pretrained`.
 
+        All files are replaced at once: a process that is killed leaves the old model or the new one.
+
         Args:
             save_directory: created if need be.
-            format: ``safetensors``, ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
-            max_shard_size: bytes beyond which safetensors files are split; one file by default.
+            format: ``safetensors`` (the default), ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
+            max_shard_size: size beyond which safetensors files are split, in bytes or as text (``"500MB"``, of 10⁶
+                bytes each); one file by default.
+            safe_serialization: the same choice in other words: True for ``safetensors``, False for ``h5``.
 
         Raises:
-            ValueError: if the format is none of these.
+            ValueError: if the format or size is none, or :meth:`from_pretrained` would refuse the file, since a layer
+                is missing, wrapped, quantized, or of another size than the configuration says.
+                Nothing is written then.
             NotADirectoryError: if ``save_directory`` is a file.
+            FilesError: if another save of the folder does not end.
         """
-        tied, arrays = self._tied(), self._arrays()
+        form, size = chosen_format(format, safe_serialization, "h5"), shard_size(max_shard_size)
+        arrays, tied = self._arrays(), self._tied()
         names = {parameter.name for parameter in named_parameters(self)}
         save_model(
             save_directory,
             self.config,
             type(self).__name__.removeprefix("TF"),
             arrays,
-            {alias: tied[alias] for alias in names if tied.get(alias) in arrays},
+            {alias: tied[alias] for alias in names if tied.get(alias) in arrays and alias not in arrays},
             self.weight_table,
-            format,
-            max_shard_size,
+            form,
+            size,
         )
 
     def _arrays(self) -> dict[str, Callable[[], Array]]:
         """Name as a file spells it → what gives the array; tied parameters once."""
-        tied = self._tied()
         prefix = f"{self.base_model_prefix}."
+        own = written(self)
         # A bare model's file leaves the prefix out.
         start = len(prefix) if all(each.name.startswith(prefix) for each in named_parameters(self)) else 0
-        return {name[start:]: parameter.read for name, parameter in self._stored().items() if name not in tied}
+        return {name[start:]: parameter.read for name, parameter in own.items()}
 
     def save_weights(
         self, filepath: str | os.PathLike[str], overwrite: bool = True, save_format: str | None = None, **kwargs: Any
@@ -369,7 +381,7 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
 
         Raises:
             FileExistsError: if a file of 2019's format is there and not to be replaced.
-            ValueError: if the format is another.
+            ValueError: if the format is another, or as :meth:`save_pretrained`.
         """
         if save_format not in (None, "h5"):
             raise ValueError(f"save_format must be 'h5', not {save_format!r}")

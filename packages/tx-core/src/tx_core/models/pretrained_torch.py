@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from tx_core.architecture import Architecture
 from tx_core.checkpoints.base import BFLOAT16, ArrayInfo
@@ -30,6 +29,8 @@ from .pretrained import (
     save_model,
     weight_files,
 )
+from .saving import chosen_format, shard_size
+from .saving_torch import without_memory, written
 
 logger = logging.getLogger(__name__)
 
@@ -305,7 +306,7 @@ class PreTrainedModel(nn.Module):
         source = Source.take(kwargs)
         resolved, kwargs, source = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
         # A published class takes all but its new heads from the file: no memory is filled that is overwritten next.
-        with _without_memory() if cls._published_class else nullcontext():
+        with without_memory() if cls._published_class else nullcontext():
             model = cls(resolved, *model_args, **kwargs)
         if state_dict is not None:
             weights = Weights(_StateDict(state_dict), cls.weight_table, model._own_names(), "the given state_dict")
@@ -333,7 +334,8 @@ class PreTrainedModel(nn.Module):
             return self._fill(weights, self.dtype, self.device)
 
     def _own_names(self) -> dict[str, str]:
-        published = {name: self._published(name) for name in self._stored()}
+        every = (*self._stored(), *(name for name, _ in self.named_parameters(remove_duplicate=False)))
+        published = {name: self._published(name) for name in every}
         return {name: full for name, full in published.items() if self.weight_table.row(full) is None}
 
     def _fill(self, weights: Weights, dtype: torch.dtype, device: torch.device) -> LoadReport:
@@ -371,28 +373,31 @@ class PreTrainedModel(nn.Module):
     def save_pretrained(
         self,
         save_directory: str | os.PathLike[str],
-        format: str = "safetensors",
-        max_shard_size: int | None = None,
+        format: str | None = None,
+        max_shard_size: int | str | None = None,
+        safe_serialization: bool | None = None,
     ) -> None:
         """Write ``config.json`` and the weights, in the published PyTorch names, for :meth:`from_pretrained`.
 
+        All files are replaced at once: a process that is killed leaves the old model or the new one.
+
         Args:
             save_directory: created if need be.
-            format: ``safetensors``, ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
-            max_shard_size: bytes beyond which safetensors files are split; one file by default.
+            format: ``safetensors`` (the default), ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
+            max_shard_size: size beyond which safetensors files are split, in bytes or as text (``"500MB"``, of 10⁶
+                bytes each); one file by default.
+            safe_serialization: the same choice in other words: True for ``safetensors``, False for ``bin``.
 
         Raises:
-            ValueError: if the format is none of these.
+            ValueError: if the format or size is none, or :meth:`from_pretrained` would refuse the file, since a layer
+                is missing, wrapped, pruned, parametrized, quantized, or of another size than the configuration says.
+                Nothing is written then.
             NotADirectoryError: if ``save_directory`` is a file.
+            FilesError: if another save of the folder does not end.
         """
-        stored = {self._published(name): tensor for name, tensor in self._stored().items()}
-        # A clone (torchscript) that was trained by itself is no longer what it is a clone of.
-        tied = {
-            alias: name
-            for alias, name in self._tied().items()
-            if alias not in stored or name not in stored or torch.equal(stored[alias], stored[name])
-        }
-        own = {name: tensor for name, tensor in self._stored().items() if self._published(name) not in tied}
+        form, size = chosen_format(format, safe_serialization, "bin"), shard_size(max_shard_size)
+        own = written(self)
+        tied = {alias: name for alias, name in self._tied().items() if alias not in map(self._published, own)}
         base = {self._published(name): name for name in own}
         aliases = {name: base[tied[name]] for name in self.state_dict() if name in tied and tied[name] in base}
         arrays = {name: _reader(tensor) for name, tensor in own.items()}
@@ -403,8 +408,8 @@ class PreTrainedModel(nn.Module):
             arrays,
             aliases,
             self.weight_table,
-            format,
-            max_shard_size,
+            form,
+            size,
         )
 
     # -- changing the model ----------------------------------------
@@ -499,29 +504,6 @@ class PreTrainedModel(nn.Module):
                 fields[field] = getattr(rest, field)
         outputs = output(f"{type(self).__name__}Output", **fields)
         return plain(outputs) if self.config.torchscript and self._outermost else outputs
-
-
-class _SkipInitialization(TorchFunctionMode):
-    """Leaves parameters as they are made. On the meta device PyTorch would import a compiler to initialise them."""
-
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        arguments: Sequence[Any] = (),
-        keywords: Mapping[str, Any] | None = None,
-    ) -> Any:
-        keywords = keywords or {}
-        if getattr(function, "__module__", None) == "torch.nn.init":
-            return arguments[0] if arguments else keywords["tensor"]
-        return function(*arguments, **keywords)
-
-
-@contextmanager
-def _without_memory() -> Iterator[None]:
-    """Modules made within have parameters of their shapes, but neither memory nor values."""
-    with torch.device("meta"), _SkipInitialization():
-        yield
 
 
 class _StateDict:
