@@ -20,6 +20,9 @@ _CURES = {
     "mems": "set a mem_len above 0 in the config",
 }
 
+# Fields whose tensors do not have the batch as their first axis -> the axis that it is.
+BATCH_AXES = {"past": 1, "mems": 1}
+
 
 class _Classes:
     """The classes made so far, as attributes: "BertOutput(loss,logits)" -> class."""

@@ -19,6 +19,7 @@ from tx_core.files import TF2_WEIGHTS_NAME, Source
 from tx_core.outputs import output
 from tx_core.weights import Array, LoadReport, Weights, WeightTable, compare
 
+from .batches_tf import Predicts
 from .inputs_tf import NamedInputs, input_names
 from .layers_tf import build_children, descendants
 from .main_layer_tf import share_policy
@@ -41,7 +42,7 @@ Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run
 
 
-class TFPreTrainedModel(NamedInputs, keras.Model):
+class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
     """Base of all Keras models.
 
     The class that an architecture's models share is given its record, ``class TFCTRLPreTrainedModel(TFPreTrainedModel,
