@@ -180,7 +180,7 @@ class ForwardContext:
         """Check the inputs of a call, and work out what its layers need.
 
         Args:
-            model: the bare model: its ``config``, ``skip_padding`` and ``make_positions``.
+            model: the bare model: its ``config``, ``skip_padding``, input embeddings and ``make_positions``.
             any_axes: whether ids may have any axes before S, as (S,) and (B, C, S) have.
             use_cache, output_attentions, output_hidden_states: None for what the configuration says.
             skip_padding: None for what the model says.
@@ -198,7 +198,9 @@ class ForwardContext:
             input_ids, attention_mask, token_type_ids, position_ids, *others = rows
         before = past_length(past, config.num_hidden_layers)
         longest = getattr(config, "max_position_embeddings", None)
-        _, length, device = input_shape(input_ids, inputs_embeds, config.vocab_size, longest, attention_mask, before)
+        # Of the layer that reads them: others may have put another in its place.
+        words = getattr(model.get_input_embeddings(), "num_embeddings", config.vocab_size)
+        _, length, device = input_shape(input_ids, inputs_embeds, words, longest, attention_mask, before)
         if position_ids is None:
             position_ids = model.make_positions(input_ids, attention_mask, length, before + length, device)
         context = cls(

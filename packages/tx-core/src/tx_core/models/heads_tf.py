@@ -14,7 +14,7 @@ from keras import ops
 
 from .heads import HeadBase
 from .inputs import bind, check_together, one_of
-from .inputs_tf import choices, flatten_choices, have_choices
+from .inputs_tf import by_choice, choices, flatten_choices, have_choices
 from .losses_tf import causal_loss, sequence_loss, span_loss, token_loss
 
 Tensor = Any
@@ -235,8 +235,8 @@ class DoubleHeads(LanguageModelling):
 
         Returns:
             ``(loss, mc_loss, logits (B, C, S, vocabulary), mc_logits (B, C), …)``; the language model's loss only with
-            ``lm_labels``, the choice's only with ``mc_labels``. ``past`` follows where the bare model returns it. Past,
-            hidden states and attentions are those of B·C texts.
+            ``lm_labels``, the choice's only with ``mc_labels``. ``past`` follows where the bare model returns it: it
+            is that of B·C texts. Hidden states are (B, C, S, H), attentions (B, C, N, S, K).
         """
         ids, vectors = given.get("input_ids"), given.get("inputs_embeds")
         several = have_choices(ids, vectors)
@@ -251,7 +251,14 @@ class DoubleHeads(LanguageModelling):
         if mc_logits.shape[-1] == 1:
             mc_logits = ops.squeeze(mc_logits, -1)
         if count is not None:
-            logits, mc_logits = (ops.reshape(x, (-1, count, *ops.shape(x)[1:])) for x in (logits, mc_logits))
+            logits, mc_logits = (by_choice(x, count) for x in (logits, mc_logits))
+            outputs = outputs._replace(
+                **{
+                    name: tuple(by_choice(x, count) for x in getattr(outputs, name))
+                    for name in ("hidden_states", "attentions")
+                    if name in outputs._fields
+                }
+            )
         labels, mc_labels = own["lm_labels"], own["mc_labels"]
         return self._output(
             loss=None if labels is None else causal_loss(logits, labels),
