@@ -66,8 +66,13 @@ def _make_class(name: str, present: tuple[str, ...]) -> Any:
     return cls
 
 
+def output_class(name: str, present: tuple[str, ...]) -> Any:
+    """The class of outputs of a name that have just these fields."""
+    return getattr(_classes, _class_key(name, present))
+
+
 def _rebuild(name: str, present: tuple[str, ...], values: Iterable[object]) -> tuple[Any, ...]:
-    return getattr(_classes, _class_key(name, present))._make(values)  # type: ignore[no-any-return]
+    return output_class(name, present)._make(values)  # type: ignore[no-any-return]
 
 
 def output(name: str, /, **fields: object) -> Any:

@@ -20,8 +20,10 @@ from tx_core.files import WEIGHTS_NAME, Source
 from tx_core.outputs import output, plain
 from tx_core.weights import LoadReport, Weights, WeightTable, compare
 
+from . import outputs_torch as outputs_torch  # for files that name outputs
 from .forward_torch import make_positions
 from .layers_torch import Conv1D
+from .positions_torch import Sinusoids
 from .pretrained import (
     check_embeddings,
     heads_left,
@@ -384,6 +386,9 @@ class PreTrainedModel(nn.Module):
             # Groups of new parameters are whole, so the modules that own them hold nothing that was loaded.
             for owner in dict.fromkeys(name.rpartition(".")[0] for name in new):
                 self._init_weights(self.get_submodule(owner))
+        for module in self.modules():
+            if isinstance(module, Sinusoids) and module.table.is_meta:  # in no file
+                module.to_empty(device=device)
         self.tie_weights()
         self.to(device=device, dtype=dtype)
         return report
