@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import io
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from torch.utils import _pytree
 from torch.utils.data import default_collate
 
 from tx_core import outputs
+from tx_core.models import outputs_torch as outputs_torch  # what pretrained_torch imports
 from tx_core.outputs import output, plain
 
 
@@ -87,6 +92,32 @@ def test_export() -> None:
     x = torch.ones(2, 3)
     program = torch.export.export(Outer(), (x,))
     torch.testing.assert_close(program.module()(x), Outer()(x))
+
+
+@pytest.mark.parametrize("name", ["tx_bert", "tx_core.models.pretrained_torch"])
+def test_a_saved_program_is_loaded_by_another_process(name: str, tmp_path: Path) -> None:
+    """Which has made no output before, and imports a package of tx alone."""
+    x = torch.ones(2, 3)
+    torch.export.save(torch.export.export(Outer(), (x,)), tmp_path / "program.pt2")
+    code = f"""
+import torch
+import {name}
+found = torch.export.load({str(tmp_path / "program.pt2")!r}).module()(torch.ones(2, 3))
+assert repr(type(found)) == "<class 'tx_core.outputs.OuterOutput'>", type(found)
+assert found._fields == ("logits", "hidden_states")
+assert found.logits.eq(6).all()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_named_tuples_of_others_are_saved_as_ever() -> None:
+    other = collections.namedtuple("Other", "x")
+    spec = _pytree.tree_flatten(other(1))[1]
+    with pytest.raises(NotImplementedError, match="_register_namedtuple"):
+        _pytree.treespec_dumps(spec)
+    _pytree._register_namedtuple(other, serialized_type_name="tests.Other")
+    assert _pytree.treespec_loads(_pytree.treespec_dumps(spec)) == spec
 
 
 def test_pytree() -> None:

@@ -27,17 +27,37 @@ def test_positions():
     """All sines, then all cosines, of angles that turn ever slower; exact at late positions too."""
     model = model_of(CTRLModel, n_positions=50000)
     late = [0, 1, 255, 49999]
-    found = model._positions(torch.tensor([late]))[0]
+    found = model.positions(torch.tensor([late]))[0]
     assert found.dtype == torch.float32
     for row, position in zip(found.tolist(), late, strict=True):
         angles = [position / 10000 ** (2 * j / 32) for j in range(16)]
         np.testing.assert_allclose(row, [*map(math.sin, angles), *map(math.cos, angles)], atol=1e-7)
 
 
+def test_positions_are_a_constant_of_the_model(tmp_path):
+    """In no file, wherever the model is made and put, and as exact as its type."""
+    model = model_of(CTRLModel)
+    wanted = model.positions.table.clone()
+    assert not [name for name in model.state_dict() if "positions" in name]
+    model.save_pretrained(tmp_path)
+    with torch.device("meta"):
+        empty = CTRLModel(model.config)
+    assert empty.positions.table.is_meta
+    for each in (
+        CTRLModel.from_pretrained(tmp_path),
+        CTRLModel.from_pretrained(tmp_path, dtype="float64").float(),
+        model_of(CTRLModel).half().float(),
+        empty.to_empty(device="cpu"),
+    ):
+        assert torch.equal(each.positions.table, wanted)
+    assert CTRLModel.from_pretrained(tmp_path, dtype="bfloat16").positions.table.dtype == torch.bfloat16
+    assert model_of(CTRLModel).to("meta").positions.table.is_meta
+
+
 def test_embeddings_are_scaled():
     model, ids, types = model_of(CTRLModel), ids_of(1, 4), ids_of(1, 4, seed=1)
     states = model(ids, token_type_ids=types, output_hidden_states=True).hidden_states[0]
-    wanted = (model.w(ids) + model.w(types)) * 32**0.5 + model._positions(torch.arange(4)[None])
+    wanted = (model.w(ids) + model.w(types)) * 32**0.5 + model.positions(torch.arange(4)[None])
     torch.testing.assert_close(states, wanted)
 
 

@@ -123,6 +123,12 @@ def attach(
     Raises:
         ValueError: a name is exported twice, or is that of a module too.
     """
+    if "torch.utils._pytree" in sys.modules:
+        # PyTorch is in use: a program that was exported with it may be loaded without any of the names below.
+        from importlib import import_module
+
+        import_module("tx_core.models.outputs_torch")
+
     owners: dict[str, str] = dict.fromkeys(constants, "")
     for module, names in exports.items():
         for name in names:

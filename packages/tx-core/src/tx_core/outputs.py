@@ -20,6 +20,9 @@ _CURES = {
     "mems": "set a mem_len above 0 in the config",
 }
 
+# Fields whose tensors do not have the batch as their first axis -> the axis that it is.
+BATCH_AXES = {"past": 1, "mems": 1}
+
 
 class _Classes:
     """The classes made so far, as attributes: "BertOutput(loss,logits)" -> class."""
@@ -63,8 +66,13 @@ def _make_class(name: str, present: tuple[str, ...]) -> Any:
     return cls
 
 
+def output_class(name: str, present: tuple[str, ...]) -> Any:
+    """The class of outputs of a name that have just these fields."""
+    return getattr(_classes, _class_key(name, present))
+
+
 def _rebuild(name: str, present: tuple[str, ...], values: Iterable[object]) -> tuple[Any, ...]:
-    return getattr(_classes, _class_key(name, present))._make(values)  # type: ignore[no-any-return]
+    return output_class(name, present)._make(values)  # type: ignore[no-any-return]
 
 
 def output(name: str, /, **fields: object) -> Any:

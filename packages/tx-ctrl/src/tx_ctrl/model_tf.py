@@ -10,14 +10,13 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
-from keras import ops
 
 from tx_core.generation.generate_tf import KeyValueGeneration
 from tx_core.models.forward_tf import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_tf import CausalLM
 from tx_core.models.layers_tf import Embedding, LayerNorm, Linear, Module, ModuleList, OutputEmbedding
 from tx_core.models.main_layer_tf import TFBareModel, TFMainLayer
-from tx_core.models.positions import frequencies
+from tx_core.models.positions_tf import Sinusoids
 from tx_core.models.pretrained_tf import TFPreTrainedModel
 from tx_core.models.pruning_tf import kept_columns, prune_linear
 
@@ -95,19 +94,14 @@ class TFCTRLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
         self.dropout = keras.layers.Dropout(config.embd_pdrop, name="dropout")
         self.h = ModuleList((TFCTRLEncoderLayer(config, i, name=str(i)) for i in range(config.n_layer)), name="h")
         self.layernorm = LayerNorm(width, config.layer_norm_epsilon, name="layernorm")
-        self.frequencies = frequencies(width)
-
-    def _positions(self, position_ids: Tensor) -> Tensor:
-        """Sines, then cosines: (B, S) → (B, S, H). In float64, as published: angles are large at late positions."""
-        angles = ops.cast(ops.expand_dims(position_ids, -1), "float64") * ops.convert_to_tensor(self.frequencies)
-        return ops.cast(ops.concatenate((ops.sin(angles), ops.cos(angles)), axis=-1), self.compute_dtype)
+        self.positions = Sinusoids(config.n_positions, width, name="positions")
 
     def embed(self, context: ForwardContext) -> Tensor:
         """What the first layer reads: (B, S, H). Token types are tokens whose embeddings are added."""
         words = context.words(self.w)
         if context.token_type_ids is not None:
             words = words + self.w(context.token_type_ids)
-        return self.dropout(words * self.config.n_embd**0.5 + self._positions(context.position_ids))
+        return self.dropout(words * self.config.n_embd**0.5 + self.positions(context.position_ids))
 
     def finish(self, hidden_states: Tensor) -> Tensor:
         """What the last layer's states become."""

@@ -16,7 +16,7 @@ from tx_core.generation.generate_torch import KeyValueGeneration
 from tx_core.models.forward_torch import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_torch import CausalLM
 from tx_core.models.past_torch import Extends
-from tx_core.models.positions import frequencies
+from tx_core.models.positions_torch import Sinusoids
 from tx_core.models.pretrained_torch import PreTrainedModel
 from tx_core.models.pruning_torch import kept_columns, prune_linear
 from tx_core.models.steps_torch import Step, linear
@@ -116,20 +116,15 @@ class CTRLModel(CTRLPreTrainedModel, published=True):
         self.dropout = nn.Dropout(config.embd_pdrop)
         self.h = nn.ModuleList(CTRLEncoderLayer(config, layer) for layer in range(config.n_layer))
         self.layernorm = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
-        self.frequencies = frequencies(config.n_embd)
+        self.positions = Sinusoids(config.n_positions, config.n_embd)
         self.init_weights()
-
-    def _positions(self, position_ids: Tensor) -> Tensor:
-        """Sines, then cosines: (B, S) → (B, S, H). In float64, as published: angles are large at late positions."""
-        angles = position_ids[..., None] * torch.as_tensor(self.frequencies, device=position_ids.device)
-        return torch.cat((angles.sin(), angles.cos()), -1).to(self.w.weight.dtype)
 
     def embed(self, context: ForwardContext) -> Tensor:
         """What the first layer reads: (B, S, H). Token types are tokens whose embeddings are added."""
         words = context.words(self.w)
         if context.token_type_ids is not None:
             words = words + self.w(context.token_type_ids)
-        return self.dropout(words * self.config.n_embd**0.5 + self._positions(context.position_ids))
+        return self.dropout(words * self.config.n_embd**0.5 + self.positions(context.position_ids))
 
     def finish(self, hidden_states: Tensor) -> Tensor:
         """What the last layer's states become."""

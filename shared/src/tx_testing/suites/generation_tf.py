@@ -36,6 +36,9 @@ class TFGenerationSuite(GenerationSuite):
             ids = np.concatenate((ids, scores.argmax(-1)[:, None]), 1)
         return ids[:, -steps:]
 
+    def call_in_training(self, model: Any, ids: Array) -> Any:
+        return model(self.backend.tensor(ids), training=True)
+
     # --- compilation
 
     @pytest.mark.parametrize("kind", ["run", "step", "step without XLA"])

@@ -10,6 +10,7 @@ import torch
 
 from .generation import GenerationSuite
 from .models_torch import TorchBackend
+from .spec import Array
 
 
 class TorchGenerationSuite(GenerationSuite):
@@ -31,6 +32,32 @@ class TorchGenerationSuite(GenerationSuite):
         for i, step in enumerate(stream):
             assert step == tuple(wanted[:, 6 + i].tolist())
             assert [module.training for module in model.modules()] == modes
+
+    def call_in_training(self, model: Any, ids: Array) -> Any:
+        return model.train()(self.backend.tensor(ids))
+
+    def test_modes_are_nobody_elses_business(self) -> None:
+        """They never change, not even while text is generated; nor does it matter that others change them."""
+        model, (ids, _) = self.fresh().train(), self.prompts()
+        seen: list[bool] = []
+        cls: Any = type(model)
+
+        class Watching(cls):  # type: ignore[misc]
+            def _continue(self, *arguments: Any) -> Any:
+                seen.extend(module.training for module in model.modules())
+                model.train()
+                return super()._continue(*arguments)
+
+        model.__class__ = Watching
+        wanted = self.slowly(ids, 6)
+        for mode in (True, False):
+            model.train(mode)
+            found = self.generate(ids, model=model, max_new_tokens=6, eos_token_id=())
+            np.testing.assert_array_equal(found.sequences, wanted)
+            count = len(list(model.modules()))
+            assert seen[:count] == [mode] * count
+            assert all(seen[count:])
+            seen.clear()
 
     def test_under_autocast(self) -> None:
         """What was generated under autocast leaves nothing behind."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from .model_core import same_pruned
 from .models import FLAGS, SAME, Models
-from .spec import LENGTHS, SEQUENCE, Array, assert_close, leaves
+from .spec import CHOICES, LENGTHS, SEQUENCE, Array, assert_close, leaves
 
 
 class CallSuite(Models):
@@ -27,6 +29,24 @@ class CallSuite(Models):
         assert list(off) == list(wanted)[:-1]
 
     # --- inputs
+
+    def test_outputs_of_choices(self) -> None:
+        """Each choice is a row: what it gives keeps the choices' axis, but for ``past``, which is of all rows."""
+        task = "double-heads"
+        if task not in self.tasks():
+            pytest.skip("does not apply: no class of this architecture has two heads")
+        model = self.shared(task)
+        # As many rows as three questions have choices.
+        rows = {n: np.concatenate((a, a[::-1], a)) for n, a in self.spec.inputs(task).items()}
+        inputs = {name: array.reshape(-1, CHOICES, SEQUENCE) for name, array in rows.items()}
+        found, wanted = (self.run(model, each, **FLAGS) for each in (inputs, rows))
+        assert list(found) == list(wanted)
+        for name, value in leaves(wanted).items():
+            axis = self.spec.batch_axes.get(name.partition("[")[0], 0)
+            assert axis is not None
+            if axis == 0:
+                value = value.reshape(-1, CHOICES, *value.shape[1:])
+            assert_close(leaves(found)[name], value, SAME, name)
 
     @pytest.mark.parametrize("axes", [(), (1, 3), (3, 1, 1)], ids=str)
     def test_ids_of_any_axes(self, axes: tuple[int, ...]) -> None:
@@ -148,6 +168,44 @@ class CallSuite(Models):
         after = self.run(model, inputs)
         name = next(iter(before))
         assert np.abs(before[name] - after[name]).max() > 1e-4, "the embeddings have no effect on the output"
+
+    @pytest.mark.parametrize("more", [0, 11, -11])
+    def test_set_input_embeddings_of_another_size(self, task: str, more: int, tmp_path: Path) -> None:
+        """Tied output embeddings follow, with their bias; the model reads the new tokens, and is saved with them."""
+        model, old = self.model(task), self.spec.vocab_size()
+        values = self.backend.embedding(model.get_input_embeddings())
+        new = np.concatenate((2 * values[::-1], values))[: old + more].copy()
+        layer = self.backend.make_embedding(new)
+        model.set_input_embeddings(layer)
+        assert model.get_input_embeddings() is layer
+        assert model.config.vocab_size == old + more
+        inputs = self.spec.inputs(task)
+        inputs["input_ids"] = np.minimum(inputs["input_ids"], old + more - 1)
+        inputs["input_ids"][..., 0] = old + more - 1
+        found = self.run(model, inputs)
+        if task in self.spec.output_heads:
+            np.testing.assert_array_equal(self.backend.embedding(model.get_output_embeddings()), new)
+        with pytest.raises(ValueError, match=f"{old + more}.*0 to {old + more - 1}"):
+            self.run(model, {"input_ids": np.full_like(inputs["input_ids"], old + more)})
+        model.save_pretrained(tmp_path)
+        again = self.run(self.cls(task).from_pretrained(str(tmp_path)), inputs)
+        for name, value in found.items():
+            assert_close(again[name], value, SAME, name)
+
+    def test_embeddings_that_do_not_fit_are_not_set(self, task: str) -> None:
+        model = self.cls(task)(self.spec.make_config(tie_word_embeddings=False))
+        values = self.backend.embedding(model.get_input_embeddings())
+        with pytest.raises(ValueError, match=f"width {values.shape[1] - 1}.* {values.shape[1]}"):
+            model.set_input_embeddings(self.backend.make_embedding(values[:, 1:].copy()))
+        more = self.backend.make_embedding(np.concatenate((values, values)))
+        if task not in self.spec.output_heads:
+            model.set_input_embeddings(more)
+            return
+        with pytest.raises(ValueError, match=rf"resize_token_embeddings\({2 * len(values)}\)"):
+            model.set_input_embeddings(more)
+        model.resize_token_embeddings(2 * len(values))
+        model.set_input_embeddings(more)
+        assert self.run(model, self.spec.inputs(task))
 
     def test_resize_to_an_impossible_size(self) -> None:
         for size in (0, -1):

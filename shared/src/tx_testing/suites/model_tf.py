@@ -410,6 +410,22 @@ class TFModelSuite(TFModels, ModelSuite):
         logits = model.predict(ids, batch_size=3, verbose=0)[0]
         assert_close(logits, self.run(model, {"input_ids": ids})["logits"], 1e-5)
 
+    def test_predict_joins_batches(self, task: str) -> None:
+        """Batches are joined on the axis that counts rows, also in memories, and also if the last is smaller."""
+        model = self.model(task, **FLAGS)
+        inputs = {name: array.astype(np.int32) for name, array in self.spec.inputs(task).items()}
+        rows = len(inputs["input_ids"])
+        wanted = self.run(model, inputs)
+        for size in (rows - 1, rows):
+            self._same(model.predict(inputs, batch_size=size, verbose=0), wanted)
+        self._same(model.predict_on_batch(inputs), wanted)
+
+    def test_predict_joins_batches_of_several_steps(self) -> None:
+        model = self.model("base")
+        inputs = {name: array.astype(np.int32) for name, array in self.spec.inputs("base").items()}
+        model.compile(steps_per_execution=2)
+        self._same(model.predict(inputs, batch_size=1, verbose=0), self.run(model, inputs))
+
     def test_fit_with_tuple_outputs(self) -> None:
         """Hidden states and attentions in the output do not disturb the loss."""
         task = self.classes_task()

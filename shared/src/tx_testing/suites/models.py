@@ -83,6 +83,10 @@ class Backend(ABC):
     def set_embedding(self, layer: Any, values: Array) -> None: ...
 
     @abstractmethod
+    def make_embedding(self, values: Array) -> Any:
+        """A new embedding layer of the framework's own class, with a matrix (vocabulary, hidden)."""
+
+    @abstractmethod
     def gradients(self, model: Any, inputs: Mapping[str, Array], **extra: Any) -> dict[str, Array | None]:
         """As :meth:`arrays`, the gradient of the mean loss (without labels: of the mean square of all outputs)."""
 

@@ -52,6 +52,12 @@ class TFBackend(Backend):
     def set_embedding(self, layer: Any, values: Array) -> None:
         layer.embeddings.assign(values)
 
+    def make_embedding(self, values: Array) -> Any:
+        layer = keras.layers.Embedding(*values.shape)
+        layer.build()
+        self.set_embedding(layer, values)
+        return layer
+
     def loss(self, output: Any) -> Any:
         if "loss" in output._fields:
             return tf.reduce_mean(output.loss)

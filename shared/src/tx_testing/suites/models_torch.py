@@ -55,6 +55,9 @@ class TorchBackend(Backend):
         with torch.no_grad():
             layer.weight.copy_(self.tensor(values))
 
+    def make_embedding(self, values: Array) -> Any:
+        return torch.nn.Embedding.from_pretrained(self.tensor(values), freeze=False)
+
     def loss(self, output: Any) -> torch.Tensor:
         if "loss" in output._fields:
             result: torch.Tensor = output.loss.mean()

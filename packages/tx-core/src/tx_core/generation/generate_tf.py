@@ -7,6 +7,7 @@ head width, H hidden size, V vocabulary.
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ from .prompts import BoolArray, IntArray, Prompts
 Tensor = Any
 
 _JIT_COMPILE = inspect.Parameter("jit_compile", inspect.Parameter.KEYWORD_ONLY, default=True, annotation="bool")
+
+_making_functions = threading.Lock()
 
 
 class GenerationMixin(Generation[Any, Any]):
@@ -145,9 +148,11 @@ class CompiledGeneration(GenerationMixin):
         raise NotImplementedError
 
     def _functions(self) -> Compiled:
-        if self._generation is None:
-            self._generation = Compiled(self)
-        return self._generation
+        # Threads that generate for the first time would each compile functions of their own.
+        with _making_functions:
+            if self._generation is None:
+                self._generation = Compiled(self)
+            return self._generation
 
     def _prepare(self) -> None:
         super()._prepare()

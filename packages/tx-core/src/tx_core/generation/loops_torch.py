@@ -5,14 +5,13 @@ Shapes: B prompts, R rows (B times the sequences or beams of each), S sequence, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .beams import BeamSearch
+from .evaluation_torch import in_evaluation
 from .memory_torch import Memory
 from .options import Options
 from .progress import Progress
@@ -31,7 +30,7 @@ class Run(Progress):
 
     def __init__(self, model: Any, prompts: Prompts, options: Options, generator: torch.Generator | None) -> None:
         super().__init__(prompts, options)
-        self.model = model
+        self.model = in_evaluation(model)
         self.generator = generator
         self._device: torch.device = model.device
         self._prompt = torch.from_numpy(prompts.ids).to(self._device)
@@ -45,7 +44,7 @@ class Run(Progress):
 
     def whole(self) -> tuple[Any, ...]:
         """Generate to the end; returns the GenerationOutput."""
-        with _inference(self.model):
+        with torch.inference_mode():
             if self.options.num_beams == 1:
                 self._search()
                 found = None
@@ -55,11 +54,11 @@ class Run(Progress):
 
     def stepwise(self) -> Steps:
         """Generate one token a row at a time."""
-        # The mode is left before every yield: it must not leak into the code that takes the tokens.
+        # Inference mode is left before every yield: it must not leak into the code that takes the tokens.
         tokens: Tensor | None = None
         finished = False
         while not finished:
-            with _inference(self.model):
+            with torch.inference_mode():
                 logits = self.begin() if tokens is None else self.proceed(tokens)
                 tokens, ended = self.choose(logits), self.ended.copy()
                 finished = self.add(tokens)
@@ -164,17 +163,3 @@ class Run(Progress):
                 totals, scores = (torch.from_numpy(each).to(self._device) for each in found)
         sequences = torch.cat((prompt.repeat_interleave(len(new) // len(prompt), 0), new), 1)
         return generation_output(sequences, reasons, scores, totals)
-
-
-@contextmanager
-def _inference(model: Any) -> Iterator[None]:
-    """Within it no gradients are recorded, and a model that is being trained has no dropout."""
-    training = [module for module in model.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for module in training:
-            module.training = True

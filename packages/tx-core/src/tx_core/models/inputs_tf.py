@@ -274,3 +274,8 @@ def have_choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> bool
 def flatten_choices(x: Tensor | None) -> Tensor | None:
     """(B, C, …) → (B·C, …)."""
     return None if x is None else ops.reshape(x, (-1, *ops.shape(x)[2:]))
+
+
+def by_choice(x: Tensor, count: Size) -> Tensor:
+    """(B·C, …) → (B, C, …)."""
+    return ops.reshape(x, (-1, count, *ops.shape(x)[1:]))

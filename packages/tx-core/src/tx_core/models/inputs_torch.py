@@ -135,3 +135,8 @@ def have_choices(input_ids: Tensor | None, inputs_embeds: Tensor | None) -> bool
 def flatten_choices(x: Tensor | None) -> Tensor | None:
     """(B, C, …) → (B·C, …)."""
     return None if x is None else x.flatten(0, 1)
+
+
+def by_choice(x: Tensor, count: int) -> Tensor:
+    """(B·C, …) → (B, C, …)."""
+    return x.unflatten(0, (-1, count))

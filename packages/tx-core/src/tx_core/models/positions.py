@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 
 
-def frequencies(width: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """How far each angle turns from one position to the next, in radians: (width / 2,), from 1 down to about 1/10000.
+def sinusoids(positions: int, width: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The vectors of the first so many positions, all sines before all cosines: (positions, width).
 
-    Source: Vaswani et al. 2017, §3.5. What has all sines first and all cosines after them is the models' own matter.
+    Angles are exact, which those of late positions need: they are large, and float32 would have few digits left for
+    what is beyond whole turns. From one position to the next they turn by 1 down to about 1/10000 radian.
+
+    Source: Vaswani et al. 2017, §3.5, whose sines and cosines alternate.
     """
-    return 10000.0 ** (-2.0 * np.arange(width // 2) / width)
+    frequencies = 10000.0 ** (-2.0 * np.arange(width // 2) / width)  # radians a position
+    angles = np.arange(positions)[:, None] * frequencies
+    return np.concatenate((np.sin(angles), np.cos(angles)), axis=-1)

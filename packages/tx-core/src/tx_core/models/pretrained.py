@@ -122,6 +122,26 @@ def heads_left(
             config.pruned_heads = {**config.pruned_heads, layer: sorted(set(range(heads)) - left)}
 
 
+def check_embeddings(size: int, width: int | None, old_width: int | None, scored: int | None) -> None:
+    """Check that a layer can take the place of the input embeddings.
+
+    Args:
+        size, width: how many vectors it has, and of which width; a width of None is not known.
+        old_width: that of the layer before it.
+        scored: how many tokens the output embeddings score, if they are not tied.
+
+    Raises:
+        ValueError: saying what does not fit.
+    """
+    if width is not None and old_width is not None and width != old_width:
+        raise ValueError(f"the new input embeddings have vectors of width {width}, but the model needs {old_width}")
+    if scored is not None and size != scored:
+        raise ValueError(
+            f"the new input embeddings have {size} tokens, but the output embeddings, which are not tied, score "
+            f"{scored}: call resize_token_embeddings({size}) first"
+        )
+
+
 def open_weights(
     name_or_path: str | os.PathLike[str],
     table: WeightTable,

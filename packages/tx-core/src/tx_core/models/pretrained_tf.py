@@ -19,10 +19,12 @@ from tx_core.files import TF2_WEIGHTS_NAME, Source
 from tx_core.outputs import output
 from tx_core.weights import Array, LoadReport, Weights, WeightTable, compare
 
+from .batches_tf import Predicts
 from .inputs_tf import NamedInputs, input_names
 from .layers_tf import build_children, descendants
 from .main_layer_tf import share_policy
 from .pretrained import (
+    check_embeddings,
     heads_left,
     loading_bar,
     open_weights,
@@ -43,7 +45,7 @@ Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run
 
 
-class TFPreTrainedModel(NamedInputs, keras.Model):
+class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
     """Base of all Keras models.
 
     The class that an architecture's models share is given its record, ``class TFCTRLPreTrainedModel(TFPreTrainedModel,
@@ -132,14 +134,33 @@ class TFPreTrainedModel(NamedInputs, keras.Model):
         return self.base_model.get_input_embeddings()
 
     def set_input_embeddings(self, value: Any) -> None:
-        """Replace the layer that turns token ids into vectors."""
-        if self.base_model is self:
-            raise NotImplementedError(f"{type(self).__name__} has no input embeddings")
+        """Replace the layer that turns token ids into vectors; tied output embeddings follow it.
+
+        ``config.vocab_size`` becomes its number of tokens. The bias over the vocabulary keeps its numbers; new ones
+        are 0. A model that was compiled for training has to be compiled again.
+
+        Args:
+            value: a ``keras.layers.Embedding`` of the old one's width.
+
+        Raises:
+            TypeError: if it is something else.
+            ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
+        """
+        old, decoder = self.get_input_embeddings(), self.get_output_embeddings()
         if not isinstance(value, keras.layers.Embedding):
             raise TypeError(f"the input embeddings must be a keras.layers.Embedding, not {value!r}")
+        size = value.input_dim
+        untied = None if decoder is None or self.config.tie_word_embeddings else decoder.num_embeddings
+        check_embeddings(size, value.output_dim, old.output_dim, untied)
         if not value.built:
             value.build()
         self.base_model.set_input_embeddings(value)
+        self.config.vocab_size = size
+        if decoder is not None:
+            decoder.num_embeddings = size
+        for holder, attribute in filter(None, (self._output_bias(),)):
+            if getattr(holder, attribute).shape[0] != size:
+                resize_vector(holder, attribute, size)
         self.tie_weights()
         self._changed()
 

@@ -19,9 +19,12 @@ from tx_core.files import WEIGHTS_NAME, Source
 from tx_core.outputs import output, plain
 from tx_core.weights import LoadReport, Weights, WeightTable, compare
 
+from . import outputs_torch as outputs_torch  # for files that name outputs
 from .forward_torch import make_positions
 from .layers_torch import Conv1D
+from .positions_torch import Sinusoids
 from .pretrained import (
+    check_embeddings,
     heads_left,
     loading_bar,
     open_weights,
@@ -137,9 +140,44 @@ class PreTrainedModel(nn.Module):
         return found
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace the layer that turns token ids into vectors."""
+        """Replace the layer that turns token ids into vectors; tied output embeddings follow it.
+
+        ``config.vocab_size`` becomes its number of tokens. The bias over the vocabulary keeps its numbers; new ones
+        are 0.
+
+        Args:
+            value: an ``nn.Embedding`` of the old one's width. Where no output embeddings are tied to it, any module
+                that turns ids into vectors.
+
+        Raises:
+            TypeError: if output embeddings are to be tied to something else than an ``nn.Embedding``.
+            ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
+        """
         owner, name = self._words_owner()
+        decoder, old = self.get_output_embeddings(), getattr(owner, name)
+        if decoder is not None and self.config.tie_word_embeddings and not isinstance(value, nn.Embedding):
+            raise TypeError(
+                f"{type(self).__name__} ties its output embeddings to its input embeddings, which must be an "
+                f"nn.Embedding, not {type(value).__name__}: set config.tie_word_embeddings to False to use another"
+            )
+        size = getattr(value, "num_embeddings", self.config.vocab_size)
+        check_embeddings(
+            size,
+            getattr(value, "embedding_dim", None),
+            getattr(old, "embedding_dim", None),
+            None if decoder is None or self.config.tie_word_embeddings else decoder.out_features,
+        )
         setattr(owner, name, value)
+        self.config.vocab_size = size
+        if decoder is not None:
+            decoder.out_features = size
+        for holder, attribute in filter(None, (self._output_bias(),)):
+            bias = getattr(holder, attribute)
+            if len(bias) != size:
+                resized = bias.new_zeros(size)
+                resized[: len(bias)] = bias.detach()[:size]
+                setattr(holder, attribute, nn.Parameter(resized, bias.requires_grad))
+        self.tie_weights()
 
     def _words_owner(self) -> tuple[nn.Module, str]:
         base = self.base_model
@@ -364,6 +402,9 @@ class PreTrainedModel(nn.Module):
             # Groups of new parameters are whole, so the modules that own them hold nothing that was loaded.
             for owner in dict.fromkeys(name.rpartition(".")[0] for name in new):
                 self._init_weights(self.get_submodule(owner))
+        for module in self.modules():
+            if isinstance(module, Sinusoids) and module.table.is_meta:  # in no file
+                module.to_empty(device=device)
         self.tie_weights()
         self.to(device=device, dtype=dtype)
         return report

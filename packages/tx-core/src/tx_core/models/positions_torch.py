@@ -1,0 +1,44 @@
+"""Sinusoidal positions as a layer, in PyTorch. Mirrored by ``positions_tf``.
+
+Shapes: B batch, S sequence, H hidden size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .positions import sinusoids
+
+
+class Sinusoids(nn.Module):
+    """A table of vectors that nobody learns, (…) positions → (…, H). It is no part of a file.
+
+    Args:
+        positions: how many there are. width: H.
+    """
+
+    table: Tensor
+
+    def __init__(self, positions: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.empty(positions, width), persistent=False)
+        self.compute()
+
+    def compute(self) -> None:
+        """Fill the table, unless it has no memory (on the meta device)."""
+        if not self.table.is_meta:
+            self.table.copy_(torch.tensor(sinusoids(*self.table.shape), device=self.table.device))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # What moves a module may leave the table empty (`to_empty`), or with the digits of a smaller type.
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.compute()
+        return self
+
+    def forward(self, position_ids: Tensor) -> Any:
+        return F.embedding(position_ids, self.table)
