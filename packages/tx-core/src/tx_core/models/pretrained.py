@@ -122,8 +122,8 @@ def heads_left(
             config.pruned_heads = {**config.pruned_heads, layer: sorted(set(range(heads)) - left)}
 
 
-def check_embeddings(size: int, width: int | None, old_width: int | None, scored: int | None) -> None:
-    """Check that a layer can take the place of the input embeddings.
+def check_sizes(size: int, width: int | None, old_width: int | None, scored: int | None) -> None:
+    """Check the sizes of a layer that is to take the place of the input embeddings.
 
     Args:
         size, width: how many vectors it has, and of which width; a width of None is not known.

@@ -13,18 +13,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from tx_core.architecture import Architecture
+from tx_core.architecture import Architecture, load
 from tx_core.config import PretrainedConfig
 from tx_core.files import TF2_WEIGHTS_NAME, Source
 from tx_core.outputs import output
 from tx_core.weights import Array, LoadReport, Weights, WeightTable, compare
 
 from .batches_tf import Predicts
+from .embeddings_tf import check_embeddings, follow_embeddings
 from .inputs_tf import NamedInputs, input_names
 from .layers_tf import build_children, descendants
 from .main_layer_tf import share_policy
 from .pretrained import (
-    check_embeddings,
     heads_left,
     loading_bar,
     open_weights,
@@ -69,6 +69,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
     pretrained_model_archive_map: ClassVar[Mapping[str, str]] = {}
 
     config: Any
+    _architecture: ClassVar[Architecture]
     _published_class: ClassVar[bool] = False
 
     def __init_subclass__(
@@ -77,6 +78,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
         super().__init_subclass__(**kwargs)
         cls._published_class = published
         if architecture is not None:
+            cls._architecture = architecture
             for name, value in architecture.class_attributes(TF2_WEIGHTS_NAME).items():
                 setattr(cls, name, value)
         # So that keras.models.load_model finds the class in a saved functional model.
@@ -146,21 +148,11 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
             TypeError: if it is something else.
             ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
         """
-        old, decoder = self.get_input_embeddings(), self.get_output_embeddings()
-        if not isinstance(value, keras.layers.Embedding):
-            raise TypeError(f"the input embeddings must be a keras.layers.Embedding, not {value!r}")
-        size = value.input_dim
-        untied = None if decoder is None or self.config.tie_word_embeddings else decoder.num_embeddings
-        check_embeddings(size, value.output_dim, old.output_dim, untied)
+        check_embeddings(self, self.get_input_embeddings(), value)
         if not value.built:
             value.build()
         self.base_model.set_input_embeddings(value)
-        self.config.vocab_size = size
-        if decoder is not None:
-            decoder.num_embeddings = size
-        for holder, attribute in filter(None, (self._output_bias(),)):
-            if getattr(holder, attribute).shape[0] != size:
-                resize_vector(holder, attribute, size)
+        follow_embeddings(self, value)
         self.tie_weights()
         self._changed()
 
@@ -484,15 +476,16 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
         Args:
             filepath: the folder to write.
             args, kwargs: further arguments of ``keras.Model.export``.
-            input_signature: by default the inputs are ``input_ids`` and ``attention_mask``, int32, of any size, and the
-                outputs the model's by their names, without ``past``; those of a field that holds several are numbered
-                (``hidden_states_0``).
+            input_signature: by default the inputs are what the architecture's tokenizer returns, int32, of any size,
+                and the outputs the model's by their names, without ``past``; those of a field that holds several are
+                numbered (``hidden_states_0``).
         """
         if input_signature is not None:
             super().export(filepath, *args, input_signature=input_signature, **kwargs)
             return
         shape = (None,) * (len(self.dummy_inputs["input_ids"].shape) - 1)
-        inputs = {name: keras.Input(shape, dtype="int32", name=name) for name in ("input_ids", "attention_mask")}
+        given: Any = load(self._architecture.tokenizer)
+        inputs = {name: keras.Input(shape, dtype="int32", name=name) for name in given.model_input_names}
         names = input_names(type(self))  # type: ignore[arg-type]  # classes are hashable
         result = self(inputs, **({"use_cache": False} if "use_cache" in names else {}))
         outputs: Any = {} if hasattr(result, "_fields") else result

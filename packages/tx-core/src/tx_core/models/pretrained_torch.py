@@ -20,11 +20,11 @@ from tx_core.outputs import output, plain
 from tx_core.weights import LoadReport, Weights, WeightTable, compare
 
 from . import outputs_torch as outputs_torch  # for files that name outputs
+from .embeddings_torch import check_embeddings, follow_embeddings
 from .forward_torch import make_positions
 from .layers_torch import Conv1D
 from .positions_torch import Sinusoids
 from .pretrained import (
-    check_embeddings,
     heads_left,
     loading_bar,
     open_weights,
@@ -154,29 +154,9 @@ class PreTrainedModel(nn.Module):
             ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
         """
         owner, name = self._words_owner()
-        decoder, old = self.get_output_embeddings(), getattr(owner, name)
-        if decoder is not None and self.config.tie_word_embeddings and not isinstance(value, nn.Embedding):
-            raise TypeError(
-                f"{type(self).__name__} ties its output embeddings to its input embeddings, which must be an "
-                f"nn.Embedding, not {type(value).__name__}: set config.tie_word_embeddings to False to use another"
-            )
-        size = getattr(value, "num_embeddings", self.config.vocab_size)
-        check_embeddings(
-            size,
-            getattr(value, "embedding_dim", None),
-            getattr(old, "embedding_dim", None),
-            None if decoder is None or self.config.tie_word_embeddings else decoder.out_features,
-        )
+        check_embeddings(self, getattr(owner, name), value)
         setattr(owner, name, value)
-        self.config.vocab_size = size
-        if decoder is not None:
-            decoder.out_features = size
-        for holder, attribute in filter(None, (self._output_bias(),)):
-            bias = getattr(holder, attribute)
-            if len(bias) != size:
-                resized = bias.new_zeros(size)
-                resized[: len(bias)] = bias.detach()[:size]
-                setattr(holder, attribute, nn.Parameter(resized, bias.requires_grad))
+        follow_embeddings(self, value)
         self.tie_weights()
 
     def _words_owner(self) -> tuple[nn.Module, str]:

@@ -1,0 +1,35 @@
+"""What a model does when its input embeddings are replaced, in Keras. Mirrors ``embeddings_torch``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from .pretrained import check_sizes
+from .pruning_tf import resize_vector
+
+
+def check_embeddings(model: Any, old: Any, new: Any) -> None:
+    """Check that a layer can take the place of a model's input embeddings.
+
+    Raises:
+        TypeError: if it is no ``keras.layers.Embedding``.
+        ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
+    """
+    decoder, tied = model.get_output_embeddings(), model.config.tie_word_embeddings
+    if not isinstance(new, keras.layers.Embedding):
+        raise TypeError(f"the input embeddings must be a keras.layers.Embedding, not {new!r}")
+    scored = None if decoder is None or tied else decoder.num_embeddings
+    check_sizes(new.input_dim, new.output_dim, old.output_dim, scored)
+
+
+def follow_embeddings(model: Any, new: Any) -> None:
+    """Give a model's vocabulary, and the bias over it, the size of new input embeddings."""
+    size, decoder = new.input_dim, model.get_output_embeddings()
+    model.config.vocab_size = size
+    if decoder is not None:
+        decoder.num_embeddings = size
+    for holder, attribute in filter(None, (model._output_bias(),)):
+        if getattr(holder, attribute).shape[0] != size:
+            resize_vector(holder, attribute, size)

@@ -1,0 +1,46 @@
+"""What a model does when its input embeddings are replaced, in PyTorch. Mirrored by ``embeddings_tf``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from .pretrained import check_sizes
+
+
+def check_embeddings(model: Any, old: nn.Module, new: nn.Module) -> None:
+    """Check that a layer can take the place of a model's input embeddings.
+
+    Raises:
+        TypeError: if output embeddings are to be tied to something else than an ``nn.Embedding``.
+        ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
+    """
+    decoder, tied = model.get_output_embeddings(), model.config.tie_word_embeddings
+    if decoder is not None and tied and not isinstance(new, nn.Embedding):
+        raise TypeError(
+            f"{type(model).__name__} ties its output embeddings to its input embeddings, which must be an "
+            f"nn.Embedding, not {type(new).__name__}: set config.tie_word_embeddings to False to use another"
+        )
+    width, old_width = (getattr(layer, "embedding_dim", None) for layer in (new, old))
+    scored = None if decoder is None or tied else decoder.out_features
+    check_sizes(_tokens(model, new), width, old_width, scored)
+
+
+def follow_embeddings(model: Any, new: nn.Module) -> None:
+    """Give a model's vocabulary, and the bias over it, the size of new input embeddings."""
+    size, decoder = _tokens(model, new), model.get_output_embeddings()
+    model.config.vocab_size = size
+    if decoder is not None:
+        decoder.out_features = size
+    for holder, attribute in filter(None, (model._output_bias(),)):
+        bias = getattr(holder, attribute)
+        if len(bias) != size:
+            resized = bias.new_zeros(size)
+            resized[: len(bias)] = bias.detach()[:size]
+            setattr(holder, attribute, nn.Parameter(resized, bias.requires_grad))
+
+
+def _tokens(model: Any, layer: nn.Module) -> int:
+    size: int = getattr(layer, "num_embeddings", model.config.vocab_size)
+    return size
