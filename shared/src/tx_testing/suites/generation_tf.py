@@ -11,13 +11,13 @@ import tensorflow as tf
 
 from tx_core.generation.generate_tf import KeyValueGeneration
 
-from .generation import GenerationSuite
+from .generation_threads import ThreadedGenerationSuite
 from .models_tf import TFBackend
 from .spec import Array
 
 
-class TFGenerationSuite(GenerationSuite):
-    """What :class:`GenerationSuite` has, and what only TensorFlow has."""
+class TFGenerationSuite(ThreadedGenerationSuite):
+    """What :class:`ThreadedGenerationSuite` has, and what only TensorFlow has."""
 
     backend: ClassVar[TFBackend] = TFBackend()
 

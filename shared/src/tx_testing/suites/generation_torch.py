@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from .generation import GenerationSuite
+from .generation_threads import ThreadedGenerationSuite
 from .models_torch import TorchBackend
 from .spec import Array
 
 
-class TorchGenerationSuite(GenerationSuite):
-    """What :class:`GenerationSuite` has, and what only PyTorch has."""
+class TorchGenerationSuite(ThreadedGenerationSuite):
+    """What :class:`ThreadedGenerationSuite` has, and what only PyTorch has."""
 
     backend: ClassVar[TorchBackend] = TorchBackend()
 

@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from tx_core.weights import WeightsError
 
+from .exports_torch import Positional, TorchExportSuite
 from .model import ModelSuite
 from .model_core import CoreSuite
 from .models import FILES, FLAGS, SAME, edited, read_safetensors, write_safetensors
@@ -24,23 +25,11 @@ from .models_torch import TorchModels
 from .spec import SEQUENCE, Array, assert_close, at_tokens, leaves
 
 
-class _Positional(nn.Module):
-    """A model called by position, as torch.jit.trace does, with keyword names of our choice."""
-
-    def __init__(self, model: nn.Module, names: tuple[str, ...]) -> None:
-        super().__init__()
-        self.model = model
-        self.names = names
-
-    def forward(self, *tensors: torch.Tensor) -> Any:
-        return self.model(**dict(zip(self.names, tensors, strict=True)))
-
-
 class TorchCoreSuite(TorchModels, CoreSuite):
     """What every variant of the configuration has to do, in PyTorch."""
 
 
-class TorchModelSuite(TorchModels, ModelSuite):
+class TorchModelSuite(TorchExportSuite, ModelSuite):
     """What :class:`ModelSuite` has, and what only PyTorch has."""
 
     # --- what can be saved
@@ -418,7 +407,7 @@ class TorchModelSuite(TorchModels, ModelSuite):
             assert torch.equal(*weights)
         names = tuple(inputs)
         with torch.no_grad():
-            traced = torch.jit.trace(_Positional(model, names), tuple(inputs.values()), check_trace=False)
+            traced = torch.jit.trace(Positional(model, names), tuple(inputs.values()), check_trace=False)
             other = self.backend.tensors(self.spec.inputs(task, seed=5))
             for batch in (inputs, {n: t[:2, ..., :5] for n, t in other.items()}):
                 wanted = model(**batch)
@@ -548,23 +537,6 @@ class TorchModelSuite(TorchModels, ModelSuite):
                 with pytest.raises((IndexError, RuntimeError)):
                     compiled(**self.backend.tensors(case.inputs))
         torch._dynamo.reset()
-
-    @pytest.mark.parametrize("strict", [True, False])
-    def test_export(self, task: str, strict: bool, tmp_path: Path) -> None:
-        """An exported program gives the model's outputs by their names, also when it was saved and loaded."""
-        model, inputs = self.model(task, **FLAGS), self.tensors(task)
-        with torch.no_grad():
-            program = torch.export.export(model, (), inputs, strict=strict)
-            torch.export.save(program, tmp_path / "program.pt2")
-            loaded = torch.export.load(tmp_path / "program.pt2")
-            other = self.backend.tensors(self.spec.inputs(task, seed=5))
-            model.skip_padding = False  # as in a graph
-            wanted = model(**other)
-            for each in (program, loaded):
-                found = each.module()(**other)
-                assert type(found) is type(wanted)
-                for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
-                    assert_close(one, two, SAME)
 
     def test_gradient_checkpointing(self) -> None:
         inputs = self.spec.inputs("base")

@@ -131,7 +131,9 @@ def causal_bias(
 
 def left_padding(attention_mask: Tensor) -> Tensor:
     """How many positions at the start of each row are masked: (B, K) → (B, 1)."""
-    return ((attention_mask > 0).cumsum(-1) == 0).sum(-1, keepdim=True)
+    # Numbers, since ONNX sums no booleans.
+    present = (attention_mask > 0).long()
+    return (present.cumsum(-1) == 0).long().sum(-1, keepdim=True)
 
 
 def first_token(hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:

@@ -1,0 +1,91 @@
+"""What PyTorch's exporters make of models: programs, files for ONNX."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from .models import FLAGS, SAME
+from .models_torch import TorchModels
+from .spec import assert_close
+
+
+class Positional(nn.Module):
+    """A model called by position, as torch.jit.trace does, with keyword names of our choice."""
+
+    def __init__(self, model: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.model = model
+        self.names = names
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        return self.model(**dict(zip(self.names, tensors, strict=True)))
+
+
+class TorchExportSuite(TorchModels):
+    """Standard tests of exported models."""
+
+    @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+    def test_traced_model_counts_numbers(self, task: str) -> None:
+        """Eager PyTorch counts booleans too; ONNX's ``CumSum``, which the graph becomes, does not."""
+        self.needs_padding()
+        model, inputs = self.model(task, torchscript=True), self.tensors(task)
+        with torch.no_grad():
+            traced: Any = torch.jit.trace(
+                Positional(model, tuple(inputs)), tuple(inputs.values()), check_trace=False, strict=False
+            )
+        graph = traced.inlined_graph
+        sums = graph.findAllNodes("aten::cumsum", recurse=True)
+        assert sums
+        assert all(next(node.inputs()).type().scalarType() in ("Int", "Long", "Float") for node in sums)
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+    def test_onnx(self, task: str) -> None:
+        """What ``torch.onnx.export`` makes of a traced model, ONNX Runtime runs for any number of rows and tokens."""
+        runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+        model, inputs = self.model(task, torchscript=True), self.tensors(task)
+        model.skip_padding = False  # as in a graph
+        file = io.BytesIO()
+        axes = {name: {axis: f"axis_{axis}" for axis in range(tensor.dim())} for name, tensor in inputs.items()}
+        torch.onnx.export(
+            Positional(model, tuple(inputs)).eval(),
+            tuple(inputs.values()),
+            file,
+            input_names=list(inputs),
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
+        session = runtime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+        other = self.backend.tensors(self.spec.inputs(task, seed=5))
+        for batch in (inputs, {n: t[:2, ..., :5] for n, t in other.items()}):
+            with torch.no_grad():
+                wanted = model(**batch)
+            found = session.run(None, {name: np.ascontiguousarray(tensor) for name, tensor in batch.items()})
+            flat = [self.backend.numpy(x) for each in wanted for x in (each if isinstance(each, tuple) else (each,))]
+            assert len(found) == len(flat)
+            for one, two in zip(found, flat, strict=True):
+                assert_close(one, two, SAME)
+
+    @pytest.mark.parametrize("strict", [True, False])
+    def test_export(self, task: str, strict: bool, tmp_path: Path) -> None:
+        """An exported program gives the model's outputs by their names, also when it was saved and loaded."""
+        model, inputs = self.model(task, **FLAGS), self.tensors(task)
+        with torch.no_grad():
+            program = torch.export.export(model, (), inputs, strict=strict)
+            torch.export.save(program, tmp_path / "program.pt2")
+            loaded = torch.export.load(tmp_path / "program.pt2")
+            other = self.backend.tensors(self.spec.inputs(task, seed=5))
+            model.skip_padding = False  # as in a graph
+            wanted = model(**other)
+            for each in (program, loaded):
+                found = each.module()(**other)
+                assert type(found) is type(wanted)
+                for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
+                    assert_close(one, two, SAME)
