@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -37,32 +36,30 @@ class TorchExportSuite(TorchModels):
         self.needs_padding()
         model, inputs = self.model(task, torchscript=True), self.tensors(task)
         with torch.no_grad():
-            traced: Any = torch.jit.trace(
-                Positional(model, tuple(inputs)), tuple(inputs.values()), check_trace=False, strict=False
-            )
+            trace: Any = torch.jit.trace
+            traced = trace(Positional(model, tuple(inputs)), tuple(inputs.values()), check_trace=False, strict=False)
         graph = traced.inlined_graph
         sums = graph.findAllNodes("aten::cumsum", recurse=True)
         assert sums
         assert all(next(node.inputs()).type().scalarType() in ("Int", "Long", "Float") for node in sums)
 
     @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-    def test_onnx(self, task: str) -> None:
+    def test_onnx(self, task: str, tmp_path: Path) -> None:
         """What ``torch.onnx.export`` makes of a traced model, ONNX Runtime runs for any number of rows and tokens."""
         runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
         model, inputs = self.model(task, torchscript=True), self.tensors(task)
         model.skip_padding = False  # as in a graph
-        file = io.BytesIO()
         axes = {name: {axis: f"axis_{axis}" for axis in range(tensor.dim())} for name, tensor in inputs.items()}
         torch.onnx.export(
             Positional(model, tuple(inputs)).eval(),
             tuple(inputs.values()),
-            file,
+            tmp_path / "model.onnx",
             input_names=list(inputs),
             dynamic_axes=axes,
             opset_version=17,
             dynamo=False,
         )
-        session = runtime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
         other = self.backend.tensors(self.spec.inputs(task, seed=5))
         for batch in (inputs, {n: t[:2, ..., :5] for n, t in other.items()}):
             with torch.no_grad():

@@ -32,7 +32,8 @@ class Sinusoids(nn.Module):
     def compute(self) -> None:
         """Fill the table, unless it has no memory (on the meta device)."""
         if not self.table.is_meta:
-            self.table.copy_(torch.tensor(sinusoids(*self.table.shape), device=self.table.device))
+            values = sinusoids(*self.table.shape)
+            self.table = torch.tensor(values, dtype=self.table.dtype, device=self.table.device)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # What moves a module may leave the table empty (`to_empty`), or with the digits of a smaller type.
