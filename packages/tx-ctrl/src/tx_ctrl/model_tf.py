@@ -85,7 +85,7 @@ class TFCTRLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
     words_at, layers_at, attention_at = "w", "h", "multi_head_attention"
-    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "w"}
+    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "w", "position_ids": "positions"}
 
     def __init__(self, config: CTRLConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)

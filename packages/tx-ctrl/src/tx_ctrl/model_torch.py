@@ -105,7 +105,7 @@ class CTRLModel(CTRLPreTrainedModel, published=True):
     """
 
     words_at, layers_at, attention_at = "w", "h", "multi_head_attention"
-    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "w"}
+    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "w", "position_ids": "positions"}
     gradient_checkpointing = False
     # A layer's `step` is its `forward` if it consists of these.
     plain = (CTRLEncoderLayer, CTRLMultiHeadAttention, nn.Sequential, nn.Linear, nn.ReLU, nn.LayerNorm, nn.Dropout)

@@ -31,6 +31,16 @@ class TorchExportSuite(TorchModels):
     """Standard tests of exported models."""
 
     @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+    def test_traced_model_can_be_saved(self, tmp_path: Path) -> None:
+        model = self.model("base", torchscript=True)
+        ids = self.tensors("base")["input_ids"]
+        with torch.no_grad():
+            traced = torch.jit.trace(model, (ids,), check_trace=False)
+            torch.jit.save(traced, str(tmp_path / "traced.pt"))
+            loaded = torch.jit.load(str(tmp_path / "traced.pt"))
+            assert torch.equal(loaded(ids)[0], model(ids)[0])
+
+    @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
     def test_traced_model_counts_numbers(self, task: str) -> None:
         """Eager PyTorch counts booleans too; ONNX's ``CumSum``, which the graph becomes, does not."""
         self.needs_padding()

@@ -443,16 +443,6 @@ class TorchModelSuite(TorchExportSuite, ModelSuite):
         if task in self.spec.output_heads:
             assert torch.equal(model.get_input_embeddings().weight, model.get_output_embeddings().weight)
 
-    @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-    def test_traced_model_can_be_saved(self, tmp_path: Path) -> None:
-        model = self.model("base", torchscript=True)
-        ids = self.tensors("base")["input_ids"]
-        with torch.no_grad():
-            traced = torch.jit.trace(model, (ids,), check_trace=False)
-            torch.jit.save(traced, str(tmp_path / "traced.pt"))
-            loaded = torch.jit.load(str(tmp_path / "traced.pt"))
-            assert torch.equal(loaded(ids)[0], model(ids)[0])
-
     def test_compile_without_graph_breaks(self, task: str) -> None:
         model = self.model(task)
         model.skip_padding = False  # as in a graph, which is for any number of tokens
@@ -526,7 +516,7 @@ class TorchModelSuite(TorchExportSuite, ModelSuite):
             assert_close(self.backend.numpy(graph(*inputs.values())), self.backend.numpy(call(*inputs.values())), SAME)
 
     def test_numbers_outside_their_range_in_a_graph(self, task: str) -> None:
-        """PyTorch's own operations raise an error there, where they read a table. (CTRL computes its positions.)"""
+        """PyTorch's own operations raise an error there, where they read a table."""
         torch._dynamo.reset()
         model = self.shared(task)
         tables = ("input_ids", *model.base_model.tables_at)

@@ -24,6 +24,7 @@ class Sinusoids(Module):
 
     def __init__(self, positions: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.input_dim = positions
         self.table = sinusoids(positions, width)
 
     def call(self, position_ids: Tensor) -> Tensor:

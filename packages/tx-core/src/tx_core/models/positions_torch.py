@@ -26,6 +26,7 @@ class Sinusoids(nn.Module):
 
     def __init__(self, positions: int, width: int) -> None:
         super().__init__()
+        self.num_embeddings = positions
         self.register_buffer("table", torch.empty(positions, width), persistent=False)
         self.compute()
 
