@@ -25,7 +25,7 @@ from .attention_tf import (
     split_heads,
 )
 from .inputs import chosen
-from .inputs_tf import as_rows, check_ids, from_rows, input_shape
+from .inputs_tf import as_rows, check_ids, from_rows, input_shape, undefined
 from .past_tf import Past, extend_past, past_length
 
 Tensor = Any
@@ -109,7 +109,7 @@ class ForwardContext:
         encoder_hidden_states: (B, K, H). encoder_attention_mask: (B, K).
         need_weights, need_states, keep: whether attentions, hidden states and past are returned.
         axes: the axes that ids had before S; outputs get them back.
-        doubt: (B or 1, S), NaN where an id is outside its table, 0 elsewhere; None where no id is.
+        wrong: (B or 1, S), where an id is outside its table; None where no id is.
     """
 
     config: PretrainedConfig
@@ -130,7 +130,7 @@ class ForwardContext:
     keep: bool = False
     axes: tuple[Size, ...] | None = None
     extra: Mapping[str, Tensor] = field(default_factory=dict)
-    doubt: Tensor | None = None
+    wrong: Tensor | None = None
 
     @classmethod
     def of(
@@ -180,10 +180,11 @@ class ForwardContext:
             position_ids = model.make_positions(input_ids, attention_mask, length, before + length)
         ids = {"input_ids": input_ids, "token_type_ids": token_type_ids, **dict(zip(names, others, strict=True))}
         ids |= {} if sure else {"position_ids": position_ids}
-        doubts = []
+        wrong = None
         for name in [name for name, each in ids.items() if each is not None]:
-            ids[name], doubt = check_ids(name, ids[name], *model.rows_of(name))
-            doubts += [] if doubt is None else [doubt]
+            ids[name], found = check_ids(name, ids[name], *model.rows_of(name))
+            if found is not None:
+                wrong = found if wrong is None else ops.logical_or(wrong, found)
         return cls(
             config,
             ids["input_ids"],
@@ -203,13 +204,14 @@ class ForwardContext:
             use_cache if use_cache is not None else config.use_cache,
             axes,
             {name: ids[name] for name in names if ids[name] is not None},
-            sum(doubts) if doubts else None,
+            wrong,
         )
 
     def words(self, embeddings: Any) -> Tensor:
         """The vectors of the ids, or those given in their place: (B, S, H). NaN where any id is outside its table."""
         words = embeddings(self.input_ids) if self.inputs_embeds is None else self.inputs_embeds
-        return words if self.doubt is None else words + ops.cast(ops.expand_dims(self.doubt, -1), words.dtype)
+        dtype = keras.backend.standardize_dtype(words.dtype)
+        return words if self.wrong is None else words + undefined(ops.expand_dims(self.wrong, -1), dtype)
 
     def layers(self, dtype: str) -> list[LayerContext]:
         """What each layer is given, to compute with numbers of a type."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import keras
 from keras import ops
 
 from .heads import HeadBase
 from .inputs import bind, check_together, one_of
-from .inputs_tf import by_choice, check_ids, choices, flatten_choices, have_choices
+from .inputs_tf import by_choice, check_ids, choices, flatten_choices, have_choices, undefined
 from .losses import no_choices, wrong_shape
 from .losses_tf import causal_loss, class_loss, sequence_loss, span_loss, token_loss
 
@@ -265,10 +266,11 @@ class DoubleHeads(LanguageModelling):
         labels, mc_labels = own["lm_labels"], own["mc_labels"]
         if mc_labels is not None and count is None:
             raise ValueError(no_choices())
-        index, doubt = _scored_tokens(own["mc_token_ids"], outputs[0], count)
+        index, wrong = _scored_tokens(own["mc_token_ids"], outputs[0], count)
         mc_logits = self.multiple_choice_head(outputs[0], index, mask)  # (B·C, 1)
-        if doubt is not None:
-            mc_logits = mc_logits + ops.cast(ops.expand_dims(doubt, -1), mc_logits.dtype)
+        if wrong is not None:
+            dtype = keras.backend.standardize_dtype(mc_logits.dtype)
+            mc_logits = mc_logits + undefined(ops.expand_dims(wrong, -1), dtype)
         if mc_logits.shape[-1] == 1:
             mc_logits = ops.squeeze(mc_logits, -1)
         if count is not None:

@@ -178,8 +178,7 @@ def check_ids(name: str, ids: Tensor, size: Size | None, kind: str = "") -> tupl
         name: the argument. size: None if there is no upper limit. kind: what the numbers are, see :func:`outside`.
 
     Returns:
-        The numbers, and what to add to all that is computed with them: NaN for each that is outside, 0 for the others.
-        That is None where the numbers could be read.
+        The numbers, and where they are wrong, for :func:`undefined`; None where they could be read, and are right.
 
     Raises:
         ValueError: naming the argument, its range and the number found. In a graph it is TensorFlow's
@@ -197,22 +196,29 @@ def check_ids(name: str, ids: Tensor, size: Size | None, kind: str = "") -> tupl
     if size is not None:
         wrong = ops.logical_or(wrong, numbers >= ops.cast(size, numbers.dtype))
     if keras.backend.backend() == "tensorflow":
-        _assert_inside(numbers, size, outside(name, size, kind))
+        _assert_none(wrong, numbers, outside(name, size, kind))
         ids = ops.where(wrong, 0, numbers)  # or the operation that reads the table would be the first to complain
-    return ids, ops.where(wrong, float("nan"), 0.0)
+    return ids, wrong
 
 
-def _assert_inside(numbers: Tensor, size: Size | None, said: tuple[str, str]) -> None:
-    """Let a graph of TensorFlow raise an error where a number is none of 0 to size - 1."""
+def undefined(wrong: Tensor, dtype: str) -> Tensor:
+    """What to add to numbers that come of ids: NaN where those are wrong, else 0."""
+    return ops.where(wrong, ops.full((), float("nan"), dtype), ops.zeros((), dtype))
+
+
+def _assert_none(wrong: Tensor, numbers: Tensor, said: tuple[str, str]) -> None:
+    """Let a graph of TensorFlow raise an error where a number is wrong."""
     import tensorflow as tf
 
     if not tf.is_symbolic_tensor(numbers):
         return  # on an accelerator, where a look would wait for all queued work
-    low, high = tf.reduce_min(numbers), tf.reduce_max(numbers)
-    inside = low >= 0 if size is None else tf.logical_and(low >= 0, high < tf.cast(size, numbers.dtype))
-    # An assertion that says int32 is one operation. With int64 it would be a branch of the graph.
-    found = tf.cast(tf.clip_by_value(tf.where(low < 0, low, high), tf.int32.min, tf.int32.max), tf.int32)
-    tf.debugging.Assert(inside, [said[0], found, said[1]])
+    # As a number without a sign, a negative one is the greatest of all.
+    unsigned = tf.uint32 if numbers.dtype == tf.int32 else tf.uint64
+    found = tf.bitcast(tf.reduce_max(tf.bitcast(numbers, unsigned)), numbers.dtype)
+    if numbers.dtype != tf.int32:
+        # An assertion that says int32 is one operation. With int64 it would be a branch of the graph.
+        found = tf.cast(tf.clip_by_value(found, tf.int32.min, tf.int32.max), tf.int32)
+    tf.debugging.Assert(tf.logical_not(tf.reduce_any(wrong)), [said[0], found, said[1]])
 
 
 def _is_dense(x: Any) -> bool:

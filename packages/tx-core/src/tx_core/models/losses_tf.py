@@ -15,7 +15,7 @@ from keras import ops
 
 from tx_core.config import PretrainedConfig
 
-from .inputs_tf import check_ids
+from .inputs_tf import check_ids, undefined
 from .losses import (
     IGNORED,
     IGNORED_CLASS,
@@ -76,11 +76,11 @@ def token_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Se
         raise ValueError(no_indices(name, dtype))
     labels = ops.cast(labels, "int32")
     without = functools.reduce(ops.logical_or, [labels == each for each in ignored])
-    targets, doubt = check_ids(name, ops.where(without, 0, labels), ops.shape(logits)[-1], "classes")
+    targets, wrong = check_ids(name, ops.where(without, 0, labels), ops.shape(logits)[-1], "classes")
     losses = ops.sparse_categorical_crossentropy(targets, _precise(logits), from_logits=True)
     kept = ops.cast(ops.logical_not(without), losses.dtype)
-    if doubt is not None:
-        kept = kept + ops.cast(doubt, losses.dtype)
+    if wrong is not None:
+        kept = kept + undefined(wrong, keras.backend.standardize_dtype(losses.dtype))
     return ops.sum(losses * kept) / ops.maximum(ops.sum(kept), 1.0)
 
 
