@@ -10,6 +10,7 @@ import math
 import pickle
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -455,6 +456,13 @@ def test_keys_that_collide_take_no_time() -> None:
         ToyConfig.from_dict({"id2label": dict.fromkeys(keys, "x")})
     many = ToyConfig.from_dict({"id2label": {str(index): f"class {index}" for index in range(40_000)}})
     assert many.num_labels == 40_000
+
+
+def test_many_pruned_heads_take_no_time() -> None:
+    pruned = {layer: [0] * 300 for layer in range(-1024, 1024)}
+    start = time.process_time()
+    ToyConfig(n_layer=1024, pruned_heads=pruned).validate_relations()
+    assert time.process_time() - start < 1
 
 
 def test_deep_values_are_refused() -> None:

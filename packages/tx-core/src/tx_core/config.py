@@ -81,6 +81,7 @@ MAX_FILE_BYTES = 8 << 20
 MAX_SIZE = 1 << 24
 MAX_SIZES: Mapping[str, int] = {
     "hidden_size": 1 << 17,
+    "max_position_embeddings": 1 << 17,
     "num_attention_heads": 1 << 10,
     "num_hidden_layers": 1 << 10,
 }
@@ -314,8 +315,11 @@ class PretrainedConfig:
         Raises:
             ValueError: naming the fields that disagree, and their values.
         """
+        if not self.pruned_heads:
+            return
+        layers, heads = self.num_hidden_layers, self.num_attention_heads
+        gone: dict[int, set[int]] = {}
         for layer, pruned in self.pruned_heads.items():
-            layers, heads = self.num_hidden_layers, self.num_attention_heads
             if not -layers <= layer < layers:
                 raise ValueError(f"pruned_heads names layer {layer}, but num_hidden_layers is {layers}")
             for head in pruned:
@@ -323,8 +327,10 @@ class PretrainedConfig:
                     raise ValueError(
                         f"pruned_heads names head {head} of layer {layer}, but num_attention_heads is {heads}"
                     )
-            if not self.kept_heads(layer % layers):
-                raise ValueError(f"pruned_heads leaves none of the {heads} heads of layer {layer % layers}")
+            index = layer % layers
+            gone.setdefault(index, set()).update(pruned)
+            if len(gone[index]) == heads:
+                raise ValueError(f"pruned_heads leaves none of the {heads} heads of layer {index}")
 
     @classmethod
     def field_names(cls) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import MISSING
 from dataclasses import fields as dataclass_fields
+from functools import cache
 
 from .messages import nearest
 
@@ -66,6 +67,7 @@ def alias_of(name: str) -> property:
     return property(get, set_, doc=f"Another name of {name}.")
 
 
+@cache
 def _split(annotation: str, separator: str) -> list[str]:
     """The parts of an annotation between separators that stand in no brackets."""
     parts, depth = [""], 0
@@ -105,6 +107,9 @@ def conform(value: Any, annotation: str, text_keys: bool) -> Any:
                 if abs(value) <= _MAX_FLOAT:  # false for NaN too
                     return value
             case "list" if isinstance(value, (list, tuple, set)):
+                # Files may hold millions of numbers.
+                if inner == "int" and {*map(type, value)} == {int} and max(map(abs, value)) <= _MAX_INTEGER:
+                    return [*value]
                 return [conform(each, inner, text_keys) for each in value]
             case "dict" if hasattr(value, "items"):
                 key_kind, value_kind = _split(inner, ",")
