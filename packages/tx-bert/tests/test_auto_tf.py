@@ -77,5 +77,6 @@ def test_keywords_reach_configuration_and_model(saved: Path) -> None:
     assert tuple(model(IDS).logits.shape) == (2, 5)
     config = AutoConfig.from_pretrained(saved, output_attentions=True)
     assert len(TFAutoModel.from_pretrained(saved, config=config)(IDS).attentions) == 2
-    with pytest.raises((TypeError, ValueError), match="outputt_attentions"):
+    with pytest.raises(TypeError, match="'outputt_attentions'; did you mean 'output_attentions'"):
         TFAutoModel.from_pretrained(saved, outputt_attentions=True)
+    assert TFAutoModel.from_pretrained(saved, torch_dtype="float16").dtype_policy.name == "float16"

@@ -101,7 +101,7 @@ def test_keywords_reach_configuration_and_model(saved: Path) -> None:
     assert model(IDS).logits.shape == (2, 5)
     config = AutoConfig.from_pretrained(saved, output_attentions=True)
     assert len(AutoModel.from_pretrained(saved, config=config)(IDS).attentions) == 2
-    with pytest.raises(TypeError, match="outputt_attentions"):
+    with pytest.raises(TypeError, match="'outputt_attentions'; did you mean 'output_attentions'"):
         AutoModel.from_pretrained(saved, outputt_attentions=True)
 
 
@@ -111,6 +111,12 @@ def test_dtype_of_the_file_does_not_take_the_keyword(saved: Path, tmp_path: Path
     values = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**values, "dtype": "float32", "torch_dtype": "float32"}))
     assert AutoModel.from_pretrained(tmp_path, dtype="bfloat16").dtype == torch.bfloat16
+    model = AutoModel.from_pretrained(tmp_path, torch_dtype=torch.float16)
+    assert model.dtype == torch.float16
+    model.save_pretrained(tmp_path)
+    assert AutoModel.from_pretrained(tmp_path, dtype=torch.float16, torch_dtype="float16").dtype == torch.float16
+    with pytest.raises(ValueError, match=r"dtype is torch\.float16 and torch_dtype, its other name, is 'bfloat16'"):
+        AutoModel.from_pretrained(tmp_path, dtype=torch.float16, torch_dtype=torch.bfloat16)
 
 
 def test_the_name_tells_where_the_file_does_not(saved: Path, tmp_path: Path) -> None:

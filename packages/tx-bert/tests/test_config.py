@@ -109,7 +109,6 @@ def test_googles_own_file() -> None:
 @pytest.mark.parametrize(
     "values, message",
     [
-        ({"hidden_size": 100}, "hidden_size is 100, which is not divisible by num_attention_heads, 12"),
         ({"hidden_size": -768}, "hidden_size is -768, expected 1 to"),
         ({"num_hidden_layers": 0}, "num_hidden_layers is 0, expected 1 to"),
         ({"type_vocab_size": 0}, "type_vocab_size is 0, expected 1 to"),
@@ -121,10 +120,7 @@ def test_googles_own_file() -> None:
         ({"initializer_range": -0.02}, "initializer_range is -0.02, expected 0 or more"),
         ({"layer_norm_eps": -1e-12}, "layer_norm_eps is -1e-12, expected 0 or more"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type is 'relative_key'; only 'absolute'"),
-        ({"pad_token_id": 30522}, "pad_token_id is 30522, but vocab_size is 30522"),
-        ({"pad_token_id": -1}, "pad_token_id is -1, but vocab_size is 30522"),
-        ({"add_cross_attention": True}, "add_cross_attention is True but is_decoder is False"),
-        ({"pruned_heads": {"12": [0]}}, "pruned_heads names layer 12, but num_hidden_layers is 12"),
+        ({"pad_token_id": -1}, "pad_token_id is -1, expected 0 or more"),
     ],
 )
 def test_what_makes_no_bert_is_refused(values: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -135,6 +131,22 @@ def test_what_makes_no_bert_is_refused(values: dict[str, Any], message: str, tmp
     with pytest.raises(ValueError) as caught:
         BertConfig.from_pretrained(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / 'config.json'}: {message}")
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"hidden_size": 100}, "hidden_size is 100, which is not divisible by num_attention_heads, 12"),
+        ({"pad_token_id": 30522}, "pad_token_id is 30522, but vocab_size is 30522"),
+        ({"add_cross_attention": True}, "add_cross_attention is True but is_decoder is False"),
+        ({"pruned_heads": {"12": [0]}}, "pruned_heads names layer 12, but num_hidden_layers is 12"),
+    ],
+)
+def test_what_makes_no_bert_is_a_configuration(values: dict[str, Any], message: str) -> None:
+    config = BertConfig.from_dict(json.loads(BertConfig(**values).to_json_string()))
+    with pytest.raises(ValueError) as caught:
+        config.validate_relations()
+    assert str(caught.value).startswith(message)
 
 
 def test_a_file_of_another_architecture_is_refused() -> None:

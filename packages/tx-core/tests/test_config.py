@@ -10,6 +10,7 @@ import math
 import pickle
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,13 @@ class ToyConfig(PretrainedConfig):
     def validate(self) -> None:
         super().validate()
         check_positive(self, "vocab_size", "n_embd", "n_head", "n_layer")
-        check_divisible(self, "n_embd", "n_head")
         check_activation(self, "act")
         check_probability(self, "dropout")
         check_not_negative(self, "std")
+
+    def validate_relations(self) -> None:
+        super().validate_relations()
+        check_divisible(self, "n_embd", "n_head")
 
 
 def write(path: Path, values: object) -> Path:
@@ -187,6 +191,7 @@ def test_copies_and_pickles() -> None:
     config: Any = ToyConfig.from_dict({"n_embd": 16, "pruned_heads": {"0": [1]}, "nested": {"a": [1]}})
     for twin in (copy.deepcopy(config), pickle.loads(pickle.dumps(config))):  # noqa: S301
         assert twin == config
+        assert not twin.has_field("nested")
         twin.pruned_heads[0].append(5)
         twin.nested["a"].append(2)
         assert config.pruned_heads == {0: [1]}
@@ -210,7 +215,25 @@ def test_json_is_sorted_and_complete() -> None:
     assert values["model_type"] == "toy"
     assert values["zebra"] == 1
     assert values["n_embd"] == 16
-    assert {each.name for each in fields(config)} <= {*values}
+    empty = {"id2label", "label2id", "problem_type", "finetuning_task", "eos_token_id"}
+    assert {each.name for each in fields(config)} - empty <= {*values}
+
+
+def test_fields_that_are_none_are_written_only_if_the_file_has_them(tmp_path: Path) -> None:
+    @dataclass(init=False, eq=False, repr=False)
+    class Padded(ToyConfig):
+        pad_token_id: int | None = 0
+
+    assert not [value for value in json.loads(Padded().to_json_string()).values() if value is None]
+    config = Padded.from_dict({"eos_token_id": None, "own": None})
+    config.pad_token_id = None  # the default is another, so this has to be written
+    config.save_pretrained(tmp_path)
+    for each in (config, copy.deepcopy(config), Padded.from_pretrained(tmp_path)):
+        written = json.loads(each.to_json_string())
+        assert {name for name, value in written.items() if value is None} == {"eos_token_id", "own", "pad_token_id"}
+        assert each == config
+    again = json.loads(Padded.from_dict(Padded().to_dict()).to_json_string())
+    assert not [value for value in again.values() if value is None]
 
 
 def test_round_trips(tmp_path: Path) -> None:
@@ -325,7 +348,7 @@ def test_errors_of_a_file_name_it(tmp_path: Path) -> None:
     for values, message in (
         ({"n_embd": "768"}, "n_embd is '768', expected int"),
         ({"hidden_size": "768"}, "hidden_size is '768', expected int"),
-        ({"n_embd": 9}, "n_embd is 9, which is not divisible by n_head, 2"),
+        ({"n_embd": -9}, "n_embd is -9, expected 1 to"),
         ({"model_type": "llama"}, "model_type is 'llama'"),
     ):
         path = write(tmp_path / "config.json", values)
@@ -357,15 +380,29 @@ def test_errors_of_a_file_name_it(tmp_path: Path) -> None:
         ({"pruned_heads": [1]}, "pruned_heads is [1], expected dict[int, list[int]]"),
         ({"id2label": ["a"]}, "id2label is ['a'], expected dict[int, Any] | None"),
         ({"id2label": {"a": "b"}}, "id2label is {'a': 'b'}, expected int"),
-        ({"vocab_size": 0}, "vocab_size is 0, expected 1 to 2147483647"),
-        ({"vocab_size": -5}, "vocab_size is -5, expected 1 to 2147483647"),
-        ({"vocab_size": 2**31}, "vocab_size is 2147483648, expected 1 to 2147483647"),
-        ({"num_labels": 0}, "num_labels is 0, expected 1 to 2147483647"),
-        ({"n_embd": 9}, "n_embd is 9, which is not divisible by n_head, 2"),
+        ({"vocab_size": 0}, "vocab_size is 0, expected 1 to 16777216"),
+        ({"vocab_size": -5}, "vocab_size is -5, expected 1 to 16777216"),
+        ({"vocab_size": 2**63}, "vocab_size is 9223372036854775808, expected int"),
+        ({"vocab_size": -(10**5000)}, "vocab_size is -0x"),
+        ({"eos_token_id": [10**5000]}, "eos_token_id is a list of huge numbers, expected int"),
+        ({"std": 10**400}, "std is 1000"),
+        ({"pruned_heads": {"00": [0]}}, "pruned_heads is {'00': [0]}, expected int"),
+        ({"pruned_heads": {"9" * 5000: [0]}}, "pruned_heads is {'999"),
+        ({"num_labels": 0}, "num_labels is 0, expected 1 to 16777216"),
         ({"dropout": 1.5}, "dropout is 1.5, expected a probability from 0 to 1"),
         ({"dropout": -0.1}, "dropout is -0.1, expected a probability from 0 to 1"),
         ({"std": -0.1}, "std is -0.1, expected 0 or more"),
         ({"problem_type": "guess"}, "problem_type is 'guess', expected one of None, 'regression', "),
+    ],
+)
+def test_impossible_values_are_refused(values: dict[str, Any], message: str) -> None:
+    assert refused(**values).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"n_embd": 9}, "n_embd is 9, which is not divisible by n_head, 2"),
         ({"pruned_heads": {3: [0]}}, "pruned_heads names layer 3, but num_hidden_layers is 3"),
         ({"pruned_heads": {-4: [0]}}, "pruned_heads names layer -4, but num_hidden_layers is 3"),
         ({"pruned_heads": {0: [2]}}, "pruned_heads names head 2 of layer 0, but num_attention_heads is 2"),
@@ -373,8 +410,67 @@ def test_errors_of_a_file_name_it(tmp_path: Path) -> None:
         ({"pruned_heads": {2: [0], -1: [1]}}, "pruned_heads leaves none of the 2 heads of layer 2"),
     ],
 )
-def test_impossible_values_are_refused(values: dict[str, Any], message: str) -> None:
-    assert refused(**values).startswith(message)
+def test_what_makes_no_model_is_a_configuration_all_the_same(
+    values: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """Programs of 2019 make them and write them; it is models that are refused."""
+    config = ToyConfig(**values)
+    config.save_pretrained(tmp_path)
+    config.to_json_file(tmp_path / "toy.json")
+    for twin in (
+        ToyConfig.from_pretrained(tmp_path),
+        ToyConfig.from_json_file(tmp_path / "toy.json"),
+        ToyConfig.from_dict(values),
+        copy.deepcopy(config),
+    ):
+        assert twin == config
+        with pytest.raises(ValueError) as caught:
+            twin.validate_relations()
+        assert str(caught.value).startswith(message)
+
+
+SIZES = {"n_embd": 1 << 17, "n_head": 1 << 10, "n_layer": 1 << 10, "vocab_size": 1 << 24, "num_labels": 1 << 24}
+
+
+@pytest.mark.parametrize("name", [*SIZES])
+def test_sizes_have_bounds_that_can_be_lifted(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = SIZES[name]
+    assert getattr(ToyConfig(**{name: largest}), name) == largest
+    for value in (largest + 1, 2_000_000_000):
+        path = write(tmp_path / "config.json", {name: value, "pruned_heads": {"0": [0]}})
+        with pytest.raises(ValueError) as caught:
+            ToyConfig.from_pretrained(tmp_path)
+        cure = f"for a larger model set ToyConfig.limits = {{{name!r}: {value}}} first"
+        assert str(caught.value) == f"{path}: {name} is {value}, expected 1 to {largest}; {cure}"
+        with monkeypatch.context() as patch:
+            patch.setattr(ToyConfig, "limits", {name: value})
+            assert getattr(ToyConfig.from_pretrained(tmp_path), name) == value
+    with pytest.raises(ValueError, match="'limits' cannot be kept"):
+        ToyConfig.from_dict({"limits": {name: 2_000_000_000}})
+
+
+def test_keys_that_collide_take_no_time() -> None:
+    # As numbers, all of them would have the same hash, and a dictionary of them would compare each with each.
+    keys = [str((2**61 - 1) * index) for index in range(1, 40_001)]
+    with pytest.raises(ValueError, match=r"id2label is \{'2305843009213693951': 'x', .*, expected int"):
+        ToyConfig.from_dict({"id2label": dict.fromkeys(keys, "x")})
+    many = ToyConfig.from_dict({"id2label": {str(index): f"class {index}" for index in range(40_000)}})
+    assert many.num_labels == 40_000
+
+
+def test_many_pruned_heads_take_no_time() -> None:
+    pruned = {layer: [0] * 300 for layer in range(-1024, 1024)}
+    start = time.process_time()
+    ToyConfig(n_layer=1024, pruned_heads=pruned).validate_relations()
+    assert time.process_time() - start < 1
+
+
+def test_deep_values_are_refused() -> None:
+    value: list[Any] = []
+    for _ in range(500):
+        value = [value]
+    with pytest.raises(ValueError, match="nested deeper than 64 levels"):
+        ToyConfig.from_dict({"extra": value})
 
 
 def test_an_unknown_activation_lists_those_there_are() -> None:
@@ -394,8 +490,9 @@ def test_edges_that_are_possible() -> None:
 def test_validate_sees_later_changes() -> None:
     config = ToyConfig()
     config.n_embd = 9
+    config.validate()
     with pytest.raises(ValueError, match="n_embd is 9, which is not divisible by n_head, 2"):
-        config.validate()
+        config.validate_relations()
     config.n_embd = "8"  # type: ignore[assignment]
     with pytest.raises(ValueError, match="n_embd is '8', expected int"):
         config.validate()
@@ -415,9 +512,10 @@ def test_kept_heads() -> None:
 
 
 def test_has_field() -> None:
-    config = ToyConfig.from_dict({"note": "kept"})
-    assert [config.has_field(name) for name in ("n_embd", "hidden_size", "note", "other", "to_dict")] == [
-        True, True, True, False, False,
+    config: Any = ToyConfig.from_dict({"note": "kept"})
+    config.own = 1
+    assert [config.has_field(name) for name in ("n_embd", "hidden_size", "own", "note", "other", "to_dict")] == [
+        True, True, True, False, False, False,
     ]  # fmt: skip
 
 
@@ -426,8 +524,10 @@ def test_has_field() -> None:
 
 def test_names_of_classes_tell_their_number() -> None:
     assert ToyConfig.from_dict({"id2label": {"0": "a", "1": "b", "2": "c"}}).num_labels == 3
-    config = ToyConfig.from_dict({"num_labels": 2, "id2label": {"0": "a"}, "label2id": {"a": 0}})
+    config = ToyConfig.from_dict({"num_labels": 1, "id2label": {"0": "a"}, "label2id": {"a": 0}})
     assert (config.num_labels, config.id2label, config.label2id) == (1, {0: "a"}, {"a": 0})
+    assert ToyConfig(label2id={"a": 0, "b": 1, "c": 2}).num_labels == 3
+    assert ToyConfig(label2id={"a": 0, "A": 0, "b": 1}, num_labels=2).label2id == {"a": 0, "A": 0, "b": 1}
     config.id2label = {0: "x", 1: "y"}
     assert (config.num_labels, config.label2id) == (2, None)
 
@@ -440,10 +540,53 @@ def test_a_new_number_of_classes_drops_their_names() -> None:
     assert (config.num_labels, config.id2label, config.label2id) == (3, None, None)
 
 
-def test_keywords_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(ValueError, match="num_labels is 3 but id2label names 1 classes"):
-        ToyConfig(num_labels=3, id2label={0: "a"})
-    assert ToyConfig(num_labels=1, id2label={0: "a"}).num_labels == 1
+DEFAULT_IDS, DEFAULT_NAMES = {0: "LABEL_0", 1: "LABEL_1"}, {"LABEL_0": 0, "LABEL_1": 1}
+
+
+@pytest.mark.parametrize("names", [("id2label", "label2id"), ("id2label",), ("label2id",)])
+@pytest.mark.parametrize("count", [1, 50])
+def test_a_count_holds_beside_default_names(names: tuple[str, ...], count: int, tmp_path: Path) -> None:
+    labels: dict[str, Any] = {"id2label": DEFAULT_IDS, "label2id": DEFAULT_NAMES}
+    given = {name: labels[name] for name in names}
+    write(tmp_path / "config.json", {"num_labels": count, **given})
+    for config in (
+        ToyConfig(num_labels=count, **given),
+        ToyConfig(**given, num_labels=count),
+        ToyConfig.from_dict({**given, "num_labels": count}),
+        ToyConfig.from_pretrained(tmp_path),
+        ToyConfig.from_json_file(tmp_path / "config.json"),
+    ):
+        assert (config.num_labels, config.id2label, config.label2id) == (count, None, None)
+        config.save_pretrained(tmp_path / "again")
+        assert ToyConfig.from_pretrained(tmp_path / "again") == config
+    assert ToyConfig(**given, num_labels=2).to_dict().items() >= given.items()
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"num_labels": 3, "id2label": {0: "a"}}, "num_labels is 3 but id2label names 1 classes"),
+        ({"label2id": {"a": 0, "b": 1}, "num_labels": 3}, "num_labels is 3 but label2id names 2 classes"),
+        ({"label2id": {"a": 0}, "id2label": {0: "a", 1: "b"}}, "id2label names 2 but label2id names 1 classes"),
+        ({"num_labels": 2, "id2label": {0: "LABEL_0", 1: "LABEL_1", 2: "other"}}, "num_labels is 2 but id2label"),
+    ],
+)
+def test_chosen_names_that_contradict_are_refused(values: dict[str, Any], message: str) -> None:
+    for each in (values, dict(reversed(values.items()))):
+        assert refused(**each).startswith(message)
+
+
+def test_chosen_names_hold_beside_default_ones() -> None:
+    config = ToyConfig(id2label={0: "a", 1: "b", 2: "c"}, label2id=DEFAULT_NAMES)
+    assert (config.num_labels, config.label2id) == (3, None)
+    config = ToyConfig(id2label=DEFAULT_IDS, label2id={"a": 0, "b": 1, "c": 2})
+    assert (config.num_labels, config.id2label) == (3, None)
+
+
+def test_new_names_drop_the_numbers_of_the_old(tmp_path: Path) -> None:
+    ToyConfig(id2label={0: "a", 1: "b"}, label2id={"a": 0, "b": 1}).save_pretrained(tmp_path)
+    assert ToyConfig.from_pretrained(tmp_path, id2label={0: "x", 1: "y"}).label2id is None
+    assert ToyConfig.from_pretrained(tmp_path, id2label={0: "a", 1: "b"}).label2id == {"a": 0, "b": 1}
 
 
 # -- from_pretrained, save_pretrained ------------------------------------------------------------------------------
@@ -465,14 +608,43 @@ def test_keywords_replace_what_the_file_has(tmp_path: Path) -> None:
         return_unused_kwargs=True,
         num_labels=3,
         num_attention_heads=4,
-        note=2,
+        note=2,  # only the file knows what this is
         act="relu",
         other=3,
         cache_dir="x",
     )
     assert (config.num_labels, config.id2label, config.n_head, config.act) == (3, None, 4, "relu")
-    assert config.to_dict()["note"] == 2
-    assert unused == {"other": 3}
+    assert config.to_dict()["note"] == 1
+    assert unused == {"note": 2, "other": 3}
+    with pytest.raises(TypeError, match="ToyConfig has no field 'note'"):
+        ToyConfig.from_pretrained(tmp_path, act="relu", note=2)
+
+
+def test_a_users_own_attributes_are_keywords(tmp_path: Path) -> None:
+    class Own(ToyConfig):
+        def __init__(self, extra: int = 3, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.extra = extra
+
+    Own(extra=4, n_embd=16).save_pretrained(tmp_path)
+    assert Own.from_pretrained(tmp_path).extra == 4
+    changed = Own.from_pretrained(tmp_path, extra=5)
+    assert (changed.extra, changed.n_embd) == (5, 16)
+    assert changed.has_field("extra")
+    assert changed.changed({"extra": 6}).extra == 6
+
+
+def test_changed_is_a_copy() -> None:
+    config = ToyConfig(id2label={0: "a"})
+    twin = config.changed({"num_labels": 3, "hidden_size": 16})
+    assert (twin.num_labels, twin.id2label, twin.n_embd) == (3, None, 16)
+    assert config == ToyConfig(id2label={0: "a"})
+    with pytest.raises(ValueError, match="n_embd is 'x', expected int"):
+        config.changed({"n_embd": "x"})
+
+
+def test_names_of_classes_in_a_call_tell_their_number(tmp_path: Path) -> None:
+    write(tmp_path / "config.json", {"n_embd": 16})
     assert ToyConfig.from_pretrained(tmp_path, act="tanh", id2label={0: "x", 1: "y"}).num_labels == 2
 
 

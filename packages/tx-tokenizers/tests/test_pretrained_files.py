@@ -172,6 +172,7 @@ def test_the_vocabulary_of_a_folder_that_has_only_tokenizer_json(tmp_path, vocab
         ("special_tokens_map.json", {"mask_token": 5}, "string or an object with 'content', not 5"),
         ("tokenizer.json", {"added_tokens": 5}, r"tokenizer\.json: added_tokens must be a list, not 5"),
         ("tokenizer.json", {"added_tokens": [{"id": {}, "content": "x"}]}, "which is not a number"),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"9" * 5000: {"content": "x"}}}, "which is not a number"),
         ("added_tokens.json", {"x": "y"}, "added_tokens.json.*'x'"),
         ("added_tokens.json", {"x": 1 << 40}, "added_tokens.json.*'x'"),
     ],

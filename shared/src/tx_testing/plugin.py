@@ -133,7 +133,7 @@ def fail_undeclared(item: pytest.Item, before: frozenset[str]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    counts = dict.fromkeys((data.SKIP_REASON, reference.SKIP_REASON), 0)
+    counts = dict.fromkeys((data.SKIP_REASON, *reference.SKIP_REASONS.values()), 0)
     for report in terminalreporter.getreports("skipped"):
         longrepr = getattr(report, "longrepr", None)
         text = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)

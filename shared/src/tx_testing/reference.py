@@ -22,7 +22,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-SKIP_REASON = "TX_REFERENCE_PYTHON: no reference implementation (set it to a Python that has transformers 4.57.6)"
+REFERENCE = "TX_REFERENCE_PYTHON"
+# What is compared with is REFERENCE. The other has to read what is written here, where it is set.
+REFERENCE_5 = "TX_REFERENCE5_PYTHON"
+SKIP_REASONS = {
+    REFERENCE: f"{REFERENCE}: no reference implementation (set it to a Python that has transformers 4.57.6)",
+    REFERENCE_5: f"{REFERENCE_5}: no newer reference (set it to a Python that has transformers 5.x and torch)",
+}
 SCRIPTS = Path(__file__).parent / "reference_scripts"
 
 Array = np.ndarray[Any, Any]
@@ -43,11 +49,11 @@ class Result:
 _results: dict[str, Result | RuntimeError] = {}
 
 
-def reference_python() -> str:
-    """The interpreter that has the reference implementation; skips the test when TX_REFERENCE_PYTHON is not set."""
-    python = os.environ.get("TX_REFERENCE_PYTHON")
+def reference_python(variable: str = REFERENCE) -> str:
+    """The interpreter that has the reference implementation; skips the test when the variable is not set."""
+    python = os.environ.get(variable)
     if not python:
-        pytest.skip(SKIP_REASON, allow_module_level=True)
+        pytest.skip(SKIP_REASONS[variable], allow_module_level=True)
     return python
 
 
@@ -64,6 +70,7 @@ def run(
     inputs: Mapping[str, Array] | None = None,
     *,
     timeout: float = 600,
+    variable: str = REFERENCE,
 ) -> Result:
     """Run ``main(arguments, inputs, folder) -> dict of arrays`` of a script with the reference's interpreter.
 
@@ -72,6 +79,7 @@ def run(
         arguments: anything JSON can carry.
         inputs: arrays.
         timeout: seconds after which the process is ended.
+        variable: the one that names the interpreter.
 
     Returns:
         The arrays and the folder of the files that the script saved. A request that was made before in this session
@@ -81,10 +89,10 @@ def run(
         RuntimeError: if the script fails; the message ends with its standard error.
         subprocess.TimeoutExpired: if it takes longer than ``timeout``.
     """
-    python = reference_python()
+    python = reference_python(variable)
     source = (SCRIPTS / script).read_text() if script.endswith(".py") else script
     request = json.dumps(dict(arguments or {}), sort_keys=True)
-    digest = hashlib.sha256(f"{source}\0{request}".encode())
+    digest = hashlib.sha256(f"{python}\0{source}\0{request}".encode())
     for name, array in sorted((inputs or {}).items()):
         digest.update(f"{name}{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())

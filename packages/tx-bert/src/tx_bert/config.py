@@ -12,6 +12,7 @@ from tx_core.config import (
     check_positive,
     check_probability,
 )
+from tx_core.messages import quoted
 
 from .architecture import ARCHITECTURE
 
@@ -78,7 +79,7 @@ class BertConfig(PretrainedConfig, architecture=ARCHITECTURE):
         return values
 
     def validate(self) -> None:
-        """Check every value (see `PretrainedConfig.validate`)."""
+        """Check each value by itself (see `PretrainedConfig.validate`)."""
         super().validate()
         check_positive(
             self,
@@ -90,16 +91,20 @@ class BertConfig(PretrainedConfig, architecture=ARCHITECTURE):
             "max_position_embeddings",
             "type_vocab_size",
         )
-        check_divisible(self, "hidden_size", "num_attention_heads")
         check_activation(self, "hidden_act")
         check_probability(self, "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
-        check_not_negative(self, "initializer_range", "layer_norm_eps")
+        check_not_negative(self, "initializer_range", "layer_norm_eps", "pad_token_id")
         if self.position_embedding_type != "absolute":
             raise ValueError(
-                f"position_embedding_type is {self.position_embedding_type!r}; only 'absolute' is supported, and "
+                f"position_embedding_type is {quoted(self.position_embedding_type)}; only 'absolute' is supported, and "
                 "without the others' extra weights the numbers would be wrong"
             )
-        if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
+
+    def validate_relations(self) -> None:
+        """Check the values against each other (see `PretrainedConfig.validate_relations`)."""
+        super().validate_relations()
+        check_divisible(self, "hidden_size", "num_attention_heads")
+        if self.pad_token_id is not None and self.pad_token_id >= self.vocab_size:
             raise ValueError(f"pad_token_id is {self.pad_token_id}, but vocab_size is {self.vocab_size}")
         if self.add_cross_attention and not self.is_decoder:
             raise ValueError("add_cross_attention is True but is_decoder is False: only a decoder has cross-attention")

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from .messages import quoted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -196,7 +198,7 @@ def find(model_type: str) -> Architecture:
         if model_type in PUBLISHED:
             raise ImportError(f"the architecture {model_type!r} is not installed: {cure(model_type)}")
         known = ", ".join(sorted({*PUBLISHED, *points}))
-        raise ValueError(f"tx has no architecture {model_type!r}; it has {known}")
+        raise ValueError(f"tx has no architecture {quoted(model_type)}; it has {known}")
     record = load(points[model_type].value)
     if not isinstance(record, Architecture) or record.model_type != model_type:
         raise TypeError(f"the entry point {model_type!r} leads to {record!r}, which is no Architecture {model_type!r}")

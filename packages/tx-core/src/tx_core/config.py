@@ -12,6 +12,10 @@ An architecture declares its fields under their published names and checks them 
         def validate(self) -> None:
             super().validate()
             check_positive(self, "vocab_size", "n_embd")
+
+        def validate_relations(self) -> None:
+            super().validate_relations()
+            check_divisible(self, "n_embd", "n_head")
 """
 
 from __future__ import annotations
@@ -20,15 +24,24 @@ import copy
 import logging
 import os
 from dataclasses import MISSING, dataclass, field
-from dataclasses import fields as dataclass_fields
 
-from .json_files import read_json_object
-from .messages import nearest, quoted
+from .config_fields import (
+    FIRST,
+    FieldSignature,
+    alias_of,
+    annotations_of,
+    conform,
+    default_of,
+    fields_of,
+    nearest_field,
+)
+from .config_labels import agree, inverse
+from .json_files import MAX_DEPTH, nests_too_deep, read_json_object
+from .messages import quoted, shorten
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import inspect
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any, Literal, Self, overload
 
@@ -63,115 +76,20 @@ SUMMARY_TYPES: tuple[str, ...] = ("last", "first", "mean", "cls_index")
 # Published files are a few kilobytes; label maps of tens of thousands of classes reach one or two megabytes.
 MAX_FILE_BYTES = 8 << 20
 
-# Sizes beyond this are no model of any kind, and frameworks index with 32 bits in places.
-_MAX_SIZE = 2**31 - 1
+# Sizes beyond these are no model of any kind, and would fill the memory or take hours before anything is noticed.
+# What has no bound of its own has MAX_SIZE. `PretrainedConfig.limits` lifts them.
+MAX_SIZE = 1 << 24
+MAX_SIZES: Mapping[str, int] = {
+    "hidden_size": 1 << 17,
+    "max_position_embeddings": 1 << 17,
+    "num_attention_heads": 1 << 10,
+    "num_hidden_layers": 1 << 10,
+}
 
 _NO_NAMES: Mapping[str, str] = {}
 _NO_TYPES: tuple[str, ...] = ()
 _FILE_NAMES: tuple[str, ...] = ("config.json",)
-_FIRST = "vocab_size_or_config_json_file"
-
-
-class _Signature:
-    """The `__signature__` of a config class, made when it is asked for: `help()` and editors show its fields."""
-
-    def __set_name__(self, owner: type[PretrainedConfig], name: str) -> None:
-        # Kept, since without docstrings (-OO) dataclass asks for the signature before the class has its name.
-        self.base = owner
-
-    def __get__(self, instance: object, owner: type[PretrainedConfig]) -> inspect.Signature:
-        from inspect import Parameter, Signature
-
-        first = Parameter(_FIRST, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="int | str | None")
-        shared = _fields(self.base)
-        rest = [
-            Parameter(name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=each.type)
-            for name, each in sorted(_fields(owner).items(), key=lambda item: item[0] in shared)
-        ]
-        return Signature([first, *rest])
-
-
-def _fields(cls: type[PretrainedConfig]) -> dict[str, Any]:
-    """The dataclass fields of a config class by name."""
-    return {each.name: each for each in dataclass_fields(cls)}
-
-
-def _default(each: Any) -> Any:
-    return each.default if each.default_factory is MISSING else each.default_factory()
-
-
-def _alias(name: str) -> property:
-    def get(self: PretrainedConfig) -> Any:
-        return getattr(self, name)
-
-    def set_(self: PretrainedConfig, value: Any) -> None:
-        setattr(self, name, value)
-
-    return property(get, set_, doc=f"Another name of {name}.")
-
-
-def _split(annotation: str, separator: str) -> list[str]:
-    """The parts of an annotation between separators that stand in no brackets."""
-    parts, depth = [""], 0
-    for character in annotation.replace(" ", ""):
-        depth += (character == "[") - (character == "]")
-        if character == separator and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
-
-
-def _conform(value: Any, annotation: str, text_keys: bool) -> Any:
-    """The value as an annotation has it: containers are copied, integers of NumPy become Python's.
-
-    Args:
-        text_keys: take "3" for the key 3, since the keys of JSON objects are strings.
-
-    Raises:
-        ValueError: it is of another type, or not finite.
-    """
-    for option in _split(annotation, "|"):
-        kind, _, inner = option.removesuffix("]").partition("[")
-        match kind:
-            case "Any":
-                return copy.deepcopy(value)
-            case "None" if value is None:
-                return None
-            case "bool" if isinstance(value, bool):
-                return value
-            case "str" if isinstance(value, str):
-                return value
-            case "int" if hasattr(value, "__index__") and not isinstance(value, bool):
-                return value.__index__()
-            case "float" if isinstance(value, (int, float)) and not isinstance(value, bool):
-                if abs(value) < float("inf"):  # false for NaN too
-                    return value
-            case "list" if isinstance(value, (list, tuple, set)):
-                return [_conform(each, inner, text_keys) for each in value]
-            case "dict" if hasattr(value, "items"):
-                key_kind, value_kind = _split(inner, ",")
-                return {
-                    _conform(_key(key, key_kind, text_keys), key_kind, text_keys): _conform(each, value_kind, text_keys)
-                    for key, each in value.items()
-                }
-            case "None" | "bool" | "str" | "int" | "float" | "list" | "dict":
-                pass
-            case _:
-                raise TypeError(
-                    f"a configuration's field cannot be annotated {annotation!r}; class attributes take no annotation"
-                )
-    raise ValueError(f"expected {annotation}")
-
-
-def _key(key: Any, kind: str, text_keys: bool) -> Any:
-    if text_keys and kind == "int" and isinstance(key, str) and key.removeprefix("-").isdecimal():
-        return int(key)
-    return key
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    return nearest(name, names) or f"; it has {', '.join(sorted(names))}"
+_NO_LIMITS: Mapping[str, int] = {}
 
 
 @dataclass(init=False, eq=False, repr=False)
@@ -188,6 +106,7 @@ class PretrainedConfig:
         aliases: further names of fields, alias -> field: read, written, and accepted as keywords and JSON keys.
         pretrained_config_archive_map: published name -> URL of its configuration.
         file_names: the names a folder's configuration may have, the authors' own after `config.json`.
+        limits: field -> its largest value, for sizes beyond `MAX_SIZES`: `BertConfig.limits = {"hidden_size": 10**6}`.
 
     Args:
         vocab_size_or_config_json_file: the vocabulary's size, or the path of a JSON file to start from.
@@ -204,7 +123,11 @@ class PretrainedConfig:
     aliases = _NO_NAMES
     pretrained_config_archive_map = _NO_NAMES
     file_names = _FILE_NAMES
-    __signature__ = _Signature()
+    limits = _NO_LIMITS
+    # Apart from the attributes, which are written: the keys of the file that are no fields, and those that it has as
+    # null.
+    __slots__ = ("__dict__", "__weakref__", "_kept", "_nulls")
+    __signature__ = FieldSignature()
 
     if TYPE_CHECKING:
         # Fields or aliases of every architecture.
@@ -231,24 +154,28 @@ class PretrainedConfig:
             cls.model_type = architecture.model_type
             cls.pretrained_config_archive_map = architecture.archive_map("config.json")
         for alias, name in cls.aliases.items():
-            setattr(cls, alias, _alias(name))
+            setattr(cls, alias, alias_of(name))
 
     def __init__(
         self, vocab_size_or_config_json_file: int | str | os.PathLike[str] | None = None, **fields: Any
     ) -> None:
         known = self._names()
-        for name, each in _fields(type(self)).items():
-            self.__dict__[name] = _default(each)
+        self._kept: frozenset[str] = frozenset()
+        self._nulls: frozenset[str] = frozenset()
+        for name, each in fields_of(type(self)).items():
+            self.__dict__[name] = default_of(each)
         first = vocab_size_or_config_json_file
         if isinstance(first, (str, os.PathLike)):
             self._read_file(first)
         elif first is not None:
             if "vocab_size" in fields:
-                raise TypeError(f"vocab_size is given twice: {_FIRST}={first!r}, vocab_size={fields['vocab_size']!r}")
+                raise TypeError(
+                    f"vocab_size is given twice: {FIRST}={quoted(first)}, vocab_size={quoted(fields['vocab_size'])}"
+                )
             fields["vocab_size"] = first
         for name in fields:
             if name not in known:
-                raise TypeError(f"{type(self).__name__} has no field {name!r}{_nearest(name, known)}")
+                raise TypeError(f"{type(self).__name__} has no field {name!r}{nearest_field(name, known)}")
         self._update(fields)
         self._check(first if isinstance(first, (str, os.PathLike)) else None)
 
@@ -257,7 +184,7 @@ class PretrainedConfig:
         """Every name by which a field can be given -> the field."""
         from inspect import get_annotations
 
-        fields = _fields(cls)
+        fields = fields_of(cls)
         undeclared = [
             name
             for each in cls.__mro__
@@ -281,7 +208,7 @@ class PretrainedConfig:
                     state[labels] = None
         elif name == "id2label" and value:
             state["num_labels"] = len(value)
-            if state.get("label2id") and len(state["label2id"]) != len(value):
+            if state.get("label2id") and not inverse(value, state["label2id"]):
                 state["label2id"] = None
 
     def _update(self, values: Mapping[str, Any], file: bool = False) -> None:
@@ -290,29 +217,34 @@ class PretrainedConfig:
         Raises:
             ValueError: naming key and value.
         """
-        known, annotations = self._names(), _annotations(type(self))
+        known, annotations = self._names(), annotations_of(type(self))
         given: dict[str, Any] = {}
         kept: dict[str, Any] = {}
         for key, value in values.items():
             name = known.get(key, key)
             if name not in annotations:
-                if hasattr(type(self), key):
-                    raise ValueError(f"{key!r} cannot be kept: {type(self).__name__}.{key} has another meaning")
+                if hasattr(type(self), key) and key not in self.__dict__:
+                    raise ValueError(
+                        f"{quoted(key)} cannot be kept: {type(self).__name__}.{key} has another meaning; rename it"
+                    )
                 kept[key] = copy.deepcopy(value)
                 continue
             try:
-                value = _conform(value, annotations[name], text_keys=True)
+                value = conform(value, annotations[name], text_keys=True)
             except ValueError as error:
                 raise ValueError(f"{key} is {quoted(value)}, {error}") from None
             if given.setdefault(name, value) != value:
-                raise ValueError(f"{name} is given twice: {given[name]!r} and (as {key}) {value!r}")
-        labels, number = given.get("id2label"), given.get("num_labels")
-        if labels and number is not None and number != len(labels) and not file:
-            raise ValueError(f"num_labels is {number} but id2label names {len(labels)} classes")
+                raise ValueError(f"{name} is given twice: {quoted(given[name])} and (as {key}) {quoted(value)}")
+        agree(given)
         # Each of these may reset those after it.
         order = {"num_labels": 0, "id2label": 1, "label2id": 2}
         for name in sorted(given, key=lambda name: order.get(name, 3)):
             setattr(self, name, given[name])
+        if file:
+            self._kept = frozenset(kept) - frozenset(self.__dict__)
+            # A dictionary with every field is one of `to_dict`, whose nulls say nothing.
+            whole = annotations.keys() <= values.keys()
+            self._nulls = frozenset() if whole else frozenset(name for name in given if given[name] is None)
         self.__dict__.update(kept)
         if kept and file:
             logger.info("kept keys that are no fields of %s: %s", type(self).__name__, ", ".join(sorted(kept)))
@@ -323,14 +255,16 @@ class PretrainedConfig:
         Raises:
             ValueError: it configures another architecture, or a value is of the wrong type.
         """
+        if nests_too_deep(values):
+            raise ValueError(f"values are nested deeper than {MAX_DEPTH} levels")
         found = values.get("model_type")
         if self.model_type:
             if found is not None and found not in (self.model_type, *self.accepted_model_types):
                 from .architecture import cure
 
                 raise ValueError(
-                    f"model_type is {found!r}, but {type(self).__name__} is the configuration of "
-                    f"{self.model_type!r}: {cure(str(found))}"
+                    f"model_type is {quoted(found)}, but {type(self).__name__} is the configuration of "
+                    f"{self.model_type!r}: {cure(shorten(str(found)))}"
                 )
             values = {key: value for key, value in values.items() if key != "model_type"}
         elif found is not None:
@@ -353,16 +287,16 @@ class PretrainedConfig:
             raise ValueError(f"{os.fspath(path)}: {error}" if path is not None else str(error)) from None
 
     def validate(self) -> None:
-        """Check that every field is of its type and that the values make a model.
+        """Check that every field is of its type and within its range.
 
         Called at the end of construction and by the constructors of models. Architectures extend it.
 
         Raises:
-            ValueError: naming the field, the value and, where two disagree, both.
+            ValueError: naming the field and the value.
         """
-        for name, annotation in _annotations(type(self)).items():
+        for name, annotation in annotations_of(type(self)).items():
             try:
-                _conform(getattr(self, name), annotation, text_keys=False)
+                conform(getattr(self, name), annotation, text_keys=False)
             except ValueError as error:
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, {error}") from None
         check_positive(self, "num_labels")
@@ -371,8 +305,21 @@ class PretrainedConfig:
             "problem_type",
             (None, "regression", "single_label_classification", "multi_label_classification"),
         )
+
+    def validate_relations(self) -> None:
+        """Check that the values together make a model.
+
+        Called when a model is built or loaded, after `validate`. A configuration by itself need not make one.
+        Architectures extend it.
+
+        Raises:
+            ValueError: naming the fields that disagree, and their values.
+        """
+        if not self.pruned_heads:
+            return
+        layers, heads = self.num_hidden_layers, self.num_attention_heads
+        gone: dict[int, set[int]] = {}
         for layer, pruned in self.pruned_heads.items():
-            layers, heads = self.num_hidden_layers, self.num_attention_heads
             if not -layers <= layer < layers:
                 raise ValueError(f"pruned_heads names layer {layer}, but num_hidden_layers is {layers}")
             for head in pruned:
@@ -380,12 +327,32 @@ class PretrainedConfig:
                     raise ValueError(
                         f"pruned_heads names head {head} of layer {layer}, but num_attention_heads is {heads}"
                     )
-            if not self.kept_heads(layer % layers):
-                raise ValueError(f"pruned_heads leaves none of the {heads} heads of layer {layer}")
+            index = layer % layers
+            gone.setdefault(index, set()).update(pruned)
+            if len(gone[index]) == heads:
+                raise ValueError(f"pruned_heads leaves none of the {heads} heads of layer {index}")
+
+    @classmethod
+    def field_names(cls) -> list[str]:
+        """Every name by which a field can be given, aliases too."""
+        return [*cls._names()]
 
     def has_field(self, name: str) -> bool:
-        """Whether a keyword is a field of this configuration, an alias of one, or a kept key."""
-        return name in self._names() or name in self.__dict__
+        """Whether a keyword is a field of this configuration, an alias of one, or an attribute that was set.
+
+        A key that only the file has is none: tx does not know what it means.
+        """
+        return name in self._names() or (name in self.__dict__ and name not in self._kept)
+
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """A copy with other values of fields, by name or alias.
+
+        Raises:
+            ValueError: a value is of the wrong type, or two contradict each other.
+        """
+        twin = copy.deepcopy(self)
+        twin._update(values)
+        return twin
 
     def kept_heads(self, layer: int) -> list[int]:
         """The attention heads of a layer that are not pruned, numbered as in the unpruned model."""
@@ -434,7 +401,7 @@ class PretrainedConfig:
         if return_unused_kwargs:
             return config, unused
         for name in unused:
-            raise TypeError(f"{cls.__name__} has no field {name!r}{_nearest(name, cls._names())}")
+            raise TypeError(f"{cls.__name__} has no field {name!r}{nearest_field(name, cls._names())}")
         return config
 
     @classmethod
@@ -456,13 +423,12 @@ class PretrainedConfig:
 
     @classmethod
     def _load(cls, path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
-        """The configuration of a file changed by keywords, and the keywords that are none of its fields or keys."""
+        """The configuration of a file changed by keywords, and the keywords that are none of its fields."""
         config = cls()
         config._read_file(path)
-        known = {*cls._names(), *config.__dict__}
-        config._update({name: value for name, value in kwargs.items() if name in known})
+        config._update({name: value for name, value in kwargs.items() if config.has_field(name)})
         config._check(path)
-        return config, {name: value for name, value in kwargs.items() if name not in known}
+        return config, {name: value for name, value in kwargs.items() if not config.has_field(name)}
 
     def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
         """Write `config.json` into a folder, which is made if need be.
@@ -506,12 +472,16 @@ class PretrainedConfig:
     def to_json_string(self) -> str:
         """JSON of `to_dict`, keys sorted, as it is written to `config.json`.
 
+        A field that is None by default is left out while it is None, unless the file that was read has it: other
+        programs refuse some of these.
+
         Raises:
             TypeError: an attribute that was set has no form in JSON; names it.
         """
         import json
 
-        values = self.to_dict()
+        empty = {name for name, each in fields_of(type(self)).items() if default_of(each) is None} - self._nulls
+        values = {name: value for name, value in self.to_dict().items() if value is not None or name not in empty}
         try:
             return json.dumps(values, indent=2, sort_keys=True) + "\n"
         except TypeError:
@@ -543,7 +513,7 @@ class PretrainedConfig:
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
-        defaults = {name: _default(each) for name, each in _fields(type(self)).items()}
+        defaults = {name: default_of(each) for name, each in fields_of(type(self)).items()}
         changed = [f"{name}={value!r}" for name, value in self.__dict__.items() if value != defaults.get(name, MISSING)]
         return f"{type(self).__name__}({', '.join(changed)})"
 
@@ -558,27 +528,31 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     return read_json_object(path, MAX_FILE_BYTES)
 
 
-def _annotations(cls: type[PretrainedConfig]) -> dict[str, str]:
-    """The type of each field as text, e.g. "int | None"."""
-    return {
-        name: each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type))
-        for name, each in _fields(cls).items()
-    }
-
-
 def check_positive(config: PretrainedConfig, *names: str) -> None:
-    """Raise ValueError unless these fields are from 1 to 2**31 - 1."""
+    """Raise ValueError unless these fields are from 1 to their bounds (`PretrainedConfig.limits`, `MAX_SIZES`)."""
     for name in names:
-        value = getattr(config, name)
-        if not 1 <= value <= _MAX_SIZE:
-            raise ValueError(f"{name} is {value}, expected 1 to {_MAX_SIZE}")
+        value, largest = getattr(config, name), _largest(config, name)
+        if value < 1:
+            raise ValueError(f"{name} is {value}, expected 1 to {largest}")
+        if value > largest:
+            kind = type(config).__name__
+            raise ValueError(
+                f"{name} is {value}, expected 1 to {largest}; for a larger model set "
+                f"{kind}.limits = {{{name!r}: {value}}} first"
+            )
+
+
+def _largest(config: PretrainedConfig, name: str) -> int:
+    names = [name, *(alias for alias, field in config.aliases.items() if field == name)]
+    bounds = (bounds[each] for bounds in (type(config).limits, MAX_SIZES) for each in names if each in bounds)
+    return next(bounds, MAX_SIZE)
 
 
 def check_not_negative(config: PretrainedConfig, *names: str) -> None:
-    """Raise ValueError if one of these fields is below 0."""
+    """Raise ValueError if one of these fields is below 0 (None passes, where their type has it)."""
     for name in names:
         value = getattr(config, name)
-        if value < 0:
+        if value is not None and value < 0:
             raise ValueError(f"{name} is {value}, expected 0 or more")
 
 
@@ -601,7 +575,7 @@ def check_choice(config: PretrainedConfig, name: str, choices: Sequence[object])
     """Raise ValueError unless the field is one of the choices."""
     value = getattr(config, name)
     if value not in choices:
-        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}")
+        raise ValueError(f"{name} is {quoted(value)}, expected one of {', '.join(map(repr, choices))}")
 
 
 def check_activation(config: PretrainedConfig, *names: str) -> None:

@@ -81,7 +81,14 @@ def parse_json(path: str | os.PathLike[str], content: bytes, refuse: Refuse = _r
         raise refuse(path, f"nests values deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
         raise refuse(path, f"is not valid JSON ({error}); correct it or fetch it again") from None
-    level = [value] if type(value) in _NESTING else []
+    if nests_too_deep(value):
+        raise refuse(path, f"nests values deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def nests_too_deep(value: object) -> bool:
+    """Whether lists and dictionaries are nested deeper than `MAX_DEPTH`."""
+    level: list[Any] = [value] if type(value) in _NESTING else []
     for _ in range(MAX_DEPTH):
         deeper = []
         for outer in level:
@@ -90,6 +97,6 @@ def parse_json(path: str | os.PathLike[str], content: bytes, refuse: Refuse = _r
             if not _NESTING.isdisjoint(map(type, inner)):
                 deeper += [each for each in inner if type(each) in _NESTING]
         if not deeper:
-            return value
+            return False
         level = deeper
-    raise refuse(path, f"nests values deeper than {MAX_DEPTH} levels")
+    return True

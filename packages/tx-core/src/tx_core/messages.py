@@ -14,7 +14,12 @@ def shorten(text: str, length: int = 120) -> str:
 
 def quoted(value: object, length: int = 120) -> str:
     """The value as Python writes it, `repr(value)`, shortened."""
-    return shorten(repr(value), length)
+    try:
+        return shorten(repr(value), length)
+    except ValueError:  # Python writes no integer of thousands of digits
+        return shorten(hex(value), length) if isinstance(value, int) else f"a {type(value).__name__} of huge numbers"
+    except RecursionError:
+        return f"a deeply nested {type(value).__name__}"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -58,11 +58,15 @@ class CTRLConfig(PretrainedConfig, architecture=ARCHITECTURE):
     pad_token_id: int | None = None
 
     def validate(self) -> None:
-        """Check every value (see `PretrainedConfig.validate`)."""
+        """Check each value by itself (see `PretrainedConfig.validate`)."""
         super().validate()
         check_positive(self, "vocab_size", "n_positions", "n_ctx", "n_embd", "dff", "n_layer", "n_head")
+        check_probability(self, "resid_pdrop", "embd_pdrop", "attn_pdrop")
+        check_not_negative(self, "initializer_range", "layer_norm_epsilon")
+
+    def validate_relations(self) -> None:
+        """Check the values against each other (see `PretrainedConfig.validate_relations`)."""
+        super().validate_relations()
         check_divisible(self, "n_embd", "n_head")
         if self.n_embd % 2:
             raise ValueError(f"n_embd is {self.n_embd}, but must be even: half of it is for sines, half for cosines")
-        check_probability(self, "resid_pdrop", "embd_pdrop", "attn_pdrop")
-        check_not_negative(self, "initializer_range", "layer_norm_epsilon")

@@ -99,13 +99,17 @@ class GPT2Config(PretrainedConfig, architecture=ARCHITECTURE):
         return float(self.initializer_range / (2 * self.n_layer) ** 0.5)
 
     def validate(self) -> None:
-        """Check every value (see `PretrainedConfig.validate`)."""
+        """Check each value by itself (see `PretrainedConfig.validate`)."""
         super().validate()
         check_positive(self, "vocab_size", "n_positions", "n_ctx", "n_embd", "n_layer", "n_head", "inner_size")
-        check_divisible(self, "n_embd", "n_head")
         check_activation(self, "activation_function")
         check_probability(self, "resid_pdrop", "embd_pdrop", "attn_pdrop")
         check_not_negative(self, "initializer_range", "layer_norm_epsilon")
         check_summary(self)
         if getattr(self, "add_cross_attention", False):
             raise ValueError("add_cross_attention is True; GPT-2 with cross-attention is not supported")
+
+    def validate_relations(self) -> None:
+        """Check the values against each other (see `PretrainedConfig.validate_relations`)."""
+        super().validate_relations()
+        check_divisible(self, "n_embd", "n_head")

@@ -81,11 +81,15 @@ class OpenAIGPTConfig(PretrainedConfig, architecture=ARCHITECTURE):
         return "gelu_new" if self.afn == "gelu" else self.afn
 
     def validate(self) -> None:
-        """Check every value (see `PretrainedConfig.validate`)."""
+        """Check each value by itself (see `PretrainedConfig.validate`)."""
         super().validate()
         check_positive(self, "vocab_size", "n_positions", "n_ctx", "n_embd", "n_layer", "n_head")
-        check_divisible(self, "n_embd", "n_head")
         check_activation(self, "afn")
         check_probability(self, "resid_pdrop", "embd_pdrop", "attn_pdrop")
         check_not_negative(self, "initializer_range", "layer_norm_epsilon")
         check_summary(self)
+
+    def validate_relations(self) -> None:
+        """Check the values against each other (see `PretrainedConfig.validate_relations`)."""
+        super().validate_relations()
+        check_divisible(self, "n_embd", "n_head")

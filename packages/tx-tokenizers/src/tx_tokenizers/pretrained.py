@@ -351,10 +351,14 @@ class PretrainedFiles(SpecialTokens):
                 raise ValueError(f"{name}/{TOKENIZER_JSON}: added_tokens must be a list, not {quoted(tokens)}")
             listed = {str(token.get("id")): token for token in tokens if isinstance(token, dict)}
         if not isinstance(listed, dict):
-            raise ValueError(f"{name}/{TOKENIZER_CONFIG}: added_tokens_decoder must be an object, not {listed!r}")
+            raise ValueError(f"{name}/{TOKENIZER_CONFIG}: added_tokens_decoder must be an object, not {quoted(listed)}")
         for key, value in listed.items():
-            if not str(key).isascii() or not str(key).isdigit() or int(key) > MAX_TOKEN_ID:
-                raise ValueError(f"{name}: added token {value!r} has the id {key!r}, which is not a number")
+            digits = str(key)
+            if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) <= MAX_TOKEN_ID):
+                raise ValueError(
+                    f"{name}: added token {quoted(value)} has the id {quoted(key)}, which is not a number of "
+                    f"0..{MAX_TOKEN_ID}"
+                )
             token = AddedToken.from_json(value)
             entries[token.content] = (token, int(key))
         for token, index in sorted(entries.values(), key=lambda entry: entry[1]):

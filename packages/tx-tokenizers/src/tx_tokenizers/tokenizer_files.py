@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tx_core.json_files import read_json_object
+from tx_core.messages import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def checked_vocabulary(value: object, path: object) -> dict[str, int]:
     if numbers and ({*map(type, numbers)} != {int} or min(numbers) < 0 or max(numbers) > MAX_TOKEN_ID):
         for token, number in value.items():
             if type(number) is not int or not 0 <= number <= MAX_TOKEN_ID:
-                raise ValueError(f"{path}: the id of token {token!r}, {number!r}, is not a number of 0..{MAX_TOKEN_ID}")
+                raise ValueError(
+                    f"{path}: the id of token {quoted(token)}, {quoted(number)}, is not a number of 0..{MAX_TOKEN_ID}"
+                )
     return value
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -137,13 +139,66 @@ class FileSuite(Models):
         head, _ = self.a_head()
         if "classes" in " ".join(self.spec.label_keywords(head).values()):
             assert self.cls(head).from_pretrained(str(self.folder("base")), num_labels=5).config.num_labels == 5
-        with pytest.raises((TypeError, ValueError), match="output_attention_s"):  # Keras's own error is a ValueError
-            self.model("base", output_attention_s=True)
         given = self.spec.make_config(output_hidden_states=True)
         assert self.model("base", config=given).config.output_hidden_states is True
         folder = str(self.folder("base"))
         by_path = self.cls("base").from_pretrained(pretrained_model_name_or_path=folder, config=folder)
         assert by_path.config.to_dict() == self.shared("base").config.to_dict()
+
+    def _with_keys(self, task: str, folder: Path, **values: Any) -> str:
+        """A copy of a model's folder whose config.json has other values."""
+        shutil.copytree(self.folder(task), folder)
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+        return str(folder)
+
+    def test_the_type_has_another_name(self, tmp_path: Path) -> None:
+        folder = self._with_keys("base", tmp_path / "old", torch_dtype="float32")
+        half = np.zeros(1, np.float16)
+        for given in ("float16", self.backend.tensor(half).dtype):
+            model = self.cls("base").from_pretrained(folder, torch_dtype=given)
+            assert {array.dtype for array in self.backend.arrays(model).values()} == {half.dtype}
+            model.save_pretrained(str(tmp_path / "new"))
+        self.cls("base").from_pretrained(folder, dtype="float16", torch_dtype="float16")
+        with pytest.raises(ValueError, match="dtype is 'float16' and torch_dtype, its other name, is 'float32'"):
+            self.cls("base").from_pretrained(folder, dtype="float16", torch_dtype="float32")
+
+    def test_unknown_keywords_are_refused(self, tmp_path: Path) -> None:
+        """Whether the file has a key of that name or not; keys of the file are kept."""
+        folder = self._with_keys("base", tmp_path / "folder", gradient_checkpointing=False)
+        for config in (None, self.spec.config_class().from_pretrained(folder)):
+            for name, nearest in (
+                ("gradient_checkpointing", "leave it out"),
+                ("attn_implementation", "leave it out"),
+                ("output_attention", "did you mean 'output_attentions'"),
+                ("torch_dtipe", "did you mean 'torch_dtype'"),
+                ("cachedir", "did you mean 'cache_dir'"),
+            ):
+                with pytest.raises(TypeError, match=f"does not know the keyword '{name}'; {nearest}"):
+                    self.cls("base").from_pretrained(folder, config=config, **{name: "x"})
+            assert self.cls("base").from_pretrained(folder, config=config).config.gradient_checkpointing is False
+
+    def test_values_that_make_no_model_are_refused(self, tmp_path: Path) -> None:
+        """The configuration may be made and written; building and loading the model name what disagrees."""
+        config = self.spec.config_class()(hidden_size=37)
+        config.save_pretrained(tmp_path)
+        with pytest.raises(ValueError, match="is 37, which is not divisible by"):
+            self.cls("base")(config)
+        with pytest.raises(ValueError, match=r"config\.json: .* is 37, which is not divisible by"):
+            self.cls("base").from_pretrained(str(tmp_path))
+
+    def test_a_count_of_classes_beside_default_names(self, tmp_path: Path) -> None:
+        head, _ = self.a_head()
+        if "classes" not in " ".join(self.spec.label_keywords(head).values()):
+            pytest.skip("does not apply: no head with classes")
+        names = {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}}
+        large = self.cls(head).from_pretrained(str(self.folder("base")), num_labels=50)
+        large.save_pretrained(str(tmp_path / "large"))
+        path = tmp_path / "large" / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "num_labels": 50, **names}))
+        model, report = self.cls(head).from_pretrained(str(tmp_path / "large"), output_loading_info=True)
+        assert model.config.num_labels == 50
+        assert not any(report.values())
 
     def test_loading_leaves_the_file_alone(self) -> None:
         before = {path.name: path.read_bytes() for path in self.folder("base").iterdir()}

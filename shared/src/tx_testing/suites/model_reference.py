@@ -145,7 +145,7 @@ class ReferenceSuite(Suite):
         for index, weights in enumerate(found["attentions"]):
             assert_close(weights, wanted[f"attentions/{index}"], TOLERANCE, f"attentions[{index}]")
 
-    def _written(self, framework: str) -> tuple[reference.Result, dict[str, Path]]:
+    def _written(self, framework: str, variable: str = reference.REFERENCE) -> tuple[reference.Result, dict[str, Path]]:
         """Everything saved here by this framework's classes, loaded (strictly) and run by the reference in one run."""
         key = hashlib.sha256(self.spec.key(framework).encode()).hexdigest()[:16]
         root = temporary_root() / f"written-{key}"
@@ -165,13 +165,18 @@ class ReferenceSuite(Suite):
                     model.save_pretrained(str(folders[key]), format=file_format)
                 inputs = self._inputs(task, labels=False)
                 requests.append(self._request(key, task, arrays, inputs, load=str(folders[key]), allowed=allowed))
-        return reference.run(SCRIPTS[framework], {"requests": requests}, arrays), folders
+        return reference.run(SCRIPTS[framework], {"requests": requests}, arrays, variable=variable), folders
 
-    @pytest.mark.parametrize("framework", ["torch", "tf"])
-    def test_saved_files_load_in_the_reference(self, task: str, framework: str) -> None:
+    @pytest.mark.parametrize(
+        "framework, variable",
+        [("torch", reference.REFERENCE), ("tf", reference.REFERENCE), ("torch", reference.REFERENCE_5)],
+        ids=["torch", "tf", "torch5"],
+    )
+    def test_saved_files_load_in_the_reference(self, task: str, framework: str, variable: str) -> None:
         if self._missing_in_reference(framework, task):
             pytest.skip(f"does not apply: the reference has no class to compare with in {framework}")
-        result, _ = self._written(framework)
+        reference.reference_python(variable)
+        result, _ = self._written(framework, variable)
         backend = self.backends[framework]
         model = backend.model_class(self.spec, task).from_pretrained(str(backend.randomised(self.spec, task)))
         found = backend.run(model, self._inputs(task, labels=False), **FLAGS, **self.spec.reference_options)

@@ -64,13 +64,18 @@ class Source:
     seen: tuple[str, int, int] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
+    def names(cls) -> list[str]:
+        """The keywords that `take` takes, but for the older spelling of `token`."""
+        return [each.name for each in fields(cls) if each.name != "seen"]
+
+    @classmethod
     def take(cls, kwargs: MutableMapping[str, Any]) -> Source:
         """The Source that `kwargs` describes; its keys are removed from `kwargs`, all others stay.
 
         A value of None means the default. `use_auth_token` is the older spelling of `token`; both with different values
         raise ValueError.
         """
-        taken = {name: kwargs.pop(name) for name in [f.name for f in fields(cls)] if name in kwargs and name != "seen"}
+        taken = {name: kwargs.pop(name) for name in cls.names() if name in kwargs}
         older = kwargs.pop("use_auth_token", None)
         if older is not None:
             if taken.get("token") not in (None, older):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tx_core.files import (
     remove,
     saving,
 )
+from tx_core.messages import nearest, quoted
 from tx_core.weights import Array, Weights, WeightTable, keras_layers
 
 logger = logging.getLogger(__name__)
@@ -47,8 +49,26 @@ def weight_files(table: WeightTable, *kinds: str) -> tuple[str, ...]:
     return tuple(name for kind in kinds for name in names[kind])
 
 
+def take_dtype(dtype: Any, keywords: MutableMapping[str, Any]) -> Any:
+    """The type that ``dtype`` or ``torch_dtype``, its other name, asks for; the latter is removed from the keywords.
+
+    Raises:
+        ValueError: if both are given and differ.
+    """
+    other = keywords.pop("torch_dtype", None)
+    if other is None:
+        return dtype
+    if str(other).startswith("torch."):  # TensorFlow's models take it too
+        other = str(other).removeprefix("torch.")
+    if dtype is not None and other not in (dtype, str(dtype).removeprefix("torch."), getattr(dtype, "name", None)):
+        raise ValueError(
+            f"dtype is {quoted(dtype)} and torch_dtype, its other name, is {quoted(other)}: pass dtype alone"
+        )
+    return other
+
+
 def resolve_config(
-    config_class: type[PretrainedConfig],
+    model_class: Any,
     name_or_path: str | os.PathLike[str],
     config: PretrainedConfig | str | os.PathLike[str] | None,
     source: Source,
@@ -59,25 +79,57 @@ def resolve_config(
     The weights are to be fetched at the commit that the configuration is of, if it is of the same repository.
 
     Args:
+        model_class: the model's class, for its ``config_class`` and what its constructor takes.
         name_or_path: the weights, beside which the configuration lies if ``config`` is None.
         config: a configuration, which becomes the model's own as in 2019 (a copy if keywords change it), or where to
             find one.
-        keywords: fields, which override those of the configuration, and others.
+        keywords: fields, which override those of the configuration, and arguments of the constructor.
+
+    Raises:
+        TypeError: if a keyword is neither.
+        ValueError: if the configuration makes no model; names the file.
     """
+    config_class: type[PretrainedConfig] = model_class.config_class
     if isinstance(config, PretrainedConfig):
         changes = {name: value for name, value in keywords.items() if config.has_field(name)}
         if changes:
-            config = copy.deepcopy(config)
-            for name, value in changes.items():
-                setattr(config, name, value)
-        return config, {name: value for name, value in keywords.items() if name not in changes}, source
+            config = config.changed(changes)
+        unused = {name: value for name, value in keywords.items() if name not in changes}
+        _refuse_unknown(model_class, config, unused)
+        return config, unused, source
     if config is None:
         weights = Path(name_or_path)
         beside = weights.is_file() or Path(f"{weights}.index").is_file()
         config = weights.parent if beside else name_or_path
     path = config_class.find(config, source)
     loaded, unused = config_class.from_pretrained(path, return_unused_kwargs=True, **keywords)
+    _refuse_unknown(model_class, loaded, unused)
+    try:
+        loaded.validate_relations()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     return loaded, unused, pinned(source, path, name_or_path)
+
+
+def _refuse_unknown(model_class: Any, config: PretrainedConfig, keywords: Iterable[str]) -> None:
+    """Raise TypeError, naming what may be meant, for keywords that the constructor does not take."""
+    known = {*inspect.signature(model_class.from_pretrained).parameters, "torch_dtype", *Source.names()}
+    for cls in model_class.__mro__:
+        if "__init__" not in vars(cls):
+            continue
+        parameters = inspect.signature(cls.__init__).parameters
+        known.update(parameters)
+        if all(each.kind is not each.VAR_KEYWORD for each in parameters.values()):
+            break
+        if not model_class._published_class:
+            return  # a user's own constructor knows what it takes
+    known -= {"self", "config", "args", "kwargs", "model_args"}
+    for name in keywords:
+        if name not in known:
+            raise TypeError(
+                f"{model_class.__name__}.from_pretrained does not know the keyword {name!r}"
+                + (nearest(name, {*known, *config.field_names()}) or "; leave it out")
+            )
 
 
 def loading_bar(sizes: Mapping[str, int], title: str) -> Iterator[str]:

@@ -30,6 +30,7 @@ from .pretrained import (
     open_weights,
     resolve_config,
     save_model,
+    take_dtype,
     weight_files,
     write_h5,
 )
@@ -94,6 +95,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
                 f"for a name or folder use {type(self).__name__}.from_pretrained(…)"
             )
         config.validate()
+        config.validate_relations()
         self.config = config
 
     def get_config(self) -> dict[str, Any]:
@@ -259,12 +261,12 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
                 both frameworks read, comes before either.
             output_loading_info: return ``(model, LoadReport)``.
             dtype: floating-point type of the parameters (``bfloat16``), or a Keras policy (``mixed_bfloat16``); by
-                default Keras's global policy.
+                default Keras's global policy. It may be called ``torch_dtype``.
             mmap: copy a safetensors file into the variables straight from the system's memory of it. Variables own
                 their memory, so the file is not needed any longer than loading takes. ``mmap=False`` reads it first,
                 for files that others may change meanwhile.
             kwargs: options of :class:`tx_core.files.Source` (``cache_dir``, ``revision``, ``local_files_only``, …);
-                fields of the configuration, which they override; the rest goes to the constructor.
+                fields of the configuration, which they override; arguments of the constructor.
 
         Returns:
             The model, with its report if asked for.
@@ -273,11 +275,12 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
             WeightsError: if anything is missing but a new head, or unexpected, or of another shape.
             CheckpointError: if the file is damaged or dishonest.
             FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
+            TypeError: if a keyword is none of these.
+            ValueError: if the configuration makes no model, or ``dtype`` and ``torch_dtype`` differ.
         """
         source = Source.take(kwargs)
-        resolved, kwargs, source = resolve_config(
-            cls.config_class, pretrained_model_name_or_path, config, source, kwargs
-        )
+        dtype = take_dtype(dtype, kwargs)
+        resolved, kwargs, source = resolve_config(cls, pretrained_model_name_or_path, config, source, kwargs)
         if dtype is not None:
             kwargs["dtype"] = dtype
         # No memory is filled that is overwritten next; what the file lacks is initialised afterwards.

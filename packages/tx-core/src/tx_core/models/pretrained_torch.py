@@ -30,6 +30,7 @@ from .pretrained import (
     open_weights,
     resolve_config,
     save_model,
+    take_dtype,
     weight_files,
 )
 from .saving import chosen_format, shard_size
@@ -85,6 +86,7 @@ class PreTrainedModel(nn.Module):
                 f"for a name or folder use {type(self).__name__}.from_pretrained(…)"
             )
         config.validate()
+        config.validate_relations()
         self.config = config
         self._outermost = True
         self._skip_padding = True
@@ -300,7 +302,8 @@ class PreTrainedModel(nn.Module):
             state_dict: weights to use instead of the file's.
             from_tf: take TensorFlow's files (``tf_model.h5``, a TensorFlow 1 checkpoint) before PyTorch's.
             output_loading_info: return ``(model, LoadReport)``.
-            dtype: floating-point type of the parameters, ``torch.float32`` by default; a type or its name.
+            dtype: floating-point type of the parameters, ``torch.float32`` by default; a type or its name. It may be
+                called ``torch_dtype``.
             device: where the parameters are put.
             mmap: let parameters on the CPU be the memory of a safetensors file, where it has the wanted type. Pages are
                 read when they are first used, and shared with other processes. Training changes a copy in memory, never
@@ -308,7 +311,7 @@ class PreTrainedModel(nn.Module):
                 changed or cut off as long as the model lives: parameters would change too, or the process end.
                 ``mmap=False`` copies, for files that others may change.
             kwargs: options of :class:`tx_core.files.Source` (``cache_dir``, ``revision``, ``local_files_only``, …);
-                fields of the configuration, which they override; the rest goes to the constructor.
+                fields of the configuration, which they override; arguments of the constructor.
 
         Returns:
             The model in evaluation mode, with its report if asked for.
@@ -317,12 +320,15 @@ class PreTrainedModel(nn.Module):
             WeightsError: if anything is missing but a new head, or unexpected, or of another shape.
             CheckpointError: if the file is damaged or dishonest.
             FileNotFoundError, OSError: if there is no such folder, file or repository, or it cannot be fetched.
+            TypeError: if a keyword is none of these.
+            ValueError: if the configuration makes no model, or ``dtype`` and ``torch_dtype`` differ.
         """
         if pretrained_model_name_or_path is None and (config is None or state_dict is None):
             raise ValueError("pretrained_model_name_or_path is None: then both config and state_dict are needed")
         name_or_path = pretrained_model_name_or_path or ""
         source = Source.take(kwargs)
-        resolved, kwargs, source = resolve_config(cls.config_class, name_or_path, config, source, kwargs)
+        dtype = take_dtype(dtype, kwargs)
+        resolved, kwargs, source = resolve_config(cls, name_or_path, config, source, kwargs)
         # A published class takes all but its new heads from the file: no memory is filled that is overwritten next.
         with without_memory() if cls._published_class else nullcontext():
             model = cls(resolved, *model_args, **kwargs)
