@@ -42,7 +42,7 @@ def weight_files(table: WeightTable, *kinds: str) -> tuple[str, ...]:
     names = {
         "safe": (SAFE_WEIGHTS_NAME, f"{SAFE_WEIGHTS_NAME}.index.json"),
         "torch": (WEIGHTS_NAME, f"{WEIGHTS_NAME}.index.json"),
-        "tf": (TF2_WEIGHTS_NAME, f"{TF_WEIGHTS_NAME}.index", *table.original_files),
+        "tf": (TF2_WEIGHTS_NAME, f"{TF2_WEIGHTS_NAME}.index.json", f"{TF_WEIGHTS_NAME}.index", *table.original_files),
     }
     return tuple(name for kind in kinds for name in names[kind])
 
