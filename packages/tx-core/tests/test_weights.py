@@ -506,9 +506,20 @@ def test_a_file_has_the_authors_names_or_the_published_ones() -> None:
 
 
 def test_slots_of_optimizers_are_dropped() -> None:
-    for slot in ("global_step", "beta1_power", "toy/words/adam_v", "toy/words/Adam_1", "w/Adagrad", "training/x/y"):
+    for slot in (
+        "global_step",
+        "beta1_power",
+        "toy/words/adam_v",
+        "toy/words/Adam_1",
+        "lm/bias/Adagrad",
+        "training/x/y",
+    ):
         assert Weights(Arrays({slot: floats(1)}, "tf1"), TABLE).dropped == [slot]
-    assert Weights(Arrays({"toy/adam_m/words": floats(1)}, "tf1"), TABLE).unexpected == ["toy/adam_m/words"]
+    for unknown in ("toy/adam_m/words", "w/Adagrad", "toy/words/Other", "loss_scales/kernel"):
+        assert Weights(Arrays({unknown: floats(1)}, "tf1"), TABLE).unexpected == [unknown]
+    # What the table does not know is told once, without what optimizers note of it.
+    both = Weights(Arrays({"w": floats(1), "w/Adagrad": floats(1)}, "tf1"), TABLE)
+    assert (both.unexpected, both.dropped) == (["w"], ["w/Adagrad"])
 
 
 # -- ties that the configuration decides ----------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,14 +11,13 @@ import numpy as np
 from tx_core.messages import shorten
 
 from .layouts import LAYOUTS, Array, Part, Shape, part_shape, take
-from .table import OPTIMIZER_SLOTS, Place, WeightTable, pattern
+from .table import Place, WeightTable, is_optimizer_state
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 # More layers than any stack has; a file may claim any number.
 _MOST_ITEMS = 1024
-_SLOTS = re.compile("|".join(pattern(name).pattern for name in OPTIMIZER_SLOTS))
 
 
 class Raw(Protocol):
@@ -75,10 +73,10 @@ class Weights:
         self._twins: list[tuple[_Entry, _Entry]] = []  # of the same parameter, to be compared
         self._named: dict[str, list[str]] = {}  # name in the file → published names
         self._held: dict[str, tuple[Array, set[str]]] = {}  # name in the file → array, parts that are still to be read
-        names = raw.names()
+        names = dict.fromkeys(raw.names())
         spelling = self._spelling(names)
         for name in names:
-            places = self._places(name, spelling)
+            places = self._places(name, spelling, names)
             if places is None:
                 self.unexpected.append(name)
             elif not places:
@@ -98,12 +96,15 @@ class Weights:
         published = any(name in self._own or self._table.published(name) for name in names)
         return "original" if not published and any(map(self._table.from_original, names)) else "published"
 
-    def _places(self, name: str, spelling: str) -> tuple[Place, ...] | None:
+    def _places(self, name: str, spelling: str, names: Collection[str]) -> tuple[Place, ...] | None:
         """The parameters that a name stands for; empty if it is known to be none, None if it is unknown."""
         if name in self._own:
             place: Place | None = Place(self._own[name], "same")
         elif spelling == "original":
-            return () if _SLOTS.fullmatch(name) else self._table.from_original(name) or None
+            if places := self._table.from_original(name):
+                return places
+            slot = is_optimizer_state(name, lambda each: each in names or bool(self._table.from_original(each)))
+            return () if slot else None
         elif spelling == "keras":
             place = self._keras_place(name)
         else:
