@@ -186,6 +186,23 @@ class FileSuite(Models):
         self.model("base")
         assert {path.name: path.read_bytes() for path in self.folder("base").iterdir()} == before
 
+    def test_names_under_a_common_prefix(self, tmp_path: Path) -> None:
+        """As wrappers and training frameworks write them."""
+
+        def add(arrays: dict[str, Array]) -> None:
+            for name in list(arrays):
+                arrays[f"state_dict.module.{name}"] = arrays.pop(name)
+            arrays["optimizer.state.0.exp_avg"] = np.zeros(3, np.float32)
+
+        for task in dict.fromkeys(("base", self.tasks()[-1])):
+            folder = edited(self.folder(task), tmp_path / task, add)
+            model, report = self.cls(task).from_pretrained(str(folder), output_loading_info=True)
+            assert report.prefix == "state_dict.module."
+            assert "optimizer.state.0.exp_avg" in report.dropped
+            wanted = self.backend.arrays(self.shared(task))
+            for name, array in self.backend.arrays(model).items():
+                np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+
     # --- refusals
 
     def test_missing_folder_is_named(self, tmp_path: Path) -> None:
