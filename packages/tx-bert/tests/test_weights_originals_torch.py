@@ -1,5 +1,6 @@
 """Google's own checkpoint, with the optimizer's slots that it carries, in PyTorch."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,27 @@ def test_checkpoints_of_the_original_scripts(tmp_path: Path) -> None:
     assert not any(report.values())
     for one, two in zip(again.parameters(), model.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_googles_folder_as_it_is_downloaded() -> None:
+    for cls in (BertModel, BertForPreTraining):
+        _, report = cls.from_pretrained(str(data_path("checkpoints/bert-tf1")), output_loading_info=True)
+        assert not any(report.values())
+        assert not report.newly_initialized
+
+
+@pytest.mark.parametrize("slots", [("BERTAdam", "BERTAdam_1"), ("lamb_m", "lamb_v"), ("vr", "vc"), ("Momentum",)])
+def test_slots_of_other_optimizers(slots: tuple[str, ...], tmp_path: Path) -> None:
+    source = data_path("checkpoints/bert-tf1")
+    with open_checkpoint(source / "bert_model.ckpt.index") as checkpoint:
+        arrays = {n: checkpoint.read(n) for n in checkpoint.names() if not n.endswith(("adam_m", "adam_v"))}
+    parameters = [name for name in arrays if name != "global_step"]
+    extra = {f"{name}/{slot}": np.zeros(3, np.float32) for name in parameters for slot in slots}
+    extra |= {name: np.zeros((), np.float32) for name in ("beta1_power", "beta2_power", "loss_scale", "good_steps")}
+    shutil.copy(source / "bert_config.json", tmp_path)
+    write_tf1(tmp_path / "bert_model.ckpt", {**arrays, **extra})
+    _, report = BertForPreTraining.from_pretrained(str(tmp_path), output_loading_info=True)
+    assert set(report.dropped) == {*extra, "global_step"}
+    write_tf1(tmp_path / "bert_model.ckpt", {**arrays, "bert/other/dense/kernel/Adam": np.zeros(3, np.float32)})
+    with pytest.raises(WeightsError, match="bert/other/dense/kernel/Adam"):
+        BertForPreTraining.from_pretrained(str(tmp_path))

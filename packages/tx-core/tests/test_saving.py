@@ -203,6 +203,12 @@ def test_hostile_journals_do_nothing(journal: object, tmp_path: Path) -> None:
     assert (tmp_path / "outside").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "a/" * 3000, "a\0b", "a\0/b", "", ".", "no/such/folder"])
+def test_names_that_can_be_no_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settle(Path(name))
+
+
 def test_a_block_that_raises_changes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "m"
     fill(folder)

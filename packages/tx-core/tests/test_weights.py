@@ -174,9 +174,41 @@ def test_shape_and_kind_are_checked() -> None:
         load({**FULL, "classifier.weight": np.zeros((4, 2), np.int64)})
 
 
-def test_data_parallel_names_get_a_hint() -> None:
-    with pytest.raises(WeightsError, match=r"model\.module"):
-        load({f"module.{name}": array for name, array in FULL.items()})
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.", "state_dict.model._orig_mod.", "net.toy_model."])
+def test_names_under_one_prefix(prefix: str) -> None:
+    under = {prefix + name: array for name, array in FULL.items()}
+    state = {
+        name: floats(1)
+        for name in ("optimizer.state.0.exp_avg", "optimizer_states.0.x", "lr_scheduler.best", "epoch", "scaler.scale")
+    }
+    for given in (under, {**under, **state}):
+        report, origin, weights = load(given)
+        assert report.loaded == list(FULL)
+        assert report.prefix == prefix
+        assert f"all under '{prefix}'" in repr(report)
+        assert report.dropped == [name for name in given if name in state]
+        np.testing.assert_array_equal(weights.read(origin["toy.pooler.weight"]), FULL["toy.pooler.weight"])
+    bare = {prefix + name.removeprefix("toy."): array for name, array in FULL.items()}
+    assert load(bare)[0].prefix == prefix
+    assert load(FULL)[0].prefix == ""
+
+
+@pytest.mark.parametrize("other", ["classifier.weight", "teacher.toy.pooler.weight", "loss.w"])
+def test_names_that_are_not_all_under_one_prefix(other: str) -> None:
+    under = {f"module.{name}": array for name, array in FULL.items()}
+    with pytest.raises(WeightsError, match="unknown to the model"):
+        load({**under, other: floats(4, 2)})
+
+
+def test_a_training_state_beside_published_names_is_unknown() -> None:
+    with pytest.raises(WeightsError, match=r"optimizer\.state"):
+        load({**FULL, "optimizer.state": floats(1)})
+
+
+def test_what_is_unknown_under_a_prefix_is_named_as_in_the_file() -> None:
+    under = {f"module.{name}": array for name, array in FULL.items()}
+    with pytest.raises(WeightsError, match=r"module\.other\.weight"):
+        load({**under, "module.other.weight": floats(1)})
 
 
 def test_file_of_something_else() -> None:
@@ -506,9 +538,20 @@ def test_a_file_has_the_authors_names_or_the_published_ones() -> None:
 
 
 def test_slots_of_optimizers_are_dropped() -> None:
-    for slot in ("global_step", "beta1_power", "toy/words/adam_v", "toy/words/Adam_1", "w/Adagrad", "training/x/y"):
+    for slot in (
+        "global_step",
+        "beta1_power",
+        "toy/words/adam_v",
+        "toy/words/Adam_1",
+        "lm/bias/Adagrad",
+        "training/x/y",
+    ):
         assert Weights(Arrays({slot: floats(1)}, "tf1"), TABLE).dropped == [slot]
-    assert Weights(Arrays({"toy/adam_m/words": floats(1)}, "tf1"), TABLE).unexpected == ["toy/adam_m/words"]
+    for unknown in ("toy/adam_m/words", "w/Adagrad", "toy/words/Other", "loss_scales/kernel"):
+        assert Weights(Arrays({unknown: floats(1)}, "tf1"), TABLE).unexpected == [unknown]
+    # What the table does not know is told once, without what optimizers note of it.
+    both = Weights(Arrays({"w": floats(1), "w/Adagrad": floats(1)}, "tf1"), TABLE)
+    assert (both.unexpected, both.dropped) == (["w"], ["w/Adagrad"])
 
 
 # -- ties that the configuration decides ----------------------------------------

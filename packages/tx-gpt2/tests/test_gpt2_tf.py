@@ -1,6 +1,7 @@
 """What only GPT-2 has, in TensorFlow: how its layers start."""
 
-from tx_gpt2 import TFGPT2Model
+from tx_gpt2 import TFGPT2LMHeadModel, TFGPT2Model
+from tx_testing.data import data_path
 from tx_testing.suites.models_tf import TFBackend
 from tx_testing.suites.spec import load_spec
 
@@ -14,3 +15,11 @@ def test_residual_layers_start_smaller() -> None:
         if array.ndim == 2:
             wanted = 0.02 / (2 if name.endswith("c_proj.weight") else 1)
             assert abs(array.std() / wanted - 1) < 0.1, name
+
+
+def test_openai_folder_as_it_is_downloaded() -> None:
+    folder = data_path("checkpoints/gpt2-tf1")
+    model, report = TFGPT2LMHeadModel.from_pretrained(str(folder), output_loading_info=True)
+    assert not any(report.values())
+    assert len(report.loaded) == 2 + 12 * 3 + 2
+    assert model.config.n_positions == 20

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -285,3 +286,22 @@ def test_both_heads_generate():
     ids = ids_of(2, 4)
     found, wanted = (model.generate(ids, max_new_tokens=5, eos_token_id=()).sequences for model in (both, lm))
     torch.testing.assert_close(found, wanted)
+
+
+def test_openai_folder_as_it_is_downloaded():
+    model, report = GPT2LMHeadModel.from_pretrained(data_path("checkpoints/gpt2-tf1"), output_loading_info=True)
+    assert not any(report.values())
+    assert len(report.loaded) == 2 + 12 * 3 + 2
+    config = model.config
+    assert (config.vocab_size, config.n_positions, config.n_embd, config.n_head, config.n_layer) == (356, 20, 15, 5, 3)
+
+
+def test_the_newest_of_several_checkpoints(tmp_path):
+    """TensorFlow's own note in the folder says which it is."""
+    source = data_path("checkpoints/gpt2-tf1")
+    for path in source.glob("model.ckpt.*"):
+        shutil.copy(path, tmp_path / path.name.replace("model.ckpt", "model-1000"))
+    shutil.copy(source / "hparams.json", tmp_path)
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model-1000"\n')
+    _, report = GPT2LMHeadModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert len(report.loaded) == 2 + 12 * 3 + 2

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tx_core.auto import AutoTokenizer
+from tx_gpt2.config import GPT2Config
 from tx_gpt2.tokenizer import GPT2Tokenizer, bytes_to_unicode
 from tx_testing.data import data_path
 from tx_testing.texts import awkward_texts
@@ -83,3 +86,20 @@ def test_what_was_saved_tells_its_class(tmp_path, name):
     written = (tmp_path / "tokenizer_config.json").read_text()
     (tmp_path / "tokenizer_config.json").write_text(written.replace("GPT2Tokenizer", name))
     assert type(AutoTokenizer.from_pretrained(tmp_path)) is GPT2Tokenizer
+
+
+def test_openai_folder_as_it_is_downloaded(tmp_path):
+    folder = data_path("vocab/gpt2")
+    shutil.copy(folder / "vocab.json", tmp_path / "encoder.json")
+    shutil.copy(folder / "merges.txt", tmp_path / "vocab.bpe")
+    (tmp_path / "hparams.json").write_text('{"n_vocab": 50257, "n_ctx": 512, "n_embd": 24, "n_head": 3, "n_layer": 2}')
+    tokenizer = GPT2Tokenizer.from_pretrained(tmp_path)
+    assert tokenizer.encode("Hello world, it's 2019!") == [15496, 995, 11, 340, 338, 13130, 0]
+    config = GPT2Config.from_pretrained(tmp_path)
+    assert (config.vocab_size, config.n_positions, config.n_ctx, config.n_layer) == (50257, 512, 512, 2)
+    config.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "encoder.json").write_text("{}")  # what was saved comes first
+    assert len(GPT2Tokenizer.from_pretrained(tmp_path)) == 50257
+    assert GPT2Config.from_pretrained(tmp_path) == config
+    assert "n_vocab" not in config.to_dict()

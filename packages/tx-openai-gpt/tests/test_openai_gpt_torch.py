@@ -12,6 +12,7 @@ from tx_openai_gpt import (
     OpenAIGPTDoubleHeadsModel,
     OpenAIGPTLMHeadModel,
     OpenAIGPTModel,
+    OpenAIGPTTokenizer,
     load_tf_weights_in_openai_gpt,
 )
 from tx_testing.data import data_path
@@ -77,6 +78,23 @@ def test_openai_checkpoint(tmp_path):
     torch.testing.assert_close(model.transformer(ids_of(1, 5) // 2)[0], loaded(ids_of(1, 5) // 2)[0])
     with pytest.raises(WeightsError, match=r"h\.2\.attn\.c_attn\.weight"):
         OpenAIGPTModel.from_pretrained(str(folder), config=config, n_layer=3, from_tf=True)
+
+
+def test_openai_folder_as_it_is_downloaded(tmp_path):
+    with tarfile.open(data_path("checkpoints/openai-gpt-original/transformer_small.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / "model"
+    model, report = OpenAIGPTLMHeadModel.from_pretrained(folder, n_head=2, output_loading_info=True)
+    assert len(report.loaded) == 2 + 2 * 12
+    config = model.config
+    assert (config.vocab_size, config.n_positions, config.n_embd, config.n_layer) == (50, 50, 10, 2)
+    assert len(OpenAIGPTTokenizer.from_pretrained(folder).encoder) >= 50
+    with pytest.raises(ValueError, match=r"params_shapes\.json.*n_head"):  # the files do not say how many
+        OpenAIGPTLMHeadModel.from_pretrained(folder)
+    for content in ("{}", "[]", "[[1], [2]]", "[[1, 2, 3], [4, 5]]", "[1, 2]", '[["a", "b"], [1, 2]]', "no"):
+        (folder / "params_shapes.json").write_text(content)
+        with pytest.raises(ValueError, match=r"params_shapes\.json"):
+            OpenAIGPTConfig.from_pretrained(folder)
 
 
 def test_original_kernels_with_and_without_an_axis(tmp_path):

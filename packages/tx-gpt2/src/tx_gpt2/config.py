@@ -16,6 +16,11 @@ from tx_core.config import (
 
 from .architecture import ARCHITECTURE
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 
 @dataclass(init=False, eq=False, repr=False)
 class GPT2Config(PretrainedConfig, architecture=ARCHITECTURE):
@@ -56,8 +61,9 @@ class GPT2Config(PretrainedConfig, architecture=ARCHITECTURE):
         "max_position_embeddings": "n_positions",
         "num_attention_heads": "n_head",
         "num_hidden_layers": "n_layer",
+        "n_vocab": "vocab_size",
     }
-    file_names = ("config.json", "gpt2_config.json")
+    file_names = ("config.json", "gpt2_config.json", "hparams.json")
 
     vocab_size: int = 50257
     n_positions: int = 1024
@@ -97,6 +103,12 @@ class GPT2Config(PretrainedConfig, architecture=ARCHITECTURE):
         It is scaled down by the root of how many additions there are.
         """
         return float(self.initializer_range / (2 * self.n_layer) ** 0.5)
+
+    def _read(self, values: Mapping[str, Any]) -> None:
+        # OpenAI's own hparams.json gives the longest sequence as n_ctx alone.
+        if "n_ctx" in values and not {"n_positions", "max_position_embeddings"} & values.keys():
+            values = {**values, "n_positions": values["n_ctx"]}
+        super()._read(values)
 
     def validate(self) -> None:
         """Check each value by itself (see `PretrainedConfig.validate`)."""

@@ -23,6 +23,10 @@ class GPT2Tokenizer(ByteLevelBPETokenizer):
     ``tokenizer.pad_token = tokenizer.eos_token``. With ``add_bos_token`` each sequence begins with ``bos_token``.
     """
 
+    original_files_names: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "vocab_file": ("encoder.json",),
+        "merges_file": ("vocab.bpe",),
+    }
     pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
         ByteLevelBPETokenizer.vocab_files_names, _NAMES
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from tx_core.config import (
@@ -15,6 +16,13 @@ from tx_core.config import (
 )
 
 from .architecture import ARCHITECTURE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Arrays that OpenAI's own files have in front of the layers', and for each layer.
+_FIRST, _OF_A_LAYER = 2, 12
 
 
 @dataclass(init=False, eq=False, repr=False)
@@ -53,6 +61,7 @@ class OpenAIGPTConfig(PretrainedConfig, architecture=ARCHITECTURE):
         "num_attention_heads": "n_head",
         "num_hidden_layers": "n_layer",
     }
+    file_names = ("config.json", "params_shapes.json")
 
     vocab_size: int = 40478
     n_positions: int = 512
@@ -80,6 +89,12 @@ class OpenAIGPTConfig(PretrainedConfig, architecture=ARCHITECTURE):
         """The activation function's name in the frameworks' tables."""
         return "gelu_new" if self.afn == "gelu" else self.afn
 
+    def _read_file(self, path: str | os.PathLike[str]) -> None:
+        if os.path.basename(path) == "params_shapes.json":
+            self._update(_sizes(path))
+        else:
+            super()._read_file(path)
+
     def validate(self) -> None:
         """Check each value by itself (see `PretrainedConfig.validate`)."""
         super().validate()
@@ -93,3 +108,29 @@ class OpenAIGPTConfig(PretrainedConfig, architecture=ARCHITECTURE):
         """Check the values against each other (see `PretrainedConfig.validate_relations`)."""
         super().validate_relations()
         check_divisible(self, "n_embd", "n_head")
+
+
+def _sizes(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The fields that OpenAI's own ``params_shapes.json`` tells; it does not say how many heads there are.
+
+    Raises:
+        ValueError: it is no list of such shapes; names the file.
+    """
+    from pathlib import Path
+
+    from tx_core.json_files import parse_json
+
+    content = Path(path).read_bytes()
+    shapes = parse_json(path, content, lambda where, problem: ValueError(f"{os.fspath(where)}: {problem}"))
+    try:
+        (positions, width), (tokens, _) = shapes[:_FIRST]
+    except (TypeError, ValueError):
+        positions = width = tokens = None
+    if not all(type(size) is int for size in (positions, width, tokens)):
+        raise ValueError(f"{os.fspath(path)}: this is no list of the shapes of OpenAI GPT's parameters")
+    return {
+        "n_positions": positions,
+        "vocab_size": tokens,
+        "n_embd": width,
+        "n_layer": (len(shapes) - _FIRST) // _OF_A_LAYER,
+    }

@@ -85,6 +85,10 @@ class OpenAIGPTTokenizer(BPETokenizer):
     """
 
     model_input_names: Sequence[str] = ("input_ids", "attention_mask")
+    original_files_names: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "vocab_file": ("encoder_bpe_40000.json", "encoder_bpe.json"),
+        "merges_file": ("vocab_40000.bpe", "vocab.bpe"),
+    }
     pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
         BPETokenizer.vocab_files_names, ["openai-gpt"]
     )

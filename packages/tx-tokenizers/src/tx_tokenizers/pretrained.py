@@ -129,6 +129,8 @@ class PretrainedFiles(SpecialTokens):
 
     #: Constructor argument -> file name, and for the published names the argument -> name -> URL.
     vocab_files_names: ClassVar[Mapping[str, str]] = {}
+    #: Constructor argument -> names that the file has in the authors' own folders.
+    original_files_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     #: Constructor arguments of published names, and the longest sequence their models take.
     pretrained_init_configuration: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -263,6 +265,11 @@ class PretrainedFiles(SpecialTokens):
             return cls._one_file(name, source)
         found, source = locate_each(name, cls.vocab_files_names.values(), source)
         vocabulary = {argument: found[file] for argument, file in cls.vocab_files_names.items() if file in found}
+        if not vocabulary and Path(name).is_dir():
+            for argument, names in cls.original_files_names.items():
+                path = locate(name, names, source)
+                if path is not None:
+                    vocabulary[argument] = path
         files = _Files(vocabulary, source)
         beside = (TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS)
         found, source = locate_each(name, beside, source)

@@ -46,26 +46,24 @@ class FileSuite(Models):
     def test_sizes_and_formats_as_people_write_them(self, tmp_path: Path) -> None:
         model = self.shared("base")
         other = {"torch": "pytorch_model.bin", "tf": "tf_model.h5"}[self.backend.name]
-        options: dict[str, Any]
-        for number, (options, file) in enumerate(
-            [
-                ({"max_shard_size": "5GB"}, FILES["safetensors"]),
-                ({"max_shard_size": " 5 mb "}, FILES["safetensors"]),
-                ({"max_shard_size": "2KB"}, "model.safetensors.index.json"),
-                ({"max_shard_size": "2KiB", "safe_serialization": True}, "model.safetensors.index.json"),
-                ({"safe_serialization": False}, other),
-                ({"safe_serialization": False, "max_shard_size": "10GB"}, other),
-                ({"safe_serialization": True, "format": "safetensors"}, FILES["safetensors"]),
-                ({"safe_serialization": False, "format": "h5"}, "tf_model.h5"),
-            ]
-        ):
+        cases: list[tuple[dict[str, Any], str]] = [
+            ({"max_shard_size": "5GB"}, FILES["safetensors"]),
+            ({"max_shard_size": " 5 mb "}, FILES["safetensors"]),
+            ({"max_shard_size": "2KB"}, "model.safetensors.index.json"),
+            ({"max_shard_size": "2KiB", "safe_serialization": True}, "model.safetensors.index.json"),
+            ({"safe_serialization": False}, other),
+            ({"safe_serialization": False, "max_shard_size": "10GB"}, other),
+            ({"safe_serialization": True, "format": "safetensors"}, FILES["safetensors"]),
+            ({"safe_serialization": False, "format": "h5"}, "tf_model.h5"),
+        ]
+        for number, (options, file) in enumerate(cases):
             folder = tmp_path / str(number)
             model.save_pretrained(folder, **options)
             assert (folder / file).is_file(), options
             again = self.cls("base").from_pretrained(str(folder))
             for name, array in self.backend.arrays(model).items():
                 np.testing.assert_array_equal(self.backend.arrays(again)[name], array, err_msg=name)
-        for options, match in (
+        refused: list[tuple[dict[str, Any], str]] = [
             ({"max_shard_size": "many"}, "'many'.*'500MB'"),
             ({"max_shard_size": "0MB"}, "'0MB'"),
             ({"max_shard_size": -1}, "-1"),
@@ -75,7 +73,8 @@ class FileSuite(Models):
             ({"safe_serialization": False, "format": "safetensors"}, "contradict"),
             ({"safe_serialization": "no"}, "True or False"),
             ({"format": "onnx"}, "'onnx'"),
-        ):
+        ]
+        for options, match in refused:
             with pytest.raises(ValueError, match=match):
                 model.save_pretrained(tmp_path / "none", **options)
             assert not (tmp_path / "none").exists() or not list((tmp_path / "none").iterdir()), options
@@ -97,6 +96,42 @@ class FileSuite(Models):
         wanted = self.run(self.shared("base"), inputs)
         for name, value in self.run(model, inputs).items():
             assert_close(value, wanted[name], 1e-7, name)
+
+    @pytest.mark.parametrize("form", ["safetensors", "h5"])
+    def test_shards_that_tensorflow_wrote(self, form: str, tmp_path: Path) -> None:
+        """The model's name stands before each name in the index; shards do not have it."""
+        import h5py
+
+        from tx_core.checkpoints import open_checkpoint, write_safetensors
+
+        whole = {"safetensors": "model.safetensors", "h5": "tf_model.h5"}[form]
+        stem, _, suffix = whole.partition(".")
+        for task in self.tasks():
+            model = self.shared(task)
+            model.save_pretrained(tmp_path / f"whole {task}", format="h5")
+            with open_checkpoint(tmp_path / f"whole {task}" / "tf_model.h5") as checkpoint:
+                arrays = {name.partition("/")[2]: checkpoint.read(name) for name in checkpoint.names()}
+            folder = tmp_path / task
+            folder.mkdir()
+            (folder / "config.json").write_bytes((tmp_path / f"whole {task}" / "config.json").read_bytes())
+            where = {}
+            for number in range(3):
+                path = folder / f"{stem}-{number + 1:05}-of-00003.{suffix}"
+                names = [*arrays][number::3]
+                shard = {name.partition("/")[2]: arrays[name] for name in names}
+                where.update(dict.fromkeys(names, path.name))
+                if form == "safetensors":
+                    write_safetensors(path, shard, {"format": "tf"})
+                    continue
+                with h5py.File(path, "w") as file:
+                    for name, array in shard.items():
+                        file.create_dataset(name, data=array)
+                    file.attrs["layer_names"] = sorted(shard)
+            (folder / f"{whole}.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+            again, report = self.cls(task).from_pretrained(str(folder), output_loading_info=True)
+            assert not report["missing_keys"]
+            for name, array in self.backend.arrays(model).items():
+                np.testing.assert_array_equal(self.backend.arrays(again)[name], array, err_msg=name)
 
     @pytest.mark.parametrize("auto", [False, True])
     def test_loading_from_a_hub(self, auto: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +239,23 @@ class FileSuite(Models):
         before = {path.name: path.read_bytes() for path in self.folder("base").iterdir()}
         self.model("base")
         assert {path.name: path.read_bytes() for path in self.folder("base").iterdir()} == before
+
+    def test_names_under_a_common_prefix(self, tmp_path: Path) -> None:
+        """As wrappers and training frameworks write them."""
+
+        def add(arrays: dict[str, Array]) -> None:
+            for name in list(arrays):
+                arrays[f"state_dict.module.{name}"] = arrays.pop(name)
+            arrays["optimizer.state.0.exp_avg"] = np.zeros(3, np.float32)
+
+        for task in dict.fromkeys(("base", self.tasks()[-1])):
+            folder = edited(self.folder(task), tmp_path / task, add)
+            model, report = self.cls(task).from_pretrained(str(folder), output_loading_info=True)
+            assert report.prefix == "state_dict.module."
+            assert "optimizer.state.0.exp_avg" in report.dropped
+            wanted = self.backend.arrays(self.shared(task))
+            for name, array in self.backend.arrays(model).items():
+                np.testing.assert_array_equal(array, wanted[name], err_msg=name)
 
     # --- refusals
 

@@ -100,6 +100,22 @@ class TorchModelSuite(TorchExportSuite, ModelSuite):
             model.save_pretrained(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
+    def test_a_training_checkpoint(self, tmp_path: Path) -> None:
+        model = self.model("base")
+        optimizer = torch.optim.AdamW(model.parameters())
+        sum(p.sum() for p in model.parameters()).backward()
+        optimizer.step()
+        state = {"epoch": 3, "optimizer": optimizer.state_dict(), "rng_state": torch.get_rng_state()}
+        for key, wrapped in (("state_dict", nn.DataParallel(model)), ("model", model), ("model_state_dict", model)):
+            torch.save({key: wrapped.state_dict(), **state}, tmp_path / "training.pt")
+            again, report = self.cls("base").from_pretrained(
+                tmp_path / "training.pt", config=model.config, output_loading_info=True
+            )
+            assert report.prefix == f"{key}." + ("module." if key == "state_dict" else "")
+            assert not any(report.values())
+            for name, tensor in again.state_dict().items():
+                assert tensor.equal(model.state_dict()[name]), name
+
     # --- classes that users write
 
     def test_a_users_class_that_changes_the_published_one(self, tmp_path: Path) -> None:

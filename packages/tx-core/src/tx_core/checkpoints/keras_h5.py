@@ -89,6 +89,9 @@ class KerasH5Checkpoint(Checkpoint):
             found: dict[str, tuple[Any, ArrayInfo]] = {}
             for layer in layers:
                 group = self._walk(self._file, layer, layer)
+                if isinstance(group, self._h5py.Dataset):  # a shard lists its weights, and has no layers
+                    found[layer] = group, self._check(group, layer)
+                    continue
                 for weight in self._names(group, "weight_names", layer):
                     name = f"{layer}/{weight}"
                     if name in found:

@@ -36,8 +36,20 @@ def files_of(path: Path) -> list[Path]:
     return [other for other in path.parent.iterdir() if other.name in whole or name.fullmatch(other.name)]
 
 
+def _as_in_shards(where: dict[str, str], holders: dict[str, str]) -> dict[str, str]:
+    """The index with its names as shards spell them: Keras's have the model's name in front in the index alone."""
+    model = next(iter(where)).partition("/")[0] + "/"
+    if holders.keys() & where.keys() or not all(name.startswith(model) for name in where):
+        return where
+    return {name.removeprefix(model): file for name, file in where.items()}
+
+
 class ShardedCheckpoint(Checkpoint):
-    """The arrays of all shards under one roof. Index and shards must agree on every name."""
+    """The arrays of all shards under one roof. Index and shards must agree on every name.
+
+    Of what TensorFlow wrote, the names in the index may all begin with the name of the Keras model; those of the
+    shards do not.
+    """
 
     def __init__(self, path: Path, open_file: Callable[[Path], Checkpoint]) -> None:
         super().__init__(path)
@@ -64,6 +76,7 @@ class ShardedCheckpoint(Checkpoint):
                     raise CheckpointError(self.path, f"stands in both {holders[name]} and {file}", repr(name))
                 holders[name] = file
             self.metadata = {**shard.metadata, **self.metadata}
+        self._where = _as_in_shards(self._where, holders)
         formats = {shard.format for shard in self._shards.values()}
         if len(formats) > 1:
             raise CheckpointError(self.path, f"mixes shards of the formats {', '.join(sorted(formats))}")

@@ -250,6 +250,7 @@ def _link(blob: Path, path: Path, new: bool) -> None:
         if new:
             os.replace(blob, path)
         else:
+            sweep(path.parent)
             with atomic_write(path) as copy:
                 shutil.copyfile(blob, copy)
     else:

@@ -140,6 +140,8 @@ def settle(folder: Path) -> None:
 
 
 def _open(marker: Path) -> int | None:
+    if not os.path.lexists(marker):  # nor raises where there can be no such path
+        return None
     try:
         return os.open(marker, os.O_RDWR)
     except (FileNotFoundError, NotADirectoryError):
@@ -157,7 +159,9 @@ def _journaled(folder: Path, renames: list[tuple[str, str]], removals: list[str]
     handle = _claim(folder, marker)
     try:
         try:
-            os.write(handle, journal)
+            left = memoryview(journal)
+            while left:  # where there is no more room, part of it may be written without an error
+                left = left[os.write(handle, left) :]
             os.fsync(handle)
             flush_folder(folder)
         except BaseException:

@@ -16,6 +16,7 @@ import numpy as np
 from tx_core import checkpoints
 from tx_core.checkpoints.base import measure
 from tx_core.checkpoints.sharded import files_of, read_index
+from tx_core.checkpoints.tf1 import STATE_FILE
 from tx_core.config import PretrainedConfig
 from tx_core.files import (
     SAFE_WEIGHTS_NAME,
@@ -44,7 +45,7 @@ def weight_files(table: WeightTable, *kinds: str) -> tuple[str, ...]:
     names = {
         "safe": (SAFE_WEIGHTS_NAME, f"{SAFE_WEIGHTS_NAME}.index.json"),
         "torch": (WEIGHTS_NAME, f"{WEIGHTS_NAME}.index.json"),
-        "tf": (TF2_WEIGHTS_NAME, f"{TF_WEIGHTS_NAME}.index", *table.original_files),
+        "tf": (TF2_WEIGHTS_NAME, f"{TF2_WEIGHTS_NAME}.index.json", f"{TF_WEIGHTS_NAME}.index", *table.original_files),
     }
     return tuple(name for kind in kinds for name in names[kind])
 
@@ -218,7 +219,9 @@ def open_weights(
         FilesError: if the folder was saved to since its configuration was read.
     """
     prefix = Path(f"{os.fspath(name_or_path)}.index")
-    path = prefix if prefix.is_file() else locate(name_or_path, order, source)
+    # TensorFlow's own note of which checkpoint is the newest, "model.ckpt-1000" say, is of use beside that one only.
+    latest = (STATE_FILE,) if Path(name_or_path).is_dir() else ()
+    path = prefix if prefix.is_file() else locate(name_or_path, (*order, *latest), source)
     if path is None:
         offline = f" (nothing was fetched: {source.offline_reason})" if source.offline_reason else ""
         raise FileNotFoundError(

@@ -41,7 +41,9 @@ def compare(
     Raises:
         WeightsError: if anything is missing but a new head, or unexpected, or of another shape or kind.
     """
-    report = LoadReport(weights.source, unexpected_keys=list(weights.unexpected), dropped=list(weights.dropped))
+    report = LoadReport(
+        weights.source, unexpected_keys=list(weights.unexpected), dropped=list(weights.dropped), prefix=weights.prefix
+    )
     origin: dict[str, str] = {}
     names_of: dict[str, list[str]] = {}
     by_output = table.aliases()
@@ -109,8 +111,6 @@ def _new(
 
 
 def _hint(report: LoadReport) -> str:
-    if report.unexpected_keys and all(name.startswith("module.") for name in report.unexpected_keys):
-        return "\nThe names begin with 'module.': save the model that DataParallel wraps (model.module)."
     heads = [m for m in report.mismatched_keys if m[0].rpartition(".")[0].endswith(("classifier", "qa_outputs"))]
     if heads:
         return "\nIs num_labels in the configuration that of the file?"

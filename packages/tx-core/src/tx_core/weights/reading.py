@@ -12,14 +12,21 @@ import numpy as np
 from tx_core.messages import shorten
 
 from .layouts import LAYOUTS, Array, Part, Shape, part_shape, take
-from .table import OPTIMIZER_SLOTS, Place, WeightTable, pattern
+from .table import Place, WeightTable, is_optimizer_state
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+# What training frameworks keep beside the weights, by the first part of its name.
+_TRAINING_STATE = re.compile(
+    r"(?:\w*(?:optim|sched|scaler|rng_state)\w*|amp|callbacks|loops|hyper_parameters|hparams|args|config|cfg)(?:\..*)?"
+    r"|epoch|(?:global_)?step|iteration|loss|best_\w+",
+    re.DOTALL,
+)
+# Parts that names may have in front: a key of the file, and a few wrappers around each other.
+_MOST_PREFIXES = 5
 # More layers than any stack has; a file may claim any number.
 _MOST_ITEMS = 1024
-_SLOTS = re.compile("|".join(pattern(name).pattern for name in OPTIMIZER_SLOTS))
 
 
 class Raw(Protocol):
@@ -49,7 +56,8 @@ class _Entry:
 class Weights:
     """A checkpoint seen through a table: arrays by published name, read one at a time.
 
-    A file of PyTorch's has the authors' names if none of its names is a published one.
+    A file of PyTorch's has the authors' names if none of its names is a published one. Its names may all begin with the
+    same parts, of a wrapper or of the key that they lie under beside a training's state.
 
     Args:
         raw: an open checkpoint; closed with this object.
@@ -60,6 +68,7 @@ class Weights:
     Attributes:
         unexpected: names in the file that the table does not know.
         dropped: names in the file that it knows to be no parameters.
+        prefix: what all names of parameters in the file begin with, and published ones do not.
         misfits: messages on arrays whose shape is none that their rows can have.
     """
 
@@ -75,10 +84,14 @@ class Weights:
         self._twins: list[tuple[_Entry, _Entry]] = []  # of the same parameter, to be compared
         self._named: dict[str, list[str]] = {}  # name in the file → published names
         self._held: dict[str, tuple[Array, set[str]]] = {}  # name in the file → array, parts that are still to be read
-        names = raw.names()
+        names = dict.fromkeys(raw.names())
         spelling = self._spelling(names)
+        self.prefix = self._prefix(names) if spelling == "published" else ""
         for name in names:
-            places = self._places(name, spelling)
+            if name.startswith(self.prefix):
+                places = self._places(name[len(self.prefix) :], name, spelling, names)
+            else:
+                places = ()
             if places is None:
                 self.unexpected.append(name)
             elif not places:
@@ -95,17 +108,44 @@ class Weights:
         # The reference writes safetensors from TensorFlow with Keras's names and layouts.
         if self._raw.format == "keras_h5" or self._raw.metadata.get("format") == "tf":
             return "keras"
-        published = any(name in self._own or self._table.published(name) for name in names)
+        published = any(map(self._is_published, names))
         return "original" if not published and any(map(self._table.from_original, names)) else "published"
 
-    def _places(self, name: str, spelling: str) -> tuple[Place, ...] | None:
-        """The parameters that a name stands for; empty if it is known to be none, None if it is unknown."""
+    def _is_published(self, name: str) -> bool:
+        return name in self._own or self._table.published(name) is not None
+
+    def _prefix(self, names: Collection[str]) -> str:
+        """What stands before all published names, a training's state aside; nothing if they are not all under it."""
+        if any(map(self._is_published, names)):
+            return ""
+        weights = [name for name in names if not _TRAINING_STATE.fullmatch(name)]
+        prefix = ""
+        for _ in range(_MOST_PREFIXES):
+            part, dot, _ = weights[0][len(prefix) :].partition(".") if weights else ("", "", "")
+            prefix += part + dot
+            if not dot or not all(name.startswith(prefix) for name in weights):
+                break
+            if any(self._is_published(name[len(prefix) :]) for name in weights):
+                return prefix
+        return ""
+
+    def _places(self, name: str, raw: str, spelling: str, names: Collection[str]) -> tuple[Place, ...] | None:
+        """The parameters that a name stands for; empty if it is known to be none, None if it is unknown.
+
+        Args:
+            name: the name without prefix.
+            raw: the name in the file.
+            names: all those of the file.
+        """
         if name in self._own:
             place: Place | None = Place(self._own[name], "same")
         elif spelling == "original":
-            return () if _SLOTS.fullmatch(name) else self._table.from_original(name) or None
+            if places := self._table.from_original(name):
+                return places
+            slot = is_optimizer_state(name, lambda each: each in names or bool(self._table.from_original(each)))
+            return () if slot else None
         elif spelling == "keras":
-            place = self._keras_place(name)
+            place = self._keras_place(raw)
         else:
             published = self._table.published(name)
             place = None if published is None else Place(published, "same")

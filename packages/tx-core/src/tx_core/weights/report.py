@@ -31,6 +31,8 @@ class LoadReport(Mapping[str, list[Any]]):
         unexpected_keys: names in the file that the architecture does not know.
         dropped: names in the file that are known and not needed (another head's parameters, buffers, optimizer slots).
         mismatched_keys: (name, shape in the file, shape in the model).
+        prefix: what the names of all parameters in the file begin with, and those of this report do not: ``module.`` of
+            a wrapper, or the key that they lie under beside a training's state.
     """
 
     source: str
@@ -41,6 +43,7 @@ class LoadReport(Mapping[str, list[Any]]):
     dropped: list[str] = field(default_factory=list)
     mismatched_keys: list[tuple[str, Shape, Shape]] = field(default_factory=list)
     error_msgs: list[str] = field(default_factory=list)
+    prefix: str = ""
 
     _KEYS = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
 
@@ -58,7 +61,8 @@ class LoadReport(Mapping[str, list[Any]]):
 
     def __repr__(self) -> str:
         counts = ("loaded", "newly_initialized", "missing_keys", "unexpected_keys", "mismatched_keys", "dropped")
-        return f"LoadReport({self.source!r}, {', '.join(f'{len(getattr(self, n))} {n}' for n in counts)})"
+        under = f"all under {self.prefix!r}, " if self.prefix else ""
+        return f"LoadReport({self.source!r}, {under}{', '.join(f'{len(getattr(self, n))} {n}' for n in counts)})"
 
     def problems(self) -> str:
         """The differences that make a load fail, in words; empty if there are none."""

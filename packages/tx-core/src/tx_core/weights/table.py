@@ -24,19 +24,21 @@ from .report import WeightsError
 from .rows import PUBLISHED_LEAVES, Row, Tied
 
 OPTIMIZER_SLOTS = (
-    "global_step",
-    "beta1_power",
-    "beta2_power",
-    "training/*",
-    "*/Adagrad",
-    "*/Adam",
-    "*/Adam_1",
-    "*/adam_m",
-    "*/adam_v",
-    "*/lamb_m",
-    "*/lamb_v",
+    *("Adadelta", "Adafactor", "AdafactorOptimizer", "Adagrad", "Adam", "AdamOptimizer", "AdamW", "AdamWOptimizer"),
+    *("AdamWeightDecay", "AdamWeightDecayOptimizer", "BERTAdam", "BertAdam", "ExponentialMovingAverage", "Ftrl"),
+    *("LAMB", "LAMBOptimizer", "LARSOptimizer", "LambOptimizer", "Momentum", "MomentumOptimizer", "RMSProp"),
+    *("adam_m", "adam_v", "lamb_m", "lamb_v", "m", "v", "vc", "vr"),
 )
-"""Names in the authors' checkpoints that are no parameters, whatever the architecture; ``*`` stands for anything."""
+"""What optimizers append to the name of a parameter for what they note of it, after a slash, and possibly numbered."""
+
+OPTIMIZER_STATE = (
+    *("global_step", "beta1_power", "beta2_power", "learning_rate", r"loss_scale\w*", "current_loss_scale"),
+    *("good_steps", "bad_steps", "num_good_steps", "num_bad_steps"),
+)
+"""Patterns of names in the authors' checkpoints that are no parameters, whatever the architecture.
+
+They may be numbered, and lie in a scope. All that lies in the scope ``training`` is the optimizer's.
+"""
 
 # Parts of a Keras name that are tried as the beginning of a published one; real names have a dozen.
 _MOST_PARTS = 32
@@ -66,6 +68,25 @@ def pattern(template: str) -> re.Pattern[str]:
             for part in parts
         )
     )
+
+
+_SLOT = re.compile(rf"(?:/|_slot_)(?:{'|'.join(OPTIMIZER_SLOTS)})(?:_\d{{1,3}})?$")
+_STATE = re.compile(rf"training/.*|(?:[\w.-]+/)*(?:{'|'.join(OPTIMIZER_STATE)})(?:_\d{{1,3}})?")
+
+
+def is_optimizer_state(name: str, is_variable: Callable[[str], bool]) -> bool:
+    """Whether a name in the authors' checkpoints is of an optimizer: known as such, or what it notes of a variable.
+
+    Args:
+        is_variable: whether there is a variable of that name. Another, with a slot appended, is unknown.
+    """
+    if _STATE.fullmatch(name):
+        return True
+    while found := _SLOT.search(name):  # a slot may itself be averaged
+        name = name[: found.start()]
+        if is_variable(name):
+            return True
+    return False
 
 
 def _skeleton(name: str) -> str:
