@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tx_core.json_files import read_json_object
+from tx_core.messages import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ ADDED_TOKENS = "added_tokens.json"
 MAX_FILE_BYTES = 256 << 20
 #: The largest id that a file may give to a token.
 MAX_TOKEN_ID = (1 << 31) - 1
+#: At most so many ids below the largest may belong to no token. Published files leave out some thousands.
+MAX_UNUSED_IDS = 1 << 20
 
 
 def read_text(path: Path, what: str) -> str:
@@ -40,16 +43,54 @@ def read_object(path: str | os.PathLike[str]) -> dict[str, Any]:
     return read_json_object(path, MAX_FILE_BYTES)
 
 
-def checked_vocabulary(value: object, path: object) -> dict[str, int]:
-    """``value`` as a mapping of token to id; ValueError naming ``path`` and the entry if it is none."""
+def checked_ids(value: object, path: object) -> dict[str, int]:
+    """``value`` as a mapping of token to id, one to one; ValueError naming ``path`` and the entry if it is none."""
     if not isinstance(value, dict):
         raise ValueError(f"{path}: the vocabulary must be an object of token to id, not {type(value).__name__}")
     numbers = value.values()
     if numbers and ({*map(type, numbers)} != {int} or min(numbers) < 0 or max(numbers) > MAX_TOKEN_ID):
         for token, number in value.items():
             if type(number) is not int or not 0 <= number <= MAX_TOKEN_ID:
-                raise ValueError(f"{path}: the id of token {token!r}, {number!r}, is not a number of 0..{MAX_TOKEN_ID}")
+                raise ValueError(
+                    f"{path}: the id of token {quoted(token)}, {quoted(number)}, is not a number of 0..{MAX_TOKEN_ID}"
+                )
+    if len(set(numbers)) < len(numbers):
+        first: dict[int, str] = {}
+        for token, number in value.items():
+            if first.setdefault(number, token) != token:
+                raise ValueError(
+                    f"{path}: the tokens {quoted(first[number])} and {quoted(token)} share the id {number}: drop one"
+                )
     return value
+
+
+def checked_vocabulary(value: object, path: object) -> dict[str, int]:
+    """The same of a whole vocabulary, whose ids may have gaps of less than ``MAX_UNUSED_IDS`` together.
+
+    The embeddings have a row for each of these, and ``vocab.txt`` a line.
+    """
+    vocabulary = checked_ids(value, path)
+    if vocabulary and max(vocabulary.values()) - len(vocabulary) >= MAX_UNUSED_IDS:
+        token = max(vocabulary, key=vocabulary.__getitem__)
+        check_gap(token, vocabulary[token], len(vocabulary), path)
+    return vocabulary
+
+
+def check_gap(token: str, index: int, count: int, path: object) -> None:
+    """Raises ValueError naming ``path`` if the largest id, of ``token``, is far beyond the number of tokens."""
+    if index - count >= MAX_UNUSED_IDS:
+        raise ValueError(
+            f"{path}: the token {quoted(token)} has the id {index}, but there are {count} tokens: more than "
+            f"{MAX_UNUSED_IDS} ids would belong to none. Correct the id, or drop the token"
+        )
+
+
+def read_vocabulary(value: object, path: object) -> dict[str, int]:
+    """``checked_vocabulary`` of what a file holds, which is at least one token."""
+    vocabulary = checked_vocabulary(value, path)
+    if not vocabulary:
+        raise ValueError(f"{path}: the vocabulary has no token; fetch or copy the file again")
+    return vocabulary
 
 
 def json_bytes(value: object, compact: bool = False) -> bytes:
