@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -88,6 +89,53 @@ def test_a_token_of_two_ids_is_refused(tmp_path, cls):
     path.write_text(path.read_text().replace('"b": 5', '"a": 5'))
     with pytest.raises(ValueError, match=f"{path.name}: .*'a' is given twice, as 0 and as 5"):
         cls.from_pretrained(tmp_path)
+
+
+FOUND = {
+    "a git-LFS pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 231508\n",
+        "a git-LFS pointer, not the file itself; run `git lfs pull`",
+    ),
+    "a web page": (b"<!DOCTYPE html>\n<html><body>Not found</body></html>\n", "a web page, .* download it again"),
+    "a page": (b"\n  <html lang=en>\n<p>x", "a web page"),
+    "an empty file": (b"", "the file is empty; fetch or copy it again"),
+    "white space": (b"\xef\xbb\xbf\n \n", "the file is empty"),
+    "gzip": (gzip.compress(b"a b\n"), "gzip-compressed; unpack it first"),
+    "a zip archive": (b"PK\x03\x04" + bytes(60), "a zip archive; unpack it first"),
+    "an error in JSON": (b'{"error": "Repository not found"}', "JSON|an error message.* download it again"),
+    "an answer": (b"Entry not found", "a server's answer, 'Entry not found'.* download it again"),
+    "404": (b"404: Not Found\n", "a server's answer, '404: Not Found'"),
+    "Latin-1": (b"\xe9 \xe8\n", "UTF-8|utf-8"),
+}
+
+
+@pytest.mark.parametrize("cls, name", [(cls, name) for cls in CLASSES for name in cls.vocab_files_names.values()])
+@pytest.mark.parametrize("content, message", FOUND.values(), ids=FOUND)
+def test_what_stands_in_the_place_of_a_vocabulary_is_named_with_its_cure(tmp_path, cls, name, content, message):
+    of(cls, {"a": 0, "[UNK]": 1, "<unk>": 2}).save_pretrained(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        cls.from_pretrained(tmp_path)
+    assert str(caught.value).startswith(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"])
+def test_so_it_is_in_the_place_of_the_files_beside(tmp_path, name):
+    of(WordPieceTokenizer, {"a": 0, "[UNK]": 1}).save_pretrained(tmp_path)
+    (tmp_path / name).write_bytes(FOUND["a git-LFS pointer"][0])
+    with pytest.raises(ValueError, match=f"{name}: .*the file is a git-LFS pointer"):
+        WordPieceTokenizer.from_pretrained(tmp_path)
+
+
+def test_text_that_is_no_vocabulary(tmp_path):
+    path = tmp_path / "vocab.txt"
+    for text in ("Sorry, you have to log in", '["a", "b"]', '{"a": 0, "b": 1}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"vocab\.txt: the file is (one line of text|JSON)"):
+            WordPieceTokenizer.from_pretrained(path)
+    for tokens in (["{", "}"], ["[UNK]", "a"], ["not", "found"], ["a"], ["{}"], ["[]", "<html>"]):
+        path.write_text("".join(f"{token}\n" for token in tokens))
+        assert [*WordPieceTokenizer.from_pretrained(path).vocab] == tokens
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tx_core.json_files import read_json_object
 from tx_core.messages import quoted
+from tx_core.mistaken import HEAD, text_mistaken_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,17 +26,35 @@ MAX_UNUSED_IDS = 1 << 20
 
 
 def read_text(path: Path, what: str) -> str:
-    """The UTF-8 text of a file of at most ``MAX_FILE_BYTES``; ValueError naming the file otherwise.
+    """The UTF-8 text of a file of at most ``MAX_FILE_BYTES``, one entry a line; ValueError naming the file otherwise.
 
-    Line ends are kept as they are in the file.
+    Line ends are kept as they are in the file. A git-LFS pointer, a web page, JSON, … are refused with their cure.
     """
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
         raise ValueError(f"{path}: {size} bytes are more than a {what} may have ({MAX_FILE_BYTES})")
+    content = path.read_bytes()
+    if problem := text_mistaken_for(content[:HEAD]):
+        raise ValueError(f"{path}: {problem}")
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: the {what} is not UTF-8 text: {error}") from None
+    if _is_json(text):
+        raise ValueError(f"{path}: the file is JSON ({quoted(text, 60)}), not a {what} of one entry a line")
+    return text
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text is a JSON object or list that holds something: an answer of a server, or another file."""
+    import json
+
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        return bool(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
 
 
 def read_object(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -86,7 +105,9 @@ def check_gap(token: str, index: int, count: int, path: object) -> None:
 
 
 def read_vocabulary(value: object, path: object) -> dict[str, int]:
-    """``checked_vocabulary`` of what a file holds, which is at least one token."""
+    """``checked_vocabulary`` of what a file holds, which is at least one token and no answer of a server."""
+    if isinstance(value, dict) and not isinstance(value.get("error", 0), int):
+        raise ValueError(f"{path}: the file is an error message, {quoted(value)}, not a vocabulary; download it again")
     vocabulary = checked_vocabulary(value, path)
     if not vocabulary:
         raise ValueError(f"{path}: the vocabulary has no token; fetch or copy the file again")

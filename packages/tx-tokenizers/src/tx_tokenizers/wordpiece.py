@@ -89,13 +89,15 @@ def _lone(token: str) -> bool:
 def load_vocab(vocab_file: str | os.PathLike[str]) -> dict[str, int]:
     """Token -> id of a vocabulary of one token a line; the last of several equal lines counts.
 
-    Raises ValueError if the file is not UTF-8 text.
+    Raises ValueError if the file is not UTF-8 text, or is no vocabulary.
     """
     from pathlib import Path
 
     lines = read_text(Path(vocab_file), "vocabulary").replace("\r\n", "\n").split("\n")
     if lines[-1] == "":
         lines.pop()
+    if len(lines) == 1 and len(lines[0].split()) > 1:
+        raise ValueError(f"{vocab_file}: the file is one line of text, {quoted(lines[0])}, not a vocabulary")
     return {token: index for index, token in enumerate(lines)}
 
 
