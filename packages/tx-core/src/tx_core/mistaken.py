@@ -20,8 +20,9 @@ _KINDS = (
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body", b"<!--")
 # The whole of what servers answer in the place of a file.
 _REFUSAL = (
-    rb"(?i)(?:error:? *)?(?:[45]\d\d:? *)?(?:(?:(?:entry|file|page|repository|revision) )?not found|forbidden|unauthorized"
-    rb"|access denied|bad gateway|service unavailable|too many requests|invalid username or password)\.?"
+    rb"(?i)(?:error:? *)?(?:[45]\d\d:? *)?(?:(?:(?:entry|file|page|repository|revision) )?not found"
+    rb"|forbidden|unauthorized|access denied|bad gateway|service unavailable"
+    rb"|too many requests|invalid username or password)\.?"
 )
 
 

@@ -250,6 +250,9 @@ class BPETokenizer(MergesTokenizer):
     def _word_tokens(self, word: str) -> list[str]:
         return [token for part in self._parts(word) for token in self._spell(self.bpe(part))]
 
+    def _part_sizes(self, word: str) -> list[int]:
+        return [len(self._spell(self.bpe(part))) for part in self._parts(word)]
+
     def _word_spans(self, word: str) -> tuple[list[str], list[Span]]:
         tokens: list[str] = []
         spans: list[Span] = []

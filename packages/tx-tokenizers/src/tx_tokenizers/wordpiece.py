@@ -435,6 +435,10 @@ class WordPieceTokenizer(WordsTokenizer):
         parts = self.basic_tokenizer.split_word(word)
         return pieces(parts[0]) if len(parts) == 1 else [piece for part in parts for piece in pieces(part)]
 
+    def _part_sizes(self, word: str) -> list[int]:
+        parts = self.basic_tokenizer.split_word(word) if self.do_basic_tokenize else [word]
+        return [len(self.wordpiece_tokenizer.pieces(part)) for part in parts]
+
     def _word_spans(self, word: str) -> tuple[list[str], list[Span]]:
         if self.do_basic_tokenize:
             parts = self.basic_tokenizer.split_word_with_origins(word)
