@@ -8,6 +8,7 @@ import pytest
 
 from tx_bert.tokenizer import BertTokenizer
 from tx_testing import reference
+from tx_testing.alignment import check_alignment
 from tx_testing.data import data_path
 from tx_testing.texts import RUNNING, awkward_texts, rows, running_lines
 
@@ -132,3 +133,9 @@ def test_what_the_reference_saved_is_read(exchanged, tmp_path):
         assert len(again) == len(tokenizer)
         assert [again.encode(text) for text in texts] == [tokenizer.encode(text) for text in texts]
     assert BertTokenizer.from_pretrained(folder).max_len == 64
+
+
+@pytest.mark.parametrize("name, lower", [("uncased", True), ("cased", False)])
+def test_words_and_characters_are_the_references(name, lower):
+    file = str(data_path(f"vocab/bert-base-{name}") / "vocab.txt")
+    check_alignment(BertTokenizer(file, do_lower_case=lower), "BertTokenizerFast", [file], do_lower_case=lower)

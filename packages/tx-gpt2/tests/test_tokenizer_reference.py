@@ -6,6 +6,7 @@ import pytest
 
 from tx_gpt2.tokenizer import GPT2Tokenizer
 from tx_testing import reference
+from tx_testing.alignment import check_alignment
 from tx_testing.data import data_path
 from tx_testing.texts import PRIVATE, RUNNING, awkward_texts, rows, running_lines
 
@@ -45,3 +46,9 @@ def test_every_line_has_the_references_ids_and_places(prefix):
         assert encoding["input_ids"] == ids, text
         assert [list(span) for span in encoding["offset_mapping"]] == spans, text
         assert tokenizer.encode(text) == ids, text
+
+
+@pytest.mark.parametrize("options", [{"add_prefix_space": True}, {"add_prefix_space": True, "pad_token": "!"}])
+def test_words_and_characters_are_the_references(options):
+    files = [str(data_path("vocab/gpt2") / name) for name in ("vocab.json", "merges.txt")]
+    check_alignment(GPT2Tokenizer(*files, **options), "GPT2TokenizerFast", files, "pad_token" in options, **options)

@@ -7,6 +7,7 @@ import sys
 
 from tx_openai_gpt.tokenizer import OpenAIGPTTokenizer, text_standardize
 from tx_testing import reference
+from tx_testing.alignment import check_alignment
 from tx_testing.data import data_path
 from tx_testing.texts import RUNNING, awkward_texts, rows, running_lines
 
@@ -47,3 +48,10 @@ def test_every_line_has_the_references_ids_and_places(monkeypatch):
         assert encoding["input_ids"] == tokenizer.encode(text) == ids, text
         assert [list(span) for span in encoding["offset_mapping"]] == spans, text
     assert [text_standardize(text) for text in texts] == json.loads(result["standard"].tobytes())
+
+
+def test_words_and_characters_are_the_references(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ftfy", None)
+    files = [str(data_path("vocab/openai-gpt") / name) for name in ("encoder_bpe_40000.json", "vocab_40000.bpe")]
+    # The reference takes padding for text here.
+    check_alignment(OpenAIGPTTokenizer(*files), "OpenAIGPTTokenizerFast", files, padded=False)

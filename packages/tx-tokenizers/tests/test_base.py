@@ -424,10 +424,8 @@ def test_words_given_as_lists(tokenizer):
         tokenizer([["the", 3]], is_split_into_words=True)
     with pytest.raises(ValueError, match="wants a list of words"):
         tokenizer("the", is_split_into_words=True)
-    with pytest.raises(ValueError, match="is_split_into_words"):
-        tokenizer("the").word_ids()
-    with pytest.raises(ValueError, match="return_offsets_mapping"):
-        tokenizer("the").sequence_ids()
+    assert tokenizer("the foxs").word_ids() == [None, 0, 1, 1, None]
+    assert tokenizer("the", "fox").sequence_ids() == [None, 0, None, 1, None]
 
 
 def test_offsets_need_text(tokenizer):

@@ -8,7 +8,7 @@ import pytest
 from tx_tokenizers.memo import MEMO_WORD_LENGTH, WordMemo
 from tx_tokenizers.special_tokens import AddedToken
 from tx_tokenizers.splitter import AddedTokenSplitter, fold_case
-from tx_tokenizers.trie import TokenTrie
+from tx_tokenizers.trie import TokenAutomaton, TokenTrie
 
 
 def pieces(text, tokens, fold=False):
@@ -26,6 +26,47 @@ def test_longest_agrees_with_comparing_each(count):
     for start in range(len(text)):
         expected = max((len(token) for token in tokens if text.startswith(token, start)), default=0)
         assert trie.longest(text, start) == expected
+
+
+@pytest.mark.parametrize("count", [1, 9, 200, 3000])
+def test_one_pass_finds_the_longest_everywhere(count):
+    rng = random.Random(count)
+    tokens = {"".join(rng.choice("abc") for _ in range(rng.randint(1, 9))) for _ in range(count)}
+    tokens |= {"a" * length for length in range(1, 50)} | {"a" * 60 + "!"}
+    trie = TokenTrie(tokens)
+    for _ in range(5):
+        text = "".join(rng.choice("abcd") * rng.randint(1, 70) for _ in range(30)) + "!"
+        assert TokenAutomaton(tokens).lengths(text) == [trie.longest(text, start) for start in range(len(text))]
+    assert TokenAutomaton([]).lengths("ab") == [0, 0]
+
+
+HOSTILE = {
+    "prefixes": [["a" * length for length in range(1, 1000)], "a" * 50_000],
+    "prefixes with another end": [["a" * length + "!" for length in range(1, 1000)], "a" * 50_000],
+    "few": [["a" * length + "!" for length in range(1, 60)], "a" * 100_000],
+    "with a short one": [["a", *("a" * length + "!" for length in range(1, 1000))], "a" * 50_000],
+    "long": [["a" * 20_000 + "!", "a" * 20_000 + "?"], "a" * 50_000],
+    "in words": [["a" * length + "!" for length in range(1, 1000)], ("a" * 500 + " ") * 100],
+}
+
+
+@pytest.mark.parametrize("flags", [{}, {"single_word": True}, {"lstrip": True, "rstrip": True}], ids=str)
+@pytest.mark.parametrize("tokens, text", HOSTILE.values(), ids=HOSTILE)
+def test_time_does_not_grow_with_tokens_times_text(tokens, text, flags):
+    start = time.process_time()
+    for fold in (False, True):
+        splitter = AddedTokenSplitter({token: AddedToken(token, **flags) for token in tokens}, fold)
+        found = splitter.split(text)
+        assert found is None or "".join(text[start:end] for start, end, _ in found) == text
+    assert time.process_time() - start < 3.0
+
+
+def test_deep_tokens_are_found_as_others_are():
+    deep = ["a" * length for length in range(1, 100)]
+    assert pieces("xaab" + "a" * 150, deep) == ["x", "aa", "b", "a" * 99, "a" * 51]
+    assert pieces("Aa b", [AddedToken(token) for token in deep], fold=True) == ["Aa", " b"]
+    assert pieces("b", deep) is None
+    assert pieces("b aa!", [*deep, "b aa"]) == ["b aa", "!"]
 
 
 def test_a_trie_of_nothing_finds_nothing():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .messages import quoted
+from .mistaken import HEAD, text_mistaken_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def parse_json(path: str | os.PathLike[str], content: bytes, refuse: Refuse = _r
     except RecursionError:
         raise refuse(path, f"nests values deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
-        raise refuse(path, f"is not valid JSON ({error}); correct it or fetch it again") from None
+        found = text_mistaken_for(content[:HEAD])
+        reason = f" ({error}); correct it or fetch it again" if found is None else f": {found}"
+        raise refuse(path, f"is not valid JSON{reason}") from None
     if nests_too_deep(value):
         raise refuse(path, f"nests values deeper than {MAX_DEPTH} levels")
     return value

@@ -145,6 +145,13 @@ class OpenAIGPTTokenizer(BPETokenizer):
             spans += [(places[token.idx + start][0], places[token.idx + end - 1][1]) for start, end in found]
         return ids, spans
 
+    def _encode_with_words(self, text: str) -> tuple[list[int], list[Span], list[int]]:
+        if self.fix_text is None:
+            return super()._encode_with_words(text)
+        ids, spans = self._encode_with_offsets(text)
+        words = [token.text for token in self.nlp(text_standardize(self.fix_text(text)))]
+        return ids, spans, [number for number, word in enumerate(words) for _ in self._span_memo[word][0]]
+
     def _fixed(self, text: str, fix: Callable[[str], str]) -> tuple[str, list[Span]]:
         """What ftfy makes of a text, and where each of its characters is from: its place, or its word if that changed.
 

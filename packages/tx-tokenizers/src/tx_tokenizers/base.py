@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from tx_core.messages import nearest, quoted
 
+from .alignment import numbered_by_space
 from .encoding import BatchEncoding
 from .padding import padded
 from .pretrained import BASE_OPTIONS, PretrainedFiles, checked_limit, checked_names, checked_side
@@ -58,6 +59,8 @@ class PreTrainedTokenizer(PretrainedFiles):
     """
 
     pad_token_type_id: int = 0
+    #: Encodings know the words and characters of their tokens, as those of compiled tokenizers do.
+    is_fast: ClassVar[bool] = True
     #: Keywords of ``tokenize`` and of the calls that reach ``prepare_for_tokenization``.
     tokenize_options: ClassVar[frozenset[str]] = frozenset()
     #: What stands between an added token and its neighbours in decoded text.
@@ -105,6 +108,11 @@ class PreTrainedTokenizer(PretrainedFiles):
     def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
         """Ids of a text that holds no added tokens, and the span of characters of ``text`` behind each."""
         raise NotImplementedError
+
+    def _encode_with_words(self, text: str) -> tuple[list[int], list[Span], list[int]]:
+        """The same, and the number of the word that each token is of, from 0. Here white space divides words."""
+        ids, spans = self._encode_with_offsets(text)
+        return ids, spans, numbered_by_space(text, spans)
 
     def prepare_for_tokenization(self, text: str, **options: Any) -> str:
         """What is tokenized in place of a text without added tokens: the text, or a prefix and the text."""
@@ -188,7 +196,8 @@ class PreTrainedTokenizer(PretrainedFiles):
 
     def _prepared(self, text: str, options: Mapping[str, Any]) -> str:
         """``prepare_for_tokenization``, after lower-casing where that is asked for."""
-        text = self._without_lone_surrogates(text)
+        if not text.isascii():
+            text = self._without_lone_surrogates(text)
         return self.prepare_for_tokenization(fold_case(text) if self._lowers else text, **options)
 
     def _without_lone_surrogates(self, text: str) -> str:
@@ -235,11 +244,12 @@ class PreTrainedTokenizer(PretrainedFiles):
         return ids
 
     def _text_ids(self, text: str, options: Mapping[str, Any]) -> list[int]:
-        text = join_pairs(text)
+        if not text.isascii():
+            text = join_pairs(text)
         splits = self.split_special_tokens
         if options:
             splits, options = self._special_option(options)
-        pieces = self._get_splitter(splits).split(text)
+        pieces = ((None if splits else self._splitter) or self._get_splitter(splits)).split(text)
         if pieces is None and not splits:
             return self._encode(self._prepared(text, options)) if text else []
         ids: list[int] = []
@@ -251,20 +261,32 @@ class PreTrainedTokenizer(PretrainedFiles):
                 ids.append(self._known_id(token.content))
         return ids
 
-    def _text_spans(self, text: str, options: Mapping[str, Any]) -> tuple[list[int], list[Span]]:
+    def _text_spans(
+        self, text: str, options: Mapping[str, Any], words: list[int] | None = None
+    ) -> tuple[list[int], list[Span]]:
+        """Ids of a text and their spans. A list of ``words`` is given the number of each token's word."""
         places = pair_places(text)
         if places is not None:
-            ids, spans = self._text_spans(join_pairs(text), options)
+            ids, spans = self._text_spans(join_pairs(text), options, words)
             return ids, [(places[start], places[end]) for start, end in spans]
         ids, spans = [], []
         splits, options = self._special_option(options)
+        count = 0  # of words so far
         for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is not None:
                 ids.append(self._known_id(token.content))
                 spans.append((start, end))
+                if words is not None:
+                    words.append(count)
+                    count += 1
                 continue
             prepared = self._prepared(text[start:end], options)
-            more, found = self._encode_with_offsets(prepared)
+            if words is None:
+                more, found = self._encode_with_offsets(prepared)
+            else:
+                more, found, numbers = self._encode_with_words(prepared)
+                words += [count + number for number in numbers]
+                count += max(numbers, default=-1) + 1
             shift = end - start - len(prepared)  # minus the length of the prefix, which the text does not have
             if shift:
                 # A token that lies in the prefix is given the first character.

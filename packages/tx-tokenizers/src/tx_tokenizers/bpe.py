@@ -10,7 +10,15 @@ import re
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
-from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, json_bytes, read_object, read_text, write_bytes
+from .tokenizer_files import (
+    TOKENIZER_JSON,
+    checked_vocabulary,
+    json_bytes,
+    read_object,
+    read_text,
+    read_vocabulary,
+    write_bytes,
+)
 from .words import WordsTokenizer
 
 TYPE_CHECKING = False
@@ -162,7 +170,7 @@ class MergesTokenizer(WordsTokenizer):
         if (vocab_file is None) == (vocab is None) or (merges_file is None) == (merges is None):
             raise ValueError(f"{type(self).__name__} needs vocab_file and merges_file, or vocab and merges")
         if vocab_file is not None:
-            self._set_vocabulary(checked_vocabulary(read_object(vocab_file), vocab_file))
+            self._set_vocabulary(read_vocabulary(read_object(vocab_file), vocab_file))
         else:
             self._set_vocabulary(checked_vocabulary(dict(vocab or {}), "vocab"))
         pairs = read_merges(merges_file) if merges_file is not None else checked_merges(list(merges or ()), "merges")
@@ -175,7 +183,7 @@ class MergesTokenizer(WordsTokenizer):
         if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
             raise ValueError(f"{path}: {cls.__name__} needs a model of type BPE")
         arguments: dict[str, Any] = {
-            "vocab": checked_vocabulary(model.get("vocab"), path),
+            "vocab": read_vocabulary(model.get("vocab"), path),
             "merges": checked_merges(model.get("merges"), path),
         }
         if model.get("unk_token") is not None:
@@ -241,6 +249,9 @@ class BPETokenizer(MergesTokenizer):
 
     def _word_tokens(self, word: str) -> list[str]:
         return [token for part in self._parts(word) for token in self._spell(self.bpe(part))]
+
+    def _part_sizes(self, word: str) -> list[int]:
+        return [len(self._spell(self.bpe(part))) for part in self._parts(word)]
 
     def _word_spans(self, word: str) -> tuple[list[str], list[Span]]:
         tokens: list[str] = []

@@ -11,7 +11,8 @@ from .tokenizer_files import (
     SPECIAL_TOKENS_MAP,
     TOKENIZER_CONFIG,
     TOKENIZER_JSON,
-    checked_vocabulary,
+    check_gap,
+    checked_ids,
     json_bytes,
     read_object,
     write_bytes,
@@ -347,28 +348,31 @@ class PretrainedFiles(SpecialTokens):
 
     def _register_from_files(self, files: _Files, name: str) -> None:
         """Adds the tokens that the files beside the vocabulary list, under the ids that they give."""
-        entries: dict[str, tuple[AddedToken, int]] = {}
+        entries: dict[str, tuple[AddedToken, int, str]] = {}
         special = set(self.all_special_tokens)
-        for content, index in checked_vocabulary(dict(files.added), f"{name}/{ADDED_TOKENS}").items():
-            entries[content] = (AddedToken(content, special=content in special), index)
-        listed = files.config.get("added_tokens_decoder")
+        file = f"{name}/{ADDED_TOKENS}"
+        for content, index in checked_ids(dict(files.added), file).items():
+            entries[content] = (AddedToken(content, special=content in special), index, file)
+        listed, file = files.config.get("added_tokens_decoder"), f"{name}/{TOKENIZER_CONFIG}"
         if listed is None:
+            file = f"{name}/{TOKENIZER_JSON}"
             tokens = files.json.get("added_tokens") or []
             if not isinstance(tokens, list):
-                raise ValueError(f"{name}/{TOKENIZER_JSON}: added_tokens must be a list, not {quoted(tokens)}")
+                raise ValueError(f"{file}: added_tokens must be a list, not {quoted(tokens)}")
             listed = {str(token.get("id")): token for token in tokens if isinstance(token, dict)}
         if not isinstance(listed, dict):
-            raise ValueError(f"{name}/{TOKENIZER_CONFIG}: added_tokens_decoder must be an object, not {quoted(listed)}")
+            raise ValueError(f"{file}: added_tokens_decoder must be an object, not {quoted(listed)}")
         for key, value in listed.items():
             digits = str(key)
             if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) <= MAX_TOKEN_ID):
                 raise ValueError(
-                    f"{name}: added token {quoted(value)} has the id {quoted(key)}, which is not a number of "
+                    f"{file}: added token {quoted(value)} has the id {quoted(key)}, which is not a number of "
                     f"0..{MAX_TOKEN_ID}"
                 )
             token = AddedToken.from_json(value)
-            entries[token.content] = (token, int(key))
-        for token, index in sorted(entries.values(), key=lambda entry: entry[1]):
+            entries[token.content] = (token, int(key), file)
+        for token, index, file in sorted(entries.values(), key=lambda entry: entry[1]):
+            check_gap(token.content, index, self.vocab_size + len(self.added_tokens_encoder), file)
             self._register(token, index)
         self._forget()
 

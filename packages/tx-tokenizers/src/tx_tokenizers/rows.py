@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from tx_core.messages import quoted
 
+from .alignment import Encoding
 from .encoding import BatchEncoding
 from .padding import checked_padding, pad_columns, warn
 from .pretrained import UNLIMITED
 from .truncation import TRUNCATION_STRATEGIES, check_strategy, kept_part, kept_windows, overflow
-from .values import as_plain, as_rows
+from .values import TOKEN_COLUMNS, as_plain, as_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def as_pairs(text: Any, text_pair: Any, split: bool, batched: bool = False) -> t
     Raises ValueError if it is neither an input nor a batch of them, or if a row has no value; the message has its
     number.
     """
+    if isinstance(text, str) and text_pair is None and not batched:
+        return [(text, None)], False
     text, text_pair = as_rows(text), as_rows(text_pair)
     if isinstance(text, str) and not batched:
         if text_pair is not None and not isinstance(text_pair, str):
@@ -123,6 +126,7 @@ class Request:
         split: inputs are lists of words.
         padding: "longest", "max_length" or "do_not_pad".
         pad_length, multiple, side: see ``pad_columns``.
+        truncation_side: the side that truncation takes tokens from.
         tensors: "pt", "tf", "np" or None.
         wanted: names of the columns that become keys of the result.
         extra: names of the columns that the result answers without having them among its keys.
@@ -131,7 +135,7 @@ class Request:
 
     __slots__ = (
         *("add_special_tokens", "extra", "max_length", "multiple", "options", "overflow_rows", "pad_length"),
-        *("padding", "side", "split", "strategy", "stride", "tensors", "wanted"),
+        *("padding", "side", "split", "strategy", "stride", "tensors", "truncation_side", "wanted"),
     )
 
     def __init__(
@@ -166,7 +170,8 @@ class Request:
         self.padding = checked_padding(padding)
         self.pad_length = max_length
         self.multiple = pad_to_multiple_of
-        self.side = padding_side
+        self.side = padding_side or tokenizer.padding_side
+        self.truncation_side = tokenizer.truncation_side
         self.tensors = return_tensors
         self.extra: list[str] = []
         self.wanted = wanted = {"input_ids"}
@@ -234,7 +239,9 @@ class Tokenized:
 
     __slots__ = ("ids", "spans", "words")
 
-    def __init__(self, ids: list[int], spans: list[Span] | None = None, words: list[int] | None = None) -> None:
+    def __init__(
+        self, ids: list[int], spans: list[Span] | None = None, words: Sequence[int | None] | None = None
+    ) -> None:
         self.ids = ids
         self.spans = spans
         self.words = words
@@ -252,25 +259,31 @@ class Tokenized:
 
 
 def tokenized(
-    tokenizer: PreTrainedTokenizer, text: Text, options: Mapping[str, Any], split: bool, spans: bool
+    tokenizer: PreTrainedTokenizer, text: Text, options: Mapping[str, Any], split: bool, spans: bool, words: bool
 ) -> Tokenized:
-    """One input tokenized. With ``split`` it is a list of words. Otherwise it is a text, or a list of tokens or ids."""
+    """One input tokenized. With ``split`` it is a list of words. Otherwise it is a text, or a list of tokens or ids.
+
+    ``words`` asks for the words and spans of tokens. Tokens and ids have none.
+    """
     if isinstance(text, str):
         if split:
             raise ValueError(f"is_split_into_words=True wants a list of words, not the text {quoted(text)}")
+        if words:
+            numbers: list[int | None] = []
+            return Tokenized(*tokenizer._text_spans(text, options, numbers), numbers)
         if spans:
             return Tokenized(*tokenizer._text_spans(text, options))
         return Tokenized(tokenizer._text_ids(text, options))
     if split:
         return _tokenized_words(tokenizer, text, options, spans)
-    if spans:
+    if spans and not words:
         raise ValueError("return_offsets_mapping=True needs text: tokens and ids have no place in one")
     if hasattr(text, "__iter__") and not isinstance(text, bytes | bytearray):
         items = [as_plain(item) for item in as_plain(text)]
         if all(isinstance(item, str) for item in items):
-            return Tokenized([tokenizer._known_id(item) for item in items])
+            items = [tokenizer._known_id(item) for item in items]
         if all(isinstance(item, int) for item in items):
-            return Tokenized(items)
+            return Tokenized(items, [(0, 0)] * len(items), [None] * len(items)) if words else Tokenized(items)
     raise ValueError(f"an input is a text, a list of tokens or a list of ids, not {quoted(text)}")
 
 
@@ -284,7 +297,7 @@ def _tokenized_words(
     for number, word in enumerate(text):
         if not isinstance(word, str):
             raise ValueError(f"is_split_into_words=True wants words (str), not {word!r}")
-        part = tokenized(tokenizer, word, tokenizer._word_options(number, options), False, spans)
+        part = tokenized(tokenizer, word, tokenizer._word_options(number, options), False, spans, False)
         ids += part.ids
         if places is not None and part.spans is not None:
             places += part.spans
@@ -296,30 +309,34 @@ class _Rows:
     """The rows of a call, as columns that grow row by row.
 
     ``sequence_ids`` and ``word_ids`` are what the result's methods of these names answer; None if they are not kept.
+    With ``aligned`` they are kept, and all that an ``Encoding`` has.
     """
 
-    __slots__ = ("columns", "mask_wanted", "request", "sequence_ids", "tokenizer", "word_ids")
+    __slots__ = ("aligned", "columns", "mask_wanted", "request", "sequence_ids", "tokenizer", "word_ids")
 
-    def __init__(self, tokenizer: PreTrainedTokenizer, request: Request) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizer, request: Request, aligned: bool = False) -> None:
         self.tokenizer = tokenizer
         self.request = request
+        self.aligned = aligned
         wanted, extra = request.wanted, request.extra
         self.columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS if name in wanted or name in extra}
-        kept = "offset_mapping" in wanted or request.overflow_rows or request.split
+        if aligned:
+            self.columns = {name: [] for name in (*TOKEN_COLUMNS, *_COUNTS)}
+        kept = aligned or "offset_mapping" in wanted or request.overflow_rows or request.split
         self.sequence_ids: list[list[int | None]] | None = [] if kept else None
-        self.word_ids: list[list[int | None]] | None = [] if request.split else None
+        self.word_ids: list[list[int | None]] | None = [] if aligned or request.split else None
         self.mask_wanted = kept or "special_tokens_mask" in self.columns
 
     def fill(self, pairs: Iterable[Pair]) -> None:
         """Adds the rows of each of the (first, second or None) inputs."""
         tokenizer, request, columns = self.tokenizer, self.request, self.columns
         options, split, max_length = request.options, request.split, request.max_length
-        spans = "offset_mapping" in request.wanted
+        spans, words = "offset_mapping" in columns, self.aligned
         origin: list[int] = []
         longest = 0
         for number, (text, text_pair) in enumerate(pairs):
-            first = tokenized(tokenizer, text, options, split, spans)
-            second = None if text_pair is None else tokenized(tokenizer, text_pair, options, split, spans)
+            first = tokenized(tokenizer, text, options, split, spans, words)
+            second = None if text_pair is None else tokenized(tokenizer, text_pair, options, split, spans, words)
             total = len(first.ids) if second is None else len(first.ids) + len(second.ids)
             if request.add_special_tokens:
                 total += tokenizer.num_added_tokens(second is not None)
@@ -334,10 +351,11 @@ class _Rows:
             if "overflowing_tokens" in columns:
                 pair = None if second is None else second.ids
                 columns["overflowing_tokens"].append(
-                    overflow(first.ids, pair, surplus, request.strategy, request.stride, tokenizer.truncation_side)
+                    overflow(first.ids, pair, surplus, request.strategy, request.stride, request.truncation_side)
                 )
                 columns["num_truncated_tokens"].append(surplus)
-        if request.strategy == "do_not_truncate" and longest > tokenizer.max_len and request.padding != "max_length":
+        unlimited = request.strategy == "do_not_truncate" and request.padding != "max_length"
+        if unlimited and longest > tokenizer.max_len and not self.aligned:
             warn_of_length(tokenizer, longest)
         if request.overflow_rows:
             columns["overflow_to_sample_mapping"] = origin
@@ -349,7 +367,7 @@ class _Rows:
         if self.request.overflow_rows:
             cuts = kept_windows(size, pair_size, surplus, strategy, self.request.stride)
         else:
-            cuts = (kept_part(size, pair_size, surplus, strategy, self.tokenizer.truncation_side),)
+            cuts = (kept_part(size, pair_size, surplus, strategy, self.request.truncation_side),)
         for start, end, pair_start, pair_end in cuts:
             self._add(first.part(start, end), None if second is None else second.part(pair_start, pair_end))
 
@@ -379,12 +397,12 @@ class _Rows:
 
     def _add_origins(self, first: Tokenized, second: Tokenized | None, mask: list[int]) -> None:
         """Adds to each token of a row the sequence, the word and the span it is from; special tokens have none."""
-        ids, spans, words = first.ids, first.spans or [], first.words or []
+        ids, spans, words = first.ids, first.spans or [], [*(first.words or ())]
         numbers = [0] * len(ids)
         if second is not None:
             numbers += [1] * len(second.ids)
             spans = spans + (second.spans or [])
-            words = words + (second.words or [])
+            words += second.words or ()
         if self.sequence_ids is not None:
             self.sequence_ids.append(_spread(mask, numbers, None))
         if self.word_ids is not None:
@@ -400,7 +418,7 @@ class _Rows:
             columns = {**self.columns, **{name: rows for name, rows in kept.items() if rows is not None}}
             pad_columns(self.tokenizer, columns, request.padding, request.pad_length, request.multiple, request.side)
 
-    def result(self, batched: bool) -> BatchEncoding:
+    def result(self, batched: bool, alignment: Alignment) -> BatchEncoding:
         """The encoding; unless it is ``batched``, its one row without the axis of the batch."""
         columns, wanted = self.columns, self.request.wanted
         if not any(columns.get("num_truncated_tokens", ())):
@@ -409,11 +427,11 @@ class _Rows:
                     columns.pop(name, None)
         shaped: dict[str, Any] = columns if batched else {name: column[0] for name, column in columns.items()}
         extras = {name: shaped.pop(name) for name in self.request.extra if name in shaped}
-        encoding = BatchEncoding(shaped, extras, self.sequence_ids, self.word_ids)
+        encoding = BatchEncoding(shaped, extras, self.sequence_ids, self.word_ids, alignment)
         return encoding.convert_to_tensors(self.request.tensors, prepend_batch_axis=not batched)
 
 
-def encoded(tokenizer: PreTrainedTokenizer, pairs: Iterable[Pair], request: Request, batched: bool) -> BatchEncoding:
+def encoded(tokenizer: PreTrainedTokenizer, pairs: Sequence[Pair], request: Request, batched: bool) -> BatchEncoding:
     """The encoding of (first, second or None) inputs: a batch, or one row if it is not ``batched``."""
     if request.max_length is not None and request.max_length <= 0:
         raise ValueError(f"max_length={request.max_length} must be positive")
@@ -422,7 +440,77 @@ def encoded(tokenizer: PreTrainedTokenizer, pairs: Iterable[Pair], request: Requ
     rows = _Rows(tokenizer, request)
     rows.fill(pairs)
     rows.pad()
-    return rows.result(batched)
+    return rows.result(batched, Alignment(tokenizer, pairs, request, rows.columns["input_ids"]))
+
+
+class Alignment:
+    """Where the tokens of an encoding are from. It is worked out when it is asked for: most encodings are not asked.
+
+    Args:
+        tokenizer, pairs, request: what the encoding was made of, by ``encoded``.
+        ids: the rows that it has.
+    """
+
+    __slots__ = ("_ids", "_pairs", "_request", "_tokenizer")
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizer, pairs: Sequence[Pair], request: Request, ids: list[list[int]]
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._pairs = pairs
+        self._request = request
+        self._ids = ids
+
+    @property
+    def n_sequences(self) -> int | None:
+        """How many texts a row is made of; None without rows."""
+        return 2 - (self._pairs[0][1] is None) if self._pairs else None
+
+    def encodings(self) -> list[Encoding]:
+        """The rows with their alignment.
+
+        Raises ValueError if the tokenizer does not give the same ids any more.
+        """
+        rows = _Rows(self._tokenizer, self._request, aligned=True)
+        rows.fill(self._pairs)
+        rows.pad()
+        if rows.columns["input_ids"] != self._ids:
+            raise ValueError(
+                "the words and characters of this encoding are not known, since the tokenizer or the text has changed: "
+                "encode the text again"
+            )
+        found = self._rows(rows)
+        if self._request.overflow_rows:
+            groups: dict[int, list[Encoding]] = {}
+            for sample, row in zip(rows.columns["overflow_to_sample_mapping"], found, strict=True):
+                groups.setdefault(sample, []).append(row)
+            for first, *others in groups.values():
+                first.overflowing = others
+        else:
+            for pair, row, cut in zip(self._pairs, found, rows.columns["num_truncated_tokens"], strict=True):
+                if cut and self._request.truncation_side == "right":
+                    row.overflowing = self._further_rows(pair)
+        return found
+
+    def _further_rows(self, pair: Pair) -> list[Encoding]:
+        """The rows of what is cut off; none if it is cut from both texts of a pair."""
+        from copy import copy
+
+        request = copy(self._request)
+        request.overflow_rows = True
+        rows = _Rows(self._tokenizer, request, aligned=True)
+        try:
+            rows.fill([pair])
+        except ValueError:
+            return []
+        return self._rows(rows)[1:]
+
+    def _rows(self, rows: _Rows) -> list[Encoding]:
+        columns, texts = rows.columns, self.n_sequences or 1
+        names = ("input_ids", "token_type_ids", "offset_mapping", "attention_mask", "special_tokens_mask")
+        found = zip(*(columns[name] for name in names), rows.word_ids or [], rows.sequence_ids or [], strict=True)
+        tokens = self._tokenizer._token_or_empty
+        return [Encoding(ids, types, [*map(tokens, ids)], *others, texts) for ids, types, *others in found]
 
 
 def _spread(mask: list[int], values: list[Any], special: Any) -> list[Any]:

@@ -220,6 +220,10 @@ class SpecialTokens:
             raise ValueError(f"no token has the id {index!r} (the tokenizer has {len(self)} tokens)")
         return token
 
+    def _token_or_empty(self, index: int) -> str:
+        """Token of an id; empty text for an id that no token has."""
+        return self.added_tokens_decoder.get(index) or self._id_to_token(index) or ""
+
     # Special tokens by name -----------------------------------------------------------------------------------------
 
     @property

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 from .memo import WordMemo
-from .trie import TokenTrie
+from .trie import TokenAutomaton, TokenTrie
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .special_tokens import AddedToken
+
+    _Searcher = tuple[re.Pattern[str], TokenTrie | TokenAutomaton]
 
 #: With more tokens than this, the splitter remembers of each word whether a token may be in it.
 _MANY = 64
@@ -39,11 +41,12 @@ def _touches_word(text: str, start: int, end: int) -> bool:
 class _Finder:
     """Longest matches of one set of strings, one after the other from left to right."""
 
-    __slots__ = ("_first", "_trie", "at", "length", "text")
+    __slots__ = ("_first", "_lengths", "_trie", "at", "length", "text")
 
-    def __init__(self, first: re.Pattern[str], trie: TokenTrie, text: str) -> None:
+    def __init__(self, first: re.Pattern[str], trie: TokenTrie | TokenAutomaton, text: str) -> None:
         self._first = first
         self._trie = trie
+        self._lengths = trie.lengths(text) if isinstance(trie, TokenAutomaton) else None
         self.text = text
         self.at = -1
         self.length = 0
@@ -57,11 +60,16 @@ class _Finder:
                 self.at = -1
                 return
             start = found.start()
-            self.length = self._trie.longest(self.text, start)
+            self.length = self._longest(start)
             if self.length:
                 self.at = start
                 return
             start += 1
+
+    def _longest(self, start: int) -> int:
+        if isinstance(self._trie, TokenTrie):
+            return self._trie.longest(self.text, start)
+        return 0 if self._lengths is None else self._lengths[start]
 
 
 class AddedTokenSplitter:
@@ -70,8 +78,8 @@ class AddedTokenSplitter:
     The leftmost token is taken, and of several at one place the longest. With ``fold``, as in tokenizers that
     lower-case, ``normalized`` tokens are found in any case.
 
-    Time is linear in the text. With up to ``_MANY`` tokens, the search stops only at first characters of tokens. With
-    more, a text is searched only if one of its words may hold a token.
+    Time is linear in the text, whatever the tokens are. With up to ``_MANY`` tokens, the search stops only at first
+    characters of tokens. With more, a text is searched only if one of its words may hold a token.
     """
 
     __slots__ = ("_exact", "_fold", "_prefilter", "_tokens")
@@ -85,16 +93,20 @@ class AddedTokenSplitter:
         self._prefilter: WordMemo[bool] | None = None
         if len(self._tokens) > _MANY and not any(content.isspace() for content in self._tokens):
             # A token may hold white space. Its head, up to the first of it, lies within one word of the text.
-            heads = self._heads(self._exact, exact)
-            folded_heads = self._heads(self._fold, folded)
-            self._prefilter = WordMemo(
-                lambda word: heads.occurs_in(word) or (bool(folded) and folded_heads.occurs_in(fold_case(word)))
-            )
+            heads, folded_heads = self._heads(self._exact, exact), self._heads(self._fold, folded)
+            if heads is not None and folded_heads is not None:
+                self._prefilter = WordMemo(
+                    lambda word: heads.occurs_in(word) or (bool(folded) and folded_heads.occurs_in(fold_case(word)))
+                )
 
     @staticmethod
-    def _heads(searcher: tuple[re.Pattern[str], TokenTrie] | None, tokens: Mapping[str, AddedToken]) -> TokenTrie:
+    def _heads(searcher: _Searcher | None, tokens: Mapping[str, AddedToken]) -> TokenTrie | None:
+        """A trie of the tokens up to their first white space; None if it were too deep."""
         heads = [content.split()[0] for content in tokens]
-        return searcher[1] if searcher is not None and heads == list(tokens) else TokenTrie(heads)
+        if searcher is not None and heads == list(tokens):
+            return searcher[1] if isinstance(searcher[1], TokenTrie) else None
+        trie = TokenTrie(heads)
+        return None if trie.deep else trie
 
     def split(self, text: str) -> list[tuple[int, int, AddedToken | None]] | None:
         """Pieces ``(start, end, token or None)`` that cover ``text``; None if no token occurs in it.
@@ -139,6 +151,9 @@ class AddedTokenSplitter:
         return pieces
 
 
-def _searcher(tokens: Mapping[str, AddedToken]) -> tuple[re.Pattern[str], TokenTrie] | None:
+def _searcher(tokens: Mapping[str, AddedToken]) -> _Searcher | None:
     first = _first_characters(tokens)
-    return None if first is None else (first, TokenTrie(tokens))
+    if first is None:
+        return None
+    trie = TokenTrie(tokens)
+    return first, TokenAutomaton(tokens) if trie.deep else trie

@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
+from itertools import accumulate
 
-from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, read_text, write_bytes
+from tx_core.messages import quoted
+
+from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, read_text, read_vocabulary, write_bytes
 from .words import WordsTokenizer
 
 TYPE_CHECKING = False
@@ -86,13 +89,15 @@ def _lone(token: str) -> bool:
 def load_vocab(vocab_file: str | os.PathLike[str]) -> dict[str, int]:
     """Token -> id of a vocabulary of one token a line; the last of several equal lines counts.
 
-    Raises ValueError if the file is not UTF-8 text.
+    Raises ValueError if the file is not UTF-8 text, or is no vocabulary.
     """
     from pathlib import Path
 
     lines = read_text(Path(vocab_file), "vocabulary").replace("\r\n", "\n").split("\n")
     if lines[-1] == "":
         lines.pop()
+    if len(lines) == 1 and len(lines[0].split()) > 1:
+        raise ValueError(f"{vocab_file}: the file is one line of text, {quoted(lines[0])}, not a vocabulary")
     return {token: index for index, token in enumerate(lines)}
 
 
@@ -340,7 +345,7 @@ class WordPieceTokenizer(WordsTokenizer):
         model = data.get("model")
         if not isinstance(model, dict) or model.get("type", "WordPiece") != "WordPiece":
             raise ValueError(f"{path}: {cls.__name__} needs a model of type WordPiece")
-        arguments: dict[str, Any] = {"vocab": checked_vocabulary(model.get("vocab"), path)}
+        arguments: dict[str, Any] = {"vocab": read_vocabulary(model.get("vocab"), path)}
         if model.get("continuing_subword_prefix", "##") != "##":
             raise ValueError(f"{path}: continuing_subword_prefix {model['continuing_subword_prefix']!r} is not '##'")
         if "unk_token" in model:
@@ -380,18 +385,18 @@ class WordPieceTokenizer(WordsTokenizer):
         path = Path(save_directory)
         if path.is_dir():
             path = path / self.vocab_files_names["vocab_file"]
-        for token, index in self.vocab.items():
-            if self.ids_to_tokens[index] != token:
-                raise ValueError(f"{path}: {token!r} and {self.ids_to_tokens[index]!r} share the id {index}: drop one")
         lines: list[str] = []
-        for index, token in sorted(self.ids_to_tokens.items()):
+        ordered = sorted(self.ids_to_tokens.items())
+        # Ids without a token are filled by the shortest token that follows, since the last of equal lines counts.
+        fillers = [*accumulate((token for _, token in reversed(ordered)), lambda a, b: min(a, b, key=len))][::-1]
+        for (index, token), filler in zip(ordered, fillers, strict=True):
             if "\n" in token or token.endswith("\r") or (not lines and token.startswith("\ufeff")) or _lone(token):
                 raise ValueError(
-                    f"{path}: the token {token!r} cannot be a line of a vocabulary; drop it, or keep the "
+                    f"{path}: the token {quoted(token)} cannot be a line of a vocabulary; drop it, or keep the "
                     f"{TOKENIZER_JSON} that it is from"
                 )
-            # Repeating a token fills the ids that no token has, since the last of equal lines counts.
-            lines += [token] * (index + 1 - len(lines))
+            lines += [filler] * (index - len(lines))
+            lines.append(token)
         write_bytes(path, "".join(f"{token}\n" for token in lines).encode("utf-8"))
         return (str(path),)
 
@@ -429,6 +434,10 @@ class WordPieceTokenizer(WordsTokenizer):
             return pieces(word)
         parts = self.basic_tokenizer.split_word(word)
         return pieces(parts[0]) if len(parts) == 1 else [piece for part in parts for piece in pieces(part)]
+
+    def _part_sizes(self, word: str) -> list[int]:
+        parts = self.basic_tokenizer.split_word(word) if self.do_basic_tokenize else [word]
+        return [len(self.wordpiece_tokenizer.pieces(part)) for part in parts]
 
     def _word_spans(self, word: str) -> tuple[list[str], list[Span]]:
         if self.do_basic_tokenize:

@@ -83,6 +83,10 @@ class WordsTokenizer(PreTrainedTokenizer):
         """The tokens of a word, and the span of the word's characters behind each."""
         raise NotImplementedError
 
+    def _part_sizes(self, word: str) -> list[int]:
+        """How many tokens come from each part that a word is divided into; a word is one part here."""
+        return [len(self._word_tokens(word))]
+
     # Tokenization ---------------------------------------------------------------------------------------------------
 
     def _word_ids(self, word: str) -> tuple[int, ...]:
@@ -117,3 +121,8 @@ class WordsTokenizer(PreTrainedTokenizer):
             ids += more
             spans += [(place + start, place + end) for start, end in found]
         return ids, spans
+
+    def _encode_with_words(self, text: str) -> tuple[list[int], list[Span], list[int]]:
+        ids, spans = self._encode_with_offsets(text)
+        sizes = [size for word, _ in self._placed_words(text) for size in self._part_sizes(word)]
+        return ids, spans, [number for number, size in enumerate(sizes) for _ in range(size)]

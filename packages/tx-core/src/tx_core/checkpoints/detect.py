@@ -13,18 +13,7 @@ from tx_core.checkpoints.sharded import ShardedCheckpoint
 from tx_core.checkpoints.tf1 import STATE_FILE, TF1Checkpoint, looks_like_tf1_index, read_state_file
 from tx_core.checkpoints.torch_bin import TorchCheckpoint, looks_like_torch_stream
 from tx_core.files import settle
-
-HEAD = 512
-
-# What people find in the place of a checkpoint: first bytes, what that is, the cure.
-_NOT_CHECKPOINTS = (
-    (b"version https://git-lfs", "a git-LFS pointer, not the file itself", "run `git lfs pull`, or download it"),
-    (b"\x1f\x8b", "gzip-compressed", "unpack it first (`tar xzf` or `gunzip`)"),
-    (b"BZh", "bzip2-compressed", "unpack it first"),
-    (b"\xfd7zXZ", "xz-compressed", "unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "zstd-compressed", "unpack it first"),
-    (b"PK\x05\x06", "an empty zip archive", "fetch it again"),
-)
+from tx_core.mistaken import HEAD, mistaken_for
 
 
 def open_checkpoint(path: Path | str, mapped: bool = False) -> Checkpoint:
@@ -109,18 +98,12 @@ def _prefix(index: Path) -> Path:
 
 
 def _refuse(path: Path, head: bytes) -> Checkpoint:
-    text = head.lstrip()[:64].lower()
-    if not head:
-        raise CheckpointError(path, "the file is empty; fetch or copy it again")
     if found := re.search(r"\.data-\d{5}-of-\d{5}$", path.name):
         raise CheckpointError(
             path, f"a data file of a TensorFlow checkpoint; give the checkpoint's prefix: {path.name[: found.start()]}"
         )
-    for magic, what, cure in _NOT_CHECKPOINTS:
-        if head.startswith(magic):
-            raise CheckpointError(path, f"the file is {what}; {cure}")
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        raise CheckpointError(path, "the file is a web page, probably an error page; download the checkpoint again")
+    if problem := mistaken_for(head):
+        raise CheckpointError(path, problem)
     if head[257:262] == b"ustar":
         raise CheckpointError(
             path,
