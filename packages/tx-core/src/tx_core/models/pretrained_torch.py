@@ -33,6 +33,7 @@ from .pretrained import (
     take_dtype,
     weight_files,
 )
+from .pruning_torch import resize_rows
 from .saving import chosen_format, shard_size
 from .saving_torch import without_memory, written
 
@@ -145,7 +146,7 @@ class PreTrainedModel(nn.Module):
         """Replace the layer that turns token ids into vectors; tied output embeddings follow it.
 
         ``config.vocab_size`` becomes its number of tokens. The bias over the vocabulary keeps its numbers; new ones
-        are 0.
+        are their mean.
 
         Args:
             value: an ``nn.Embedding`` of the old one's width. Where no output embeddings are tied to it, any module
@@ -442,7 +443,7 @@ class PreTrainedModel(nn.Module):
     # -- changing the model ----------------------------------------
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None) -> nn.Module:
-        """Change the size of the vocabulary; new rows are initialised as the architecture does, new biases are 0.
+        """Change the size of the vocabulary; new rows and biases are the mean of the old ones.
 
         Args:
             new_num_tokens: rows wanted, e.g. ``len(tokenizer)``; None changes nothing.
@@ -455,26 +456,14 @@ class PreTrainedModel(nn.Module):
             return old
         if new_num_tokens < 1:
             raise ValueError(f"new_num_tokens must be at least 1, not {new_num_tokens}")
-        kept = min(new_num_tokens, old.weight.shape[0])
         padding = old.padding_idx if old.padding_idx is not None and old.padding_idx < new_num_tokens else None
-        new = nn.Embedding(new_num_tokens, old.weight.shape[1], padding, device=self.device, dtype=self.dtype)
-        self._init_weights(new)
-        new.weight.requires_grad_(old.weight.requires_grad)
+        with torch.device("meta"):
+            new = nn.Embedding(new_num_tokens, old.weight.shape[1], padding)
+        new.weight = resize_rows(old.weight, new_num_tokens)
         decoder = self.get_output_embeddings()
-        with torch.no_grad():
-            new.weight[:kept] = old.weight[:kept]
-            if decoder is not None:
-                resized = nn.Linear(decoder.in_features, new_num_tokens, False, device=self.device, dtype=self.dtype)
-                self._init_weights(resized)
-                resized.weight[:kept] = decoder.weight[:kept]
-                decoder.weight, decoder.out_features = resized.weight, new_num_tokens
-            for owner, name in filter(None, (self._output_bias(),)):
-                bias = torch.zeros(new_num_tokens, device=self.device, dtype=self.dtype)
-                bias[:kept] = getattr(owner, name)[:kept]
-                setattr(owner, name, nn.Parameter(bias))
+        if decoder is not None and not self.config.tie_word_embeddings:
+            decoder.weight, decoder.out_features = resize_rows(decoder.weight, new_num_tokens), new_num_tokens
         self.set_input_embeddings(new)
-        self.config.vocab_size = new_num_tokens
-        self.tie_weights()
         return new
 
     def prune_heads(self, heads_to_prune: Mapping[int, Iterable[int]]) -> None:
