@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -301,6 +302,31 @@ class TorchModelSuite(TorchExportSuite, ModelSuite):
         assert not any(report.values())
         for part in ("get_input_embeddings", "get_output_embeddings"):
             assert torch.equal(getattr(loaded, part)().weight, getattr(model, part)().weight)
+
+    @pytest.fixture
+    def one_process(self, tmp_path: Path) -> Iterator[None]:
+        torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+        yield
+        torch.distributed.destroy_process_group()
+
+    @pytest.mark.usefixtures("one_process")
+    def test_distributed_training(self, task: str) -> None:
+        """DistributedDataParallel stops at its second step if a parameter got no gradient."""
+        model = self.model(task, **dict.fromkeys(self.spec.dropouts, 0.0)).train()
+        inputs = self.tensors(task, labels=True)
+        parallel = torch.nn.parallel.DistributedDataParallel(model)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        losses = []
+        for _ in range(3):
+            outputs = parallel(**inputs)
+            # All that is returned takes part: bare models have no loss, and some heads have one for each kind of labels.
+            loss = torch.stack([value.square().mean() for value in leaves(outputs._asdict()).values()]).sum()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.item())
+        assert losses[-1] < losses[0]
+        assert all(parameter.requires_grad for parameter in model.parameters())
 
     # --- precision
 

@@ -21,11 +21,19 @@ from .losses_torch import causal_loss, class_loss, sequence_loss, span_loss, tok
 
 
 class Head(HeadBase):
-    """A bare model with a head. A concrete class states ``bare``, and gives ``logits`` or ``_answer``."""
+    """A bare model with a head. A concrete class states ``bare``, and gives ``logits`` or ``_answer``.
+
+    Attributes:
+        unread: modules of the bare model whose results the head does not read. A class that has its own ``forward``,
+            ``_answer`` or ``logits`` states it anew.
+    """
+
+    unread: ClassVar[tuple[str, ...]] = ()
 
     _names: ClassVar[tuple[str, ...]] = ()
 
     if TYPE_CHECKING:  # given by the model that an architecture's class is, too
+        base_model: Any
         base_model_prefix: ClassVar[str]
         get_output_embeddings: Any
         multiple_choice_head: Any
@@ -33,6 +41,8 @@ class Head(HeadBase):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if not {"forward", "_answer", "logits"}.isdisjoint(vars(cls)):
+            cls.unread = vars(cls).get("unread", ())
         if not hasattr(cls, "bare") or "forward" in vars(cls):
             return
         signature = cls._signature(cls.bare.forward)
@@ -52,6 +62,12 @@ class Head(HeadBase):
     def __init__(self, config: Any) -> None:
         super().__init__(config)  # type: ignore[call-arg]
         setattr(self, self.base_model_prefix, self.bare(config))
+
+    @property
+    def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
+        """What DistributedDataParallel does not wait for: parameters that no loss of this head gives a gradient."""
+        modules = ((f"{self.base_model_prefix}.{name}", getattr(self.base_model, name)) for name in self.unread)
+        return [f"{path}.{name}" for path, module in modules for name, _ in module.named_parameters()]
 
     def logits(self, outputs: Any) -> Any:
         """What the head makes of the bare model's outputs. Given by the architecture."""
