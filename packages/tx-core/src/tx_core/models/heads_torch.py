@@ -33,10 +33,10 @@ class Head(HeadBase):
     _names: ClassVar[tuple[str, ...]] = ()
 
     if TYPE_CHECKING:  # given by the model that an architecture's class is, too
-        base_model: Any
         base_model_prefix: ClassVar[str]
         get_output_embeddings: Any
         multiple_choice_head: Any
+        named_parameters: Any
         _output: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -66,8 +66,8 @@ class Head(HeadBase):
     @property
     def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
         """What DistributedDataParallel does not wait for: parameters that no loss of this head gives a gradient."""
-        modules = ((f"{self.base_model_prefix}.{name}", getattr(self.base_model, name)) for name in self.unread)
-        return [f"{path}.{name}" for path, module in modules for name, _ in module.named_parameters()]
+        unread = tuple(f"{self.base_model_prefix}.{name}." for name in self.unread)
+        return [name for name, _ in self.named_parameters() if name.startswith(unread)]
 
     def logits(self, outputs: Any) -> Any:
         """What the head makes of the bare model's outputs. Given by the architecture."""
