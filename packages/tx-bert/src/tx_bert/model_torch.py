@@ -362,6 +362,7 @@ class BertForMaskedLM(MaskedLM, BertPreTrainedModel, published=True):
 
     bare = BertModel
     new_heads = (("cls.predictions",), ("bert.pooler",), ("bert.encoder.layer.{i}.crossattention",))
+    unread = ("pooler",)
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
@@ -446,6 +447,7 @@ class BertForTokenClassification(TokenClassification, BertPreTrainedModel, publi
 
     bare = BertModel
     new_heads = (("classifier",), ("bert.pooler",))
+    unread = ("pooler",)
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
@@ -463,6 +465,7 @@ class BertForQuestionAnswering(QuestionAnswering, BertPreTrainedModel, published
 
     bare = BertModel
     new_heads = (("qa_outputs",), ("bert.pooler",))
+    unread = ("pooler",)
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)

@@ -258,11 +258,18 @@ class CoreSuite(Models):
             assert resized.shape == (new, values.shape[1])
             same = min(old, new)
             np.testing.assert_array_equal(resized[:same], values[:same])
+            if new > old:
+                # The mean: a model whose scores are all low would else say nothing but new tokens.
+                mean = np.broadcast_to(values.mean(0), (new - old, values.shape[1]))
+                np.testing.assert_allclose(resized[old:], mean, atol=1e-6)
             after = leaves(self.run(model, inputs))
             for name, value in leaves(before).items():
                 if value.shape[-1] == old:
                     assert after[name].shape[-1] == new, name
                     assert_close(after[name][..., :same], value[..., :same], SAME, name)
+                    if new > old:
+                        mean = value.mean(-1, keepdims=True)
+                        assert_close(after[name][..., old:], np.repeat(mean, new - old, -1), SAME, name)
                 else:
                     assert_close(after[name], value, SAME, name)
             if task in self.spec.output_heads:
@@ -276,6 +283,23 @@ class CoreSuite(Models):
         assert reloaded.config.vocab_size == old - 10
         for name, value in leaves(self.run(reloaded, inputs)).items():
             np.testing.assert_array_equal(value, after[name], err_msg=name)
+
+    def test_resize_untied_embeddings(self, task: str) -> None:
+        """Output embeddings that are a table of their own score new tokens as the mean of the old ones, too."""
+        if task not in self.spec.output_heads:
+            pytest.skip("does not apply: no output embeddings")
+        folder, old = self.folder(task, tie_word_embeddings=False), self.spec.vocab_size()
+        model = self.cls(task).from_pretrained(str(folder))
+        inputs = self.spec.inputs(task)
+        before = leaves(self.run(model, inputs))
+        model.resize_token_embeddings(old + 3)
+        after = leaves(self.run(model, inputs))
+        scores = [name for name, value in before.items() if value.shape[-1] == old]
+        assert scores
+        for name in scores:
+            assert_close(after[name][..., :old], before[name], SAME, name)
+            mean = before[name].mean(-1, keepdims=True)
+            assert_close(after[name][..., old:], np.repeat(mean, 3, -1), SAME, name)
 
     # --- parameters
 

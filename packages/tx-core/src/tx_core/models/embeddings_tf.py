@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from .pretrained import check_sizes
-from .pruning_tf import resize_vector
+from .pruning_tf import resize_rows
 
 
 def check_embeddings(model: Any, old: Any, new: Any) -> None:
@@ -32,4 +32,4 @@ def follow_embeddings(model: Any, new: Any) -> None:
         decoder.num_embeddings = size
     for holder, attribute in filter(None, (model._output_bias(),)):
         if getattr(holder, attribute).shape[0] != size:
-            resize_vector(holder, attribute, size)
+            resize_rows(holder, attribute, size)

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from .pretrained import check_sizes
+from .pruning_torch import resize_rows
 
 
 def check_embeddings(model: Any, old: nn.Module, new: nn.Module) -> None:
@@ -36,9 +37,7 @@ def follow_embeddings(model: Any, new: nn.Module) -> None:
     for holder, attribute in filter(None, (model._output_bias(),)):
         bias = getattr(holder, attribute)
         if len(bias) != size:
-            resized = bias.new_zeros(size)
-            resized[: len(bias)] = bias.detach()[:size]
-            setattr(holder, attribute, nn.Parameter(resized, bias.requires_grad))
+            setattr(holder, attribute, resize_rows(bias, size))
 
 
 def _tokens(model: Any, layer: nn.Module) -> int:

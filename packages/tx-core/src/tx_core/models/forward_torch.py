@@ -6,13 +6,11 @@ D head width.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from tx_core.config import PretrainedConfig
@@ -296,11 +294,15 @@ class ForwardContext:
             finish: what is done to the last layer's states.
         """
         again = stack.gradient_checkpointing and stack.training
+        checkpointing: Any = stack.checkpointing if again else None
+        if again:
+            past = None if self.past is None else self.past[0][0]
+            checkpointing.check(encoder_hidden_states=self.encoder_hidden_states, past=past)
         states: list[Tensor] = [hidden_states]
         attentions: list[Tensor] = []
         presents: list[Present] = []
-        for layer, context in zip(layers, self.layers(hidden_states), strict=True):
-            call = functools.partial(checkpointed, layer) if again else layer
+        for i, (layer, context) in enumerate(zip(layers, self.layers(hidden_states), strict=True)):
+            call = checkpointing.around(layer, i) if again else layer
             hidden_states, weights, present = call(hidden_states, context)
             if self.need_states:
                 states.append(hidden_states)
@@ -320,10 +322,6 @@ class ForwardContext:
     def whole(self, x: Tensor) -> Tensor:
         """(B, S, …), or (T, …), as the ids were given; zero where padding was skipped."""
         return from_rows(x if self.packing is None else self.packing.unpack(x), self.axes)
-
-
-# A layer that is computed again in the backward pass, in place of what it computed being kept.
-checkpointed = functools.partial(torch.utils.checkpoint.checkpoint, use_reentrant=False)
 
 
 def make_positions(

@@ -21,7 +21,14 @@ from .losses_torch import causal_loss, class_loss, sequence_loss, span_loss, tok
 
 
 class Head(HeadBase):
-    """A bare model with a head. A concrete class states ``bare``, and gives ``logits`` or ``_answer``."""
+    """A bare model with a head. A concrete class states ``bare``, and gives ``logits`` or ``_answer``.
+
+    Attributes:
+        unread: modules of the bare model whose results the head does not read. A class that has its own ``forward``,
+            ``_answer`` or ``logits`` states it anew.
+    """
+
+    unread: ClassVar[tuple[str, ...]] = ()
 
     _names: ClassVar[tuple[str, ...]] = ()
 
@@ -29,10 +36,13 @@ class Head(HeadBase):
         base_model_prefix: ClassVar[str]
         get_output_embeddings: Any
         multiple_choice_head: Any
+        named_parameters: Any
         _output: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if not {"forward", "_answer", "logits"}.isdisjoint(vars(cls)):
+            cls.unread = vars(cls).get("unread", ())
         if not hasattr(cls, "bare") or "forward" in vars(cls):
             return
         signature = cls._signature(cls.bare.forward)
@@ -52,6 +62,12 @@ class Head(HeadBase):
     def __init__(self, config: Any) -> None:
         super().__init__(config)  # type: ignore[call-arg]
         setattr(self, self.base_model_prefix, self.bare(config))
+
+    @property
+    def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
+        """What DistributedDataParallel does not wait for: parameters that no loss of this head gives a gradient."""
+        unread = tuple(f"{self.base_model_prefix}.{name}." for name in self.unread)
+        return [name for name, _ in self.named_parameters() if name.startswith(unread)]
 
     def logits(self, outputs: Any) -> Any:
         """What the head makes of the bare model's outputs. Given by the architecture."""

@@ -34,7 +34,7 @@ from .pretrained import (
     weight_files,
     write_h5,
 )
-from .pruning_tf import allow_additions, resize, resize_vector
+from .pruning_tf import allow_additions, resize, resize_rows
 from .saving import chosen_format, shard_size
 from .saving_tf import written
 from .switches_tf import skipping_initialization, symbolic_build
@@ -141,7 +141,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
         """Replace the layer that turns token ids into vectors; tied output embeddings follow it.
 
         ``config.vocab_size`` becomes its number of tokens. The bias over the vocabulary keeps its numbers; new ones
-        are 0. A model that was compiled for training has to be compiled again.
+        are their mean. A model that was compiled for training has to be compiled again.
 
         Args:
             value: a ``keras.layers.Embedding`` of the old one's width.
@@ -412,7 +412,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
     # -- changing the model ----------------------------------------
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None) -> Any:
-        """Change the size of the vocabulary; new rows are initialised as the architecture does, new biases are 0.
+        """Change the size of the vocabulary; new rows and biases are the mean of the old ones.
 
         A model that was compiled for training has to be compiled again.
 
@@ -433,7 +433,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
         self._check_no_lora()
         decoder = self.get_output_embeddings()
         for owner, name in filter(None, (self._output_bias(),)):
-            resize_vector(owner, name, new_num_tokens)
+            resize_rows(owner, name, new_num_tokens)
         if decoder is not None:
             resize(decoder, new_num_tokens)
         resize(embedding, new_num_tokens)

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from tx_core.architecture import Architecture
-from tx_core.checkpoints.base import BFLOAT16, ArrayInfo
 from tx_core.config import PretrainedConfig
 from tx_core.files import WEIGHTS_NAME, Source
 from tx_core.outputs import output, plain
 from tx_core.weights import LoadReport, Weights, WeightTable, compare
 
 from . import outputs_torch as outputs_torch  # for files that name outputs
+from .checkpointing_torch import Checkpointing
 from .embeddings_torch import check_embeddings, follow_embeddings
 from .forward_torch import make_positions
 from .layers_torch import Conv1D
@@ -33,8 +33,10 @@ from .pretrained import (
     take_dtype,
     weight_files,
 )
+from .pruning_torch import resize_rows
 from .saving import chosen_format, shard_size
 from .saving_torch import without_memory, written
+from .state_dict_torch import StateDict, to_array, to_tensor
 
 logger = logging.getLogger(__name__)
 
@@ -131,9 +133,16 @@ class PreTrainedModel(nn.Module):
     def skip_padding(self, value: bool) -> None:
         self.base_model._skip_padding = value
 
-    def num_parameters(self, only_trainable: bool = False) -> int:
-        """Number of parameters, tied ones counted once."""
-        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """Number of parameters, tied ones counted once.
+
+        Args:
+            only_trainable: leave out those that are frozen.
+            exclude_embeddings: leave out the tables that ids are looked up in, of words, positions and segments.
+        """
+        tables = {id(m.weight) for m in self.modules() if exclude_embeddings and isinstance(m, nn.Embedding)}
+        counted = (p for p in self.parameters() if id(p) not in tables and (p.requires_grad or not only_trainable))
+        return sum(parameter.numel() for parameter in counted)
 
     def get_input_embeddings(self) -> nn.Module:
         """The layer that turns token ids into vectors."""
@@ -145,7 +154,7 @@ class PreTrainedModel(nn.Module):
         """Replace the layer that turns token ids into vectors; tied output embeddings follow it.
 
         ``config.vocab_size`` becomes its number of tokens. The bias over the vocabulary keeps its numbers; new ones
-        are 0.
+        are their mean.
 
         Args:
             value: an ``nn.Embedding`` of the old one's width. Where no output embeddings are tied to it, any module
@@ -238,6 +247,12 @@ class PreTrainedModel(nn.Module):
         return self.weight_table.ties(
             self.config, has_output, lambda: {self._published(name) for name, _ in self.named_parameters()}
         )
+
+    @property
+    def _keys_to_ignore_on_save(self) -> list[str]:
+        """Names of the state dict that files leave out. The Trainer of ``transformers`` asks for it when it resumes."""
+        tied = self._tied()
+        return [name for name in self.state_dict() if self._published(name) in tied]
 
     # -- names ----------------------------------------
 
@@ -333,7 +348,7 @@ class PreTrainedModel(nn.Module):
         with without_memory() if cls._published_class else nullcontext():
             model = cls(resolved, *model_args, **kwargs)
         if state_dict is not None:
-            weights = Weights(_StateDict(state_dict), cls.weight_table, model._own_names(), "the given state_dict")
+            weights = Weights(StateDict(state_dict), cls.weight_table, model._own_names(), "the given state_dict")
         else:
             order = weight_files(cls.weight_table, *(("tf", "safe", "torch") if from_tf else ("safe", "torch", "tf")))
             weights = open_weights(name_or_path, cls.weight_table, source, order, model._own_names(), mmap)
@@ -374,7 +389,7 @@ class PreTrainedModel(nn.Module):
             sizes = {full: own[names[full]].nbytes for full in report.loaded}
             for full in loading_bar(sizes, f"Loading {type(self).__name__}"):
                 array = weights.take(origin[full])
-                tensor = _to_tensor(array)
+                tensor = to_tensor(array)
                 if own[names[full]].is_meta:
                     tensor = tensor.to(device, dtype)
                     _replace(self, names[full], tensor)
@@ -442,7 +457,7 @@ class PreTrainedModel(nn.Module):
     # -- changing the model ----------------------------------------
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None) -> nn.Module:
-        """Change the size of the vocabulary; new rows are initialised as the architecture does, new biases are 0.
+        """Change the size of the vocabulary; new rows and biases are the mean of the old ones.
 
         Args:
             new_num_tokens: rows wanted, e.g. ``len(tokenizer)``; None changes nothing.
@@ -455,26 +470,14 @@ class PreTrainedModel(nn.Module):
             return old
         if new_num_tokens < 1:
             raise ValueError(f"new_num_tokens must be at least 1, not {new_num_tokens}")
-        kept = min(new_num_tokens, old.weight.shape[0])
         padding = old.padding_idx if old.padding_idx is not None and old.padding_idx < new_num_tokens else None
-        new = nn.Embedding(new_num_tokens, old.weight.shape[1], padding, device=self.device, dtype=self.dtype)
-        self._init_weights(new)
-        new.weight.requires_grad_(old.weight.requires_grad)
+        with torch.device("meta"):
+            new = nn.Embedding(new_num_tokens, old.weight.shape[1], padding)
+        new.weight = resize_rows(old.weight, new_num_tokens)
         decoder = self.get_output_embeddings()
-        with torch.no_grad():
-            new.weight[:kept] = old.weight[:kept]
-            if decoder is not None:
-                resized = nn.Linear(decoder.in_features, new_num_tokens, False, device=self.device, dtype=self.dtype)
-                self._init_weights(resized)
-                resized.weight[:kept] = decoder.weight[:kept]
-                decoder.weight, decoder.out_features = resized.weight, new_num_tokens
-            for owner, name in filter(None, (self._output_bias(),)):
-                bias = torch.zeros(new_num_tokens, device=self.device, dtype=self.dtype)
-                bias[:kept] = getattr(owner, name)[:kept]
-                setattr(owner, name, nn.Parameter(bias))
+        if decoder is not None and not self.config.tie_word_embeddings:
+            decoder.weight, decoder.out_features = resize_rows(decoder.weight, new_num_tokens), new_num_tokens
         self.set_input_embeddings(new)
-        self.config.vocab_size = new_num_tokens
-        self.tie_weights()
         return new
 
     def prune_heads(self, heads_to_prune: Mapping[int, Iterable[int]]) -> None:
@@ -499,23 +502,47 @@ class PreTrainedModel(nn.Module):
         attention: Any = self.get_submodule(f"{self.layers_at}.{layer}.{self.attention_at}")
         attention.prune(kept)
 
-    def gradient_checkpointing_enable(self) -> None:
-        """Recompute each layer in the backward pass rather than keep what it computed.
+    def gradient_checkpointing_enable(
+        self,
+        gradient_checkpointing_kwargs: Mapping[str, Any] | None = None,
+        every_n_layers: int = 1,
+        offload: bool = False,
+    ) -> None:
+        """Recompute layers in the backward pass rather than keep what they computed.
 
         See Chen et al. 2016, https://arxiv.org/abs/1604.06174.
+
+        Args:
+            gradient_checkpointing_kwargs: options of ``torch.utils.checkpoint.checkpoint``, such as ``use_reentrant``,
+                which is False by default.
+            every_n_layers: 1 for all layers, 2 for the first, the third, …
+            offload: hold what these layers read in the memory of the CPU meanwhile.
+
+        Raises:
+            TypeError: if there is no such option.
+            ValueError: if ``every_n_layers`` is less than 1.
+            NotImplementedError: if the model has no layers to recompute.
         """
-        self._set_gradient_checkpointing(True)
+        checkpointing = Checkpointing.of(gradient_checkpointing_kwargs, every_n_layers, offload)
+        for stack in self._stacks():
+            stack.gradient_checkpointing, stack.checkpointing = True, checkpointing
 
     def gradient_checkpointing_disable(self) -> None:
         """Keep what the layers computed for the backward pass, as is the default."""
-        self._set_gradient_checkpointing(False)
+        for stack in self._stacks():
+            stack.gradient_checkpointing = False
 
-    def _set_gradient_checkpointing(self, on: bool) -> None:
+    @property
+    def is_gradient_checkpointing(self) -> bool:
+        """Whether layers are recomputed in the backward pass."""
+        return any(getattr(module, "gradient_checkpointing", False) for module in self.modules())
+
+    def _stacks(self) -> list[Any]:
+        """The modules that hold layers."""
         stacks = [module for module in self.modules() if hasattr(type(module), "gradient_checkpointing")]
         if not stacks:
             raise NotImplementedError(f"{type(self).__name__} does not support gradient checkpointing")
-        for module in stacks:
-            module.gradient_checkpointing = on  # type: ignore[assignment]
+        return stacks
 
     # -- output ----------------------------------------
 
@@ -533,51 +560,8 @@ class PreTrainedModel(nn.Module):
         return plain(outputs) if self.config.torchscript and self._outermost else outputs
 
 
-class _StateDict:
-    """A state dict in the place of a checkpoint."""
-
-    format = "torch"
-
-    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
-        self.metadata: dict[str, str] = {}
-        self._tensors = tensors
-
-    def names(self) -> list[str]:
-        return list(self._tensors)
-
-    def info(self, name: str) -> ArrayInfo:
-        tensor = self._tensors[name]
-        return ArrayInfo(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-
-    def read(self, name: str) -> np.ndarray[Any, Any]:
-        return _to_array(self._tensors[name])
-
-    def take(self, name: str) -> np.ndarray[Any, Any]:
-        return self.read(name).copy()
-
-    def give_back(self, name: str) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def _to_array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    tensor = tensor.detach().cpu().contiguous()
-    if tensor.dtype == torch.bfloat16:  # NumPy has no such type of its own
-        array: np.ndarray[Any, Any] = tensor.view(torch.int16).numpy().view(BFLOAT16)
-        return array
-    array = tensor.numpy()
-    return array
-
-
-def _to_tensor(array: np.ndarray[Any, Any]) -> Tensor:
-    array = np.ascontiguousarray(array)
-    if array.dtype == BFLOAT16:
-        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
-    return torch.from_numpy(array)
-
-
 def _reader(tensor: Tensor) -> Callable[[], np.ndarray[Any, Any]]:
-    return lambda: _to_array(tensor)
+    return lambda: to_array(tensor)
 
 
 def _replace(module: nn.Module, name: str, tensor: Tensor) -> None:

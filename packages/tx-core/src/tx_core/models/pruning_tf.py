@@ -76,28 +76,22 @@ def prune_linear(layer: Linear, index: Array, dim: int = 0) -> None:
 
 
 def resize(layer: Any, rows: int) -> None:
-    """Change how many vectors an :class:`Embedding` or :class:`OutputEmbedding` has; new ones are initialised anew."""
-    attribute, size, initializer = (
-        ("_own_weight", "num_embeddings", "weight_initializer")
-        if isinstance(layer, OutputEmbedding)
-        else ("_embeddings", "input_dim", "embeddings_initializer")
-    )
-    setattr(layer, size, rows)
-    if isinstance(layer, OutputEmbedding) and layer.tied:
-        return
-    old = numpy(getattr(layer, attribute))
-    # Another seed, or the new rows would be those that the old ones began with.
-    kind = getattr(layer, initializer)
-    fresh = kind.from_config({name: None if name == "seed" else value for name, value in kind.get_config().items()})
-    value = numpy(fresh((rows, old.shape[1]), "float32")).astype(old.dtype)
-    kept = min(rows, len(old))
-    value[:kept] = old[:kept]
-    replace_variable(layer, attribute, value)
+    """Change the rows of an :class:`Embedding` or :class:`OutputEmbedding`. New ones are the mean of the old."""
+    scores = isinstance(layer, OutputEmbedding)
+    setattr(layer, "num_embeddings" if scores else "input_dim", rows)
+    if not (scores and layer.tied):
+        resize_rows(layer, "_own_weight" if scores else "_embeddings", rows)
 
 
-def resize_vector(layer: Any, attribute: str, size: int) -> None:
-    """Change the length of a variable with one axis; new numbers are 0."""
+def resize_rows(layer: Any, attribute: str, rows: int) -> None:
+    """Change how many rows a table, or numbers a bias, has. New ones are the mean of the old.
+
+    A new token's score is then the mean of the old ones'. Rows around 0 would score 0: more than any other token where
+    a model scores all of them below it. See Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language
+    Models".
+    """
     old = numpy(getattr(layer, attribute))
-    value = np.zeros((size,), old.dtype)
-    value[: min(size, len(old))] = old[:size]
+    value = np.empty((rows, *old.shape[1:]), old.dtype)
+    value[: len(old)] = old[:rows]
+    value[len(old) :] = old.mean(0, dtype=np.promote_types(old.dtype, np.float32))
     replace_variable(layer, attribute, value)

@@ -1,4 +1,4 @@
-"""Layers with some of their inputs or outputs removed, in PyTorch. Mirrored by ``pruning_tf``."""
+"""Layers of other sizes, in PyTorch. Mirrored by ``pruning_tf``."""
 
 from __future__ import annotations
 
@@ -69,3 +69,20 @@ def _filled(pruned: Layer, layer: Layer, index: Tensor, dim: int, outputs: int) 
             value = value.index_select(dim if name == "weight" else 0, index)
         setattr(pruned, name, nn.Parameter(value.clone(), requires_grad=old.requires_grad))
     return pruned
+
+
+def resize_rows(parameter: Tensor, rows: int) -> nn.Parameter:
+    """A table with so many rows, or a bias with so many numbers. New ones are the mean of the old.
+
+    A new token's score is then the mean of the old ones'. Rows around 0 would score 0: more than any other token where
+    a model scores all of them below it. See Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language
+    Models".
+
+    Args:
+        parameter: (old rows,) or (old rows, width).
+    """
+    old = parameter.detach()
+    resized = old.new_empty((rows, *old.shape[1:]))
+    resized[: len(old)] = old[:rows]
+    resized[len(old) :] = old.mean(0, dtype=torch.promote_types(old.dtype, torch.float32))
+    return nn.Parameter(resized, parameter.requires_grad)
