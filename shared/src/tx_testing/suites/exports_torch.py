@@ -46,8 +46,9 @@ class TorchExportSuite(TorchModels):
         self.needs_padding()
         model, inputs = self.model(task, torchscript=True), self.tensors(task)
         with torch.no_grad():
-            trace: Any = torch.jit.trace
-            traced = trace(Positional(model, tuple(inputs)), tuple(inputs.values()), check_trace=False, strict=False)
+            traced = torch.jit.trace(
+                Positional(model, tuple(inputs)), tuple(inputs.values()), check_trace=False, strict=False
+            )
         graph = traced.inlined_graph
         sums = graph.findAllNodes("aten::cumsum", recurse=True)
         assert sums

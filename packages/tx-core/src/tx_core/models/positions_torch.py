@@ -6,7 +6,7 @@ Shapes: B batch, S sequence, H hidden size.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -38,9 +38,9 @@ class Sinusoids(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # What moves a module may leave the table empty (`to_empty`), or with the digits of a smaller type.
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)
         self.compute()
         return self
 
-    def forward(self, position_ids: Tensor) -> Any:
+    def forward(self, position_ids: Tensor) -> Tensor:
         return F.embedding(position_ids, self.table)

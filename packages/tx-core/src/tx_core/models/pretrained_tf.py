@@ -70,7 +70,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
     pretrained_model_archive_map: ClassVar[Mapping[str, str]] = {}
 
     config: Any
-    _architecture: ClassVar[Architecture]
+    _architecture: ClassVar[Architecture | None] = None
     _published_class: ClassVar[bool] = False
 
     def __init_subclass__(
@@ -479,16 +479,18 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
         Args:
             filepath: the folder to write.
             args, kwargs: further arguments of ``keras.Model.export``.
-            input_signature: by default the inputs are what the architecture's tokenizer returns, int32, of any size,
-                and the outputs the model's by their names, without ``past``; those of a field that holds several are
-                numbered (``hidden_states_0``).
+            input_signature: by default the inputs are what the architecture's tokenizer returns (``input_ids`` and
+                ``attention_mask`` where there is no architecture), int32, of any size, and the outputs the model's by
+                their names, without ``past``; those of a field that holds several are numbered
+                (``hidden_states_0``).
         """
         if input_signature is not None:
             super().export(filepath, *args, input_signature=input_signature, **kwargs)
             return
         shape = (None,) * (len(self.dummy_inputs["input_ids"].shape) - 1)
-        given: Any = load(self._architecture.tokenizer)
-        inputs = {name: keras.Input(shape, dtype="int32", name=name) for name in given.model_input_names}
+        tokenizer: Any = self._architecture and load(self._architecture.tokenizer)
+        given = tokenizer.model_input_names if tokenizer else ("input_ids", "attention_mask")
+        inputs = {name: keras.Input(shape, dtype="int32", name=name) for name in given}
         names = input_names(type(self))  # type: ignore[arg-type]  # classes are hashable
         result = self(inputs, **({"use_cache": False} if "use_cache" in names else {}))
         outputs: Any = {} if hasattr(result, "_fields") else result
