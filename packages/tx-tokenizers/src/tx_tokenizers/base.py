@@ -218,11 +218,11 @@ class PreTrainedTokenizer(PretrainedFiles):
         if not isinstance(text, str):
             raise ValueError(f"a text (str) is wanted, not {quoted(text)}")
         text = join_pairs(text)
-        splits, options = self._special_option(options)
+        splits, others = self._special_option(options)
         tokens: list[str] = []
         for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is None:
-                found = self._tokenize(self._prepared(text[start:end], options))
+                found = self._tokenize(self._prepared(text[start:end], others))
                 tokens += self._unspecial(found) if splits else found
             else:
                 tokens.append(token.content)

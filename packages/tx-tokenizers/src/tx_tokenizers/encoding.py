@@ -102,9 +102,9 @@ class BatchEncoding(_Dict):
                 "the words and characters of this encoding are not known: a pickle has them if they were asked for "
                 "before, and one that a tokenizer has just made has them"
             )
-        if not isinstance(found, list):
-            found = self.__dict__["_alignment"] = found.encodings()
-        return found
+        rows: list[Encoding] = found if isinstance(found, list) else found.encodings()
+        self.__dict__["_alignment"] = rows
+        return rows
 
     @property
     def n_sequences(self) -> int | None:
