@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from .tensors import to_tensor
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -189,6 +187,8 @@ class BatchEncoding(_Dict):
         Types and errors are those of ``to_tensor``: whole numbers become int64 (int32 in TensorFlow).
         """
         if tensor_type is not None:
+            from .tensors import to_tensor
+
             for key, value in self.items():
                 if key not in _RAGGED:
                     self[key] = to_tensor([value] if prepend_batch_axis else value, tensor_type, key)

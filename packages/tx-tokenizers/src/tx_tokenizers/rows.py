@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tx_core.messages import quoted
 
-from .alignment import Encoding
 from .encoding import BatchEncoding
 from .padding import checked_padding, pad_columns, warn
 from .pretrained import UNLIMITED
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from .alignment import Encoding
     from .base import PreTrainedTokenizer, Span, Text
 
     Pair = tuple[Any, Any]
@@ -506,6 +506,8 @@ class Alignment:
         return self._rows(rows)[1:]
 
     def _rows(self, rows: _Rows) -> list[Encoding]:
+        from .alignment import Encoding
+
         texts = self.n_sequences or 1
         names = ("input_ids", "token_type_ids", "offset_mapping", "attention_mask", "special_tokens_mask")
         ids, types, spans, attention, masks = (rows.columns[name] for name in names)
