@@ -103,6 +103,14 @@ def test_words_of_spacy_where_it_is_installed(with_language):
     assert pickle.loads(pickled).tokenize("don't") == tokenizer.tokenize("don't")  # noqa: S301 - made above
 
 
+def test_words_of_encodings_are_those_of_spacy(with_language):
+    encoding = with_language("don’t low\nlower!")
+    assert encoding.tokens() == ["d", "<unk>", "n", "'", "t</w>", "low</w>", "\n</w>", "lower</w>", "!</w>"]
+    assert encoding.word_ids() == [0, 0, 1, 1, 1, 2, 3, 4, 5]
+    assert encoding.word_to_chars(1) == (2, 5)
+    assert encoding.char_to_word(6) == 2
+
+
 def test_offsets_through_standard_and_fixed_text(with_language):
     text = "  don’t—LOW \n\n loŵ!"
     encoding = with_language(text, return_offsets_mapping=True)

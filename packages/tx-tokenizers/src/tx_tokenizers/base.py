@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from tx_core.messages import nearest, quoted
 
-from .alignment import numbered_by_space
 from .encoding import BatchEncoding
 from .padding import padded
 from .pretrained import BASE_OPTIONS, PretrainedFiles, checked_limit, checked_names, checked_side
@@ -111,6 +110,8 @@ class PreTrainedTokenizer(PretrainedFiles):
 
     def _encode_with_words(self, text: str) -> tuple[list[int], list[Span], list[int]]:
         """The same, and the number of the word that each token is of, from 0. Here white space divides words."""
+        from .alignment import numbered_by_space
+
         ids, spans = self._encode_with_offsets(text)
         return ids, spans, numbered_by_space(text, spans)
 
@@ -218,11 +219,11 @@ class PreTrainedTokenizer(PretrainedFiles):
         if not isinstance(text, str):
             raise ValueError(f"a text (str) is wanted, not {quoted(text)}")
         text = join_pairs(text)
-        splits, options = self._special_option(options)
+        splits, others = self._special_option(options)
         tokens: list[str] = []
         for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is None:
-                found = self._tokenize(self._prepared(text[start:end], options))
+                found = self._tokenize(self._prepared(text[start:end], others))
                 tokens += self._unspecial(found) if splits else found
             else:
                 tokens.append(token.content)

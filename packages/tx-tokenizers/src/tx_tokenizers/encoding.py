@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from .tensors import to_tensor
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,9 +100,9 @@ class BatchEncoding(_Dict):
                 "the words and characters of this encoding are not known: a pickle has them if they were asked for "
                 "before, and one that a tokenizer has just made has them"
             )
-        if not isinstance(found, list):
-            found = self.__dict__["_alignment"] = found.encodings()
-        return found
+        rows: list[Encoding] = found if isinstance(found, list) else found.encodings()
+        self.__dict__["_alignment"] = rows
+        return rows
 
     @property
     def n_sequences(self) -> int | None:
@@ -189,6 +187,8 @@ class BatchEncoding(_Dict):
         Types and errors are those of ``to_tensor``: whole numbers become int64 (int32 in TensorFlow).
         """
         if tensor_type is not None:
+            from .tensors import to_tensor
+
             for key, value in self.items():
                 if key not in _RAGGED:
                     self[key] = to_tensor([value] if prepend_batch_axis else value, tensor_type, key)

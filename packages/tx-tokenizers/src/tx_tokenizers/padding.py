@@ -117,9 +117,10 @@ def padded(
 
 def _columns(encoded_inputs: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The columns of a dictionary of them, or of a list of rows; values as they are."""
-    if hasattr(encoded_inputs, "keys"):
-        return {name: encoded_inputs[name] for name in encoded_inputs}
-    rows: list[Any] = list(encoded_inputs)
+    keyed: Any = encoded_inputs
+    if hasattr(keyed, "keys"):
+        return {name: keyed[name] for name in keyed}
+    rows: list[Any] = list(keyed)
     names = list(rows[0]) if rows else []
     for number, row in enumerate(rows):
         if {*row} != {*names}:

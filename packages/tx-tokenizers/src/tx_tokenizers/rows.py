@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tx_core.messages import quoted
 
-from .alignment import Encoding
 from .encoding import BatchEncoding
 from .padding import checked_padding, pad_columns, warn
 from .pretrained import UNLIMITED
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from .alignment import Encoding
     from .base import PreTrainedTokenizer, Span, Text
 
     Pair = tuple[Any, Any]
@@ -269,7 +269,7 @@ def tokenized(
         if split:
             raise ValueError(f"is_split_into_words=True wants a list of words, not the text {quoted(text)}")
         if words:
-            numbers: list[int | None] = []
+            numbers: list[int] = []
             return Tokenized(*tokenizer._text_spans(text, options, numbers), numbers)
         if spans:
             return Tokenized(*tokenizer._text_spans(text, options))
@@ -506,11 +506,15 @@ class Alignment:
         return self._rows(rows)[1:]
 
     def _rows(self, rows: _Rows) -> list[Encoding]:
-        columns, texts = rows.columns, self.n_sequences or 1
+        from .alignment import Encoding
+
+        texts = self.n_sequences or 1
         names = ("input_ids", "token_type_ids", "offset_mapping", "attention_mask", "special_tokens_mask")
-        found = zip(*(columns[name] for name in names), rows.word_ids or [], rows.sequence_ids or [], strict=True)
-        tokens = self._tokenizer._token_or_empty
-        return [Encoding(ids, types, [*map(tokens, ids)], *others, texts) for ids, types, *others in found]
+        ids, types, spans, attention, masks = (rows.columns[name] for name in names)
+        tokens = [[*map(self._tokenizer._token_or_empty, row)] for row in ids]
+        words, sequences = rows.word_ids or [], rows.sequence_ids or []
+        counts = [texts] * len(ids)
+        return [*map(Encoding, ids, types, tokens, spans, attention, masks, words, sequences, counts)]
 
 
 def _spread(mask: list[int], values: list[Any], special: Any) -> list[Any]:

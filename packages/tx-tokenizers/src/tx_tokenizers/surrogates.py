@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
-_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-_LONE = re.compile("[\ud800-\udfff]")
+# Compiled when they are needed, which is rarely.
+_PAIR = "[\ud800-\udbff][\udc00-\udfff]"
+_LONE = "[\ud800-\udfff]"
 
 
 def _has_surrogates(text: str) -> bool:
@@ -26,7 +27,7 @@ def join_pairs(text: str) -> str:
     """The text with the character in the place of each pair."""
     if not _has_surrogates(text):
         return text
-    return _PAIR.sub(lambda pair: pair.group().encode("utf-16", "surrogatepass").decode("utf-16"), text)
+    return re.sub(_PAIR, lambda pair: pair.group().encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 def pair_places(text: str) -> list[int] | None:
@@ -35,7 +36,7 @@ def pair_places(text: str) -> list[int] | None:
         return None
     places: list[int] = []
     end = 0
-    for pair in _PAIR.finditer(text):
+    for pair in re.finditer(_PAIR, text):
         places += range(end, pair.start() + 1)
         end = pair.end()
     return [*places, *range(end, len(text) + 1)] if end else None
@@ -43,4 +44,4 @@ def pair_places(text: str) -> list[int] | None:
 
 def replace_lone(text: str) -> str:
     """The text with U+FFFD in the place of each surrogate, once pairs are joined."""
-    return _LONE.sub("\ufffd", text) if _has_surrogates(text) else text
+    return re.sub(_LONE, "\ufffd", text) if _has_surrogates(text) else text

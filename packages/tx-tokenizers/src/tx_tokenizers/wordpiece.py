@@ -86,6 +86,10 @@ def _lone(token: str) -> bool:
     return not token.isascii() and any("\ud800" <= char <= "\udfff" for char in token)
 
 
+def _shorter(token: str, other: str) -> str:
+    return other if len(other) < len(token) else token
+
+
 def load_vocab(vocab_file: str | os.PathLike[str]) -> dict[str, int]:
     """Token -> id of a vocabulary of one token a line; the last of several equal lines counts.
 
@@ -388,7 +392,7 @@ class WordPieceTokenizer(WordsTokenizer):
         lines: list[str] = []
         ordered = sorted(self.ids_to_tokens.items())
         # Ids without a token are filled by the shortest token that follows, since the last of equal lines counts.
-        fillers = [*accumulate((token for _, token in reversed(ordered)), lambda a, b: min(a, b, key=len))][::-1]
+        fillers = [*accumulate((token for _, token in reversed(ordered)), _shorter)][::-1]
         for (index, token), filler in zip(ordered, fillers, strict=True):
             if "\n" in token or token.endswith("\r") or (not lines and token.startswith("\ufeff")) or _lone(token):
                 raise ValueError(
