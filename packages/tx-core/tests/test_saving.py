@@ -15,7 +15,7 @@ from tx_core.config import PretrainedConfig
 from tx_core.files import FilesError, atomic_write, check_unchanged, locate, pinned, remove, saving, settle
 from tx_core.files.cache import HubCache, _link
 from tx_core.files.source import Source
-from tx_core.models.pretrained import open_weights, resolve_config, save_model, weight_files
+from tx_core.models.pretrained import open_weights, save_model, weight_files
 from tx_core.weights import Row, WeightTable
 from tx_testing.killing import kills
 
@@ -84,7 +84,8 @@ def save_toy(folder: Path, form: str, value: int) -> None:
 
 
 def load_toy(folder: Path, *kinds: str) -> int:
-    config, _, source = resolve_config(PretrainedConfig, folder, None, Source(), {})
+    path = PretrainedConfig.find(folder, Source())
+    config, source = PretrainedConfig.from_pretrained(path), pinned(Source(), path, folder)
     with open_weights(folder, TABLE, source, weight_files(TABLE, *kinds)) as weights:
         found = {float(x) for name in weights.names() for x in weights.read(name).ravel()}
         assert len(weights.names()) == 6
@@ -310,3 +311,17 @@ def test_the_cache_keeps_nothing_of_the_killed(tmp_path: Path) -> None:
         assert left == {"blobs/etag", "refs/main", f"snapshots/{commit}/config.json"}, moment
         path.unlink()
         (cache.folder / "refs" / "main").unlink()
+
+
+@pytest.mark.parametrize("form", WEIGHTS)
+def test_weights_of_another_save_than_the_configuration(form: str, tmp_path: Path) -> None:
+    """Another process may save between the two, however quickly they follow each other."""
+    save_toy(tmp_path, form, 3)
+    path = PretrainedConfig.find(tmp_path, Source())
+    source = pinned(Source(), path, tmp_path)
+    names = weight_files(TABLE, "safe", "torch", "tf")
+    with open_weights(tmp_path, TABLE, source, names) as weights:
+        assert len(weights.names()) == 6
+    save_toy(tmp_path, form, 4)
+    with pytest.raises(FilesError, match=r"saved to while it was read.*config\.json.*load it again"):
+        open_weights(tmp_path, TABLE, source, names)
