@@ -5,45 +5,38 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental.proxy_tensor import make_fx
 
-from tx_core.weights import WeightsError
-
-from .exports_torch import Positional, TorchExportSuite
+from .exports_torch import TorchExportSuite
+from .graphs_torch import TorchGraphSuite
 from .model import ModelSuite
 from .model_core import CoreSuite
 from .models import FILES, FLAGS, SAME, edited, read_safetensors, write_safetensors
 from .models_torch import TorchModels
 from .spec import SEQUENCE, Array, assert_close, at_tokens, leaves
+from .training_torch import TorchTrainingSuite
 
 
 class TorchCoreSuite(TorchModels, CoreSuite):
     """What every variant of the configuration has to do, in PyTorch."""
 
 
-class TorchModelSuite(TorchExportSuite, ModelSuite):
+class TorchModelSuite(TorchExportSuite, TorchGraphSuite, TorchTrainingSuite, ModelSuite):
     """What :class:`ModelSuite` has, and what only PyTorch has."""
 
     # --- what can be saved
-
-    def _layers(self, model: Any) -> Any:
-        base = model.base_model
-        return base.get_submodule(base.layers_at)
 
     @pytest.mark.parametrize("form", ["safetensors", "bin", "h5"])
     def test_layers_that_share_parameters(self, form: str, tmp_path: Path) -> None:
         for task in dict.fromkeys(("base", self.tasks()[-1])):
             model = self.model(task)
-            layers = self._layers(model)
+            layers = self.layers(model)
             layers[1] = layers[0]
             model.save_pretrained(tmp_path / task, format=form)
             again = self.cls(task).from_pretrained(str(tmp_path / task))
@@ -71,7 +64,7 @@ class TorchModelSuite(TorchExportSuite, ModelSuite):
         from torch.nn.utils import parametrizations, prune
 
         model = self.model("base")
-        layers = self._layers(model)
+        layers = self.layers(model)
         where, leaf = next(
             (name, module)
             for name, module in layers[0].named_modules()
@@ -135,7 +128,7 @@ class TorchModelSuite(TorchExportSuite, ModelSuite):
         again = Users.from_pretrained(tmp_path)
         for name, tensor in again.state_dict().items():
             assert tensor.equal(model.state_dict()[name]), name
-        self._layers(model)[0] = nn.Identity()
+        self.layers(model)[0] = nn.Identity()
         with pytest.raises(ValueError, match=r"this Users cannot be saved(.|\n)*Identity"):
             model.save_pretrained(tmp_path)
 
@@ -303,31 +296,6 @@ class TorchModelSuite(TorchExportSuite, ModelSuite):
         for part in ("get_input_embeddings", "get_output_embeddings"):
             assert torch.equal(getattr(loaded, part)().weight, getattr(model, part)().weight)
 
-    @pytest.fixture
-    def one_process(self, tmp_path: Path) -> Iterator[None]:
-        torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
-        yield
-        torch.distributed.destroy_process_group()
-
-    @pytest.mark.usefixtures("one_process")
-    def test_distributed_training(self, task: str) -> None:
-        """DistributedDataParallel stops at its second step if a parameter got no gradient."""
-        model = self.model(task, **dict.fromkeys(self.spec.dropouts, 0.0)).train()
-        inputs = self.tensors(task, labels=True)
-        parallel = torch.nn.parallel.DistributedDataParallel(model)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-        losses = []
-        for _ in range(3):
-            outputs = parallel(**inputs)
-            # All that is returned takes part: bare models have no loss, some heads one for each kind of labels.
-            loss = torch.stack([value.square().mean() for value in leaves(outputs._asdict()).values()]).sum()
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
-        assert losses[-1] < losses[0]
-        assert all(parameter.requires_grad for parameter in model.parameters())
-
     # --- precision
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, "float16"])
@@ -432,203 +400,6 @@ class TorchModelSuite(TorchExportSuite, ModelSuite):
             found = self.run(self.shared(task), inputs)
             for name in (each for each in wanted if each.endswith("loss")):
                 assert_close(found[name], wanted[name], 1e-6, name)
-
-    # --- compilation
-
-    @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-    def test_trace(self, task: str) -> None:
-        """torch.jit.trace with ``torchscript=True``: plain tuples, cloned ties, and other shapes than those traced."""
-        model = self.model(task, torchscript=True)
-        model.skip_padding = False  # as in a graph, which is for any number of tokens
-        inputs = self.tensors(task)
-        output = model(**inputs)
-        assert type(output) is tuple
-        if task in self.spec.output_heads:
-            weights = model.get_input_embeddings().weight, model.get_output_embeddings().weight
-            assert weights[0] is not weights[1]
-            assert torch.equal(*weights)
-        names = tuple(inputs)
-        with torch.no_grad():
-            traced = torch.jit.trace(Positional(model, names), tuple(inputs.values()), check_trace=False)
-            other = self.backend.tensors(self.spec.inputs(task, seed=5))
-            for batch in (inputs, {n: t[:2, ..., :5] for n, t in other.items()}):
-                wanted = model(**batch)
-                found = traced(*batch.values())
-                assert len(found) == len(wanted)
-                for one, two in zip(found, wanted, strict=True):
-                    assert_close(self.backend._numpy(one), self.backend._numpy(two), SAME)
-
-    @pytest.mark.parametrize("file_format", FILES)
-    def test_clones_that_were_trained_apart_are_both_saved(self, file_format: str, tmp_path: Path) -> None:
-        for task in self.spec.output_heads:
-            if task not in self.tasks():
-                continue
-            model = self.model(task, torchscript=True)
-            with torch.no_grad():
-                model.get_output_embeddings().weight.add_(torch.randn(model.config.hidden_size))
-            folder = tmp_path / task
-            model.save_pretrained(folder, format=file_format)
-            with pytest.raises(WeightsError, match="tie_word_embeddings=False"):
-                self.cls(task).from_pretrained(folder)
-            again = self.cls(task).from_pretrained(folder, tie_word_embeddings=False)
-            for name, parameter in model.named_parameters():
-                assert torch.equal(again.get_parameter(name), parameter), name
-
-    def test_a_new_head_with_torchscript(self, task: str) -> None:
-        """A file of the bare model loads as it does without: cloned ties are no weights of their own."""
-        _, wanted = self.cls(task).from_pretrained(str(self.folder("base")), output_loading_info=True)
-        model, report = self.cls(task).from_pretrained(
-            str(self.folder("base")), output_loading_info=True, torchscript=True
-        )
-        assert dict(report) == dict(wanted)
-        assert not any(parameter.is_meta for parameter in model.parameters())
-        if task in self.spec.output_heads:
-            assert torch.equal(model.get_input_embeddings().weight, model.get_output_embeddings().weight)
-
-    def test_compile_without_graph_breaks(self, task: str) -> None:
-        model = self.model(task)
-        model.skip_padding = False  # as in a graph, which is for any number of tokens
-        torch._dynamo.reset()
-        compiled = torch.compile(model, fullgraph=True, backend="eager")
-        inputs = self.tensors(task, labels=True)
-        with torch.no_grad():
-            for flags in ({}, FLAGS):
-                wanted, found = model(**inputs, **flags), compiled(**inputs, **flags)
-                assert found._fields == wanted._fields
-                for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
-                    assert_close(one, two, SAME)
-        torch._dynamo.reset()
-
-    def test_compiled_once_for_all_sizes(self, task: str) -> None:
-        model = self.model(task)
-        model.skip_padding = False  # as in a graph, which is for any number of tokens
-        torch._dynamo.reset()
-        compiled = torch.compile(model, fullgraph=True, dynamic=True, backend="eager")
-        inputs = self.tensors(task)
-        with torch.no_grad(), torch._dynamo.config.patch(error_on_recompile=True):
-            for batch in (inputs, {name: tensor[:2, ..., :5].contiguous() for name, tensor in inputs.items()}):
-                wanted, found = model(**batch), compiled(**batch)
-                for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
-                    assert_close(one, two, SAME)
-        torch._dynamo.reset()
-
-    # --- tensors without values
-
-    def _single(self, task: str) -> tuple[dict[str, torch.Tensor], Any]:
-        """A labelled batch, and a function of parameters and one row of it: the loss, or of a bare model the states."""
-        model = self.model(task, **dict.fromkeys(self.spec.dropouts, 0.0))
-        inputs = self.tensors(task, labels=True)
-
-        def call(parameters: dict[str, torch.Tensor], row: dict[str, torch.Tensor]) -> torch.Tensor:
-            batch = {name: tensor[None] for name, tensor in row.items()}
-            result: torch.Tensor = torch.func.functional_call(model, parameters, (), batch)[0].mean()
-            return result
-
-        return inputs, (call, {name: p.detach() for name, p in model.named_parameters()})
-
-    def test_gradients_of_each_row(self, task: str) -> None:
-        """By torch.func, whose tensors stand for those of all rows."""
-        inputs, (call, parameters) = self._single(task)
-        found = torch.func.vmap(torch.func.grad(call), in_dims=(None, 0))(parameters, inputs)
-        rows = len(inputs["input_ids"])
-        for row in range(rows):
-            alone = torch.func.grad(call)(parameters, {name: tensor[row] for name, tensor in inputs.items()})
-            largest = max(float(gradient.abs().max()) for gradient in alone.values())
-            for name, gradient in alone.items():
-                assert (found[name][row] - gradient).abs().max() < SAME * largest, name
-
-    def test_fake_tensors(self, task: str) -> None:
-        model, inputs = self.shared(task), self.tensors(task, labels=True)
-        shapes = [value.shape for value in leaves(self.backend.named(model(**inputs))).values()]
-        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-            for given in (inputs, {name: mode.from_tensor(tensor) for name, tensor in inputs.items()}):
-                found = leaves(model(**given)._asdict())
-                assert [value.shape for value in found.values()] == shapes
-
-    @pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
-    def test_make_fx(self, mode: Literal["real", "fake", "symbolic"], task: str) -> None:
-        model, inputs = self.shared(task), self.tensors(task, labels=True)
-        names = list(inputs)
-
-        def call(*tensors: torch.Tensor) -> Any:
-            return model(**dict(zip(names, tensors, strict=True)), skip_padding=False)[0]
-
-        with torch.no_grad():
-            graph = make_fx(call, tracing_mode=mode, _allow_non_fake_inputs=True)(*inputs.values())
-            assert_close(self.backend.numpy(graph(*inputs.values())), self.backend.numpy(call(*inputs.values())), SAME)
-
-    def test_numbers_outside_their_range_in_a_graph(self, task: str) -> None:
-        """PyTorch's own operations raise an error there, where they read a table."""
-        torch._dynamo.reset()
-        model = self.shared(task)
-        tables = ("input_ids", *model.base_model.tables_at)
-        compiled = torch.compile(model, fullgraph=True, backend="eager", dynamic=False)
-        with torch.no_grad():
-            compiled(**self.backend.tensors(self.all_ids(task)[0]))
-            for case in (case for case in self.ids_outside(task) if case.name in tables):
-                with pytest.raises((IndexError, RuntimeError)):
-                    compiled(**self.backend.tensors(case.inputs))
-        torch._dynamo.reset()
-
-    @pytest.mark.parametrize(
-        "options",
-        [
-            {},
-            {"gradient_checkpointing_kwargs": None},
-            {"gradient_checkpointing_kwargs": {"use_reentrant": False}, "offload": True},
-            {"gradient_checkpointing_kwargs": {"use_reentrant": True}, "every_n_layers": 2},
-        ],
-    )
-    def test_gradient_checkpointing(self, options: dict[str, Any]) -> None:
-        inputs = self.spec.inputs("base")
-        model = self.model("base", **dict.fromkeys(self.spec.dropouts, 0.0))
-        wanted = self.backend.gradients(model, inputs)
-        assert not model.is_gradient_checkpointing
-        model.gradient_checkpointing_enable(**options)
-        assert model.is_gradient_checkpointing
-        model.train()
-        calls: list[int] = []
-        for i, layer in enumerate(self._layers(model)):
-            layer.register_forward_pre_hook(lambda *_, i=i: calls.append(i))
-        found = self.backend.gradients(model, inputs)
-        layers = list(range(self.spec.layers()))
-        assert calls == layers + layers[:: options.get("every_n_layers", 1)][::-1]
-        for name, gradient in wanted.items():
-            assert (gradient is None) == (found[name] is None), name
-            if gradient is not None:
-                assert_close(found[name], gradient, SAME, name)
-        calls.clear()
-        model.gradient_checkpointing_disable()
-        assert not model.is_gradient_checkpointing
-        self.backend.gradients(model, inputs)
-        assert calls == layers
-
-    def test_unknown_options_of_gradient_checkpointing(self) -> None:
-        with pytest.raises(TypeError, match=r"'reentrant'; checkpointing takes .*use_reentrant"):
-            self.model("base").gradient_checkpointing_enable({"reentrant": True})
-        with pytest.raises(ValueError, match="every_n_layers must be at least 1, not 0"):
-            self.model("base").gradient_checkpointing_enable(every_n_layers=0)
-
-    def test_reentrant_checkpointing_loses_no_gradient(self) -> None:
-        if not self.spec.cross_attention:
-            pytest.skip("does not apply: no cross-attention")
-        model = self.cls("base")(self.spec.make_config(is_decoder=True)).train()
-        model.gradient_checkpointing_enable({"use_reentrant": True})
-        inputs = self.tensors("base")
-        states = model(**inputs)[0].detach()
-        model(**inputs, encoder_hidden_states=states)
-        with pytest.raises(ValueError, match="encoder_hidden_states would get no gradient: leave use_reentrant=True"):
-            model(**inputs, encoder_hidden_states=states.requires_grad_())
-
-    def test_number_of_parameters_beside_the_embeddings(self, task: str) -> None:
-        model = self.model(task)
-        model.get_input_embeddings().requires_grad_(False)
-        tables = {id(m.weight): m.weight.numel() for m in model.modules() if isinstance(m, nn.Embedding)}
-        assert model.num_parameters(exclude_embeddings=True) == model.num_parameters() - sum(tables.values())
-        trained = model.num_parameters(only_trainable=True)
-        assert trained == model.num_parameters() - model.get_input_embeddings().weight.numel()
-        both = model.num_parameters(only_trainable=True, exclude_embeddings=True)
-        assert both == model.num_parameters(exclude_embeddings=True)
 
     # --- a user's own head
 

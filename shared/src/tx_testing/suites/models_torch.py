@@ -90,3 +90,8 @@ class TorchModels(Models):
     def tensors(self, task: str, *, labels: bool = False) -> dict[str, torch.Tensor]:
         inputs = self.spec.inputs(task)
         return self.backend.tensors({**inputs, **self.spec.make_labels(task)} if labels else inputs)
+
+    def layers(self, model: Any) -> Any:
+        """The layers of a model, in a list that tests may change."""
+        base = model.base_model
+        return base.get_submodule(base.layers_at)

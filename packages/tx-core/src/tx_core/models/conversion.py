@@ -51,10 +51,10 @@ class _Arrays:
 
 
 def _torch_readers(tensors: Mapping[str, Any]) -> dict[str, Reader]:
-    from .pretrained_torch import _to_array
+    from .pretrained_torch import to_array
 
     def reader(tensor: Any) -> Reader:
-        return tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), lambda: _to_array(tensor)
+        return tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), lambda: to_array(tensor)
 
     return {name: reader(tensor) for name, tensor in tensors.items()}
 
