@@ -78,7 +78,7 @@ class TorchGraphSuite(TorchModels, IdSuite):
         model = self.model(task)
         model.skip_padding = False  # as in a graph, which is for any number of tokens
         torch._dynamo.reset()
-        compiled = torch.compile(model, fullgraph=True, backend="eager")
+        compiled: Any = torch.compile(model, fullgraph=True, backend="eager")
         inputs = self.tensors(task, labels=True)
         with torch.no_grad():
             for flags in ({}, FLAGS):
@@ -92,7 +92,7 @@ class TorchGraphSuite(TorchModels, IdSuite):
         model = self.model(task)
         model.skip_padding = False  # as in a graph, which is for any number of tokens
         torch._dynamo.reset()
-        compiled = torch.compile(model, fullgraph=True, dynamic=True, backend="eager")
+        compiled: Any = torch.compile(model, fullgraph=True, dynamic=True, backend="eager")
         inputs = self.tensors(task)
         with torch.no_grad(), torch._dynamo.config.patch(error_on_recompile=True):
             for batch in (inputs, {name: tensor[:2, ..., :5].contiguous() for name, tensor in inputs.items()}):
@@ -151,7 +151,7 @@ class TorchGraphSuite(TorchModels, IdSuite):
         torch._dynamo.reset()
         model = self.shared(task)
         tables = ("input_ids", *model.base_model.tables_at)
-        compiled = torch.compile(model, fullgraph=True, backend="eager", dynamic=False)
+        compiled: Any = torch.compile(model, fullgraph=True, backend="eager", dynamic=False)
         with torch.no_grad():
             compiled(**self.backend.tensors(self.all_ids(task)[0]))
             for case in (case for case in self.ids_outside(task) if case.name in tables):

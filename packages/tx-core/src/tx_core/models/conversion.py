@@ -51,7 +51,7 @@ class _Arrays:
 
 
 def _torch_readers(tensors: Mapping[str, Any]) -> dict[str, Reader]:
-    from .pretrained_torch import to_array
+    from .state_dict_torch import to_array
 
     def reader(tensor: Any) -> Reader:
         return tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), lambda: to_array(tensor)

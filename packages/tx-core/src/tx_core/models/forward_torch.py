@@ -296,8 +296,9 @@ class ForwardContext:
         again = stack.gradient_checkpointing and stack.training
         checkpointing: Any = stack.checkpointing if again else None
         if again:
-            past = None if self.past is None else self.past[0][0]
-            checkpointing.check(encoder_hidden_states=self.encoder_hidden_states, past=past)
+            past = None if self.past is None else self.past[0]
+            keys = past[0] if isinstance(past, Tensor | tuple) else None
+            checkpointing.check(encoder_hidden_states=self.encoder_hidden_states, past=keys)
         states: list[Tensor] = [hidden_states]
         attentions: list[Tensor] = []
         presents: list[Present] = []
