@@ -262,6 +262,7 @@ class TFBertMainLayer(TFMainLayer, architecture=ARCHITECTURE):
         encoder_attention_mask: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
         training: bool | None = None,
     ) -> tuple[Tensor, ...]:
         """Encode a batch.
@@ -277,6 +278,7 @@ class TFBertMainLayer(TFMainLayer, architecture=ARCHITECTURE):
             head_mask: (N,) or (layers, N), 0 removes a head's contribution.
             encoder_hidden_states: (B, K, H), and encoder_attention_mask: (B, K), for the cross-attention of a decoder.
             output_attentions, output_hidden_states: override the configuration.
+            return_dict: False for a plain tuple, whose fields have no names.
             training: whether dropout is applied; not by default.
 
         Raises:
@@ -303,7 +305,8 @@ class TFBertMainLayer(TFMainLayer, architecture=ARCHITECTURE):
             )
         fields = self.encoder(self.embeddings(context=context), context=context)
         last = fields.pop("last_hidden_state")
-        return self._output(last_hidden_state=last, pooler_output=self.pooler(last, attention_mask), **fields)
+        pooled = self.pooler(last, attention_mask)
+        return self._output(return_dict, last_hidden_state=last, pooler_output=pooled, **fields)
 
 
 class TFBertPreTrainedModel(TFPreTrainedModel, architecture=ARCHITECTURE):

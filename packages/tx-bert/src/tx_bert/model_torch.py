@@ -264,6 +264,7 @@ class BertModel(BertPreTrainedModel, published=True):
         encoder_attention_mask: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
         skip_padding: bool | None = None,
     ) -> tuple[Tensor, ...]:
         """Encode a batch.
@@ -276,6 +277,7 @@ class BertModel(BertPreTrainedModel, published=True):
             head_mask: (N,) or (layers, N), 0 removes a head's contribution.
             encoder_hidden_states: (B, K, H), and encoder_attention_mask: (B, K), for the cross-attention of a decoder.
             output_attentions, output_hidden_states: override the configuration.
+            return_dict: False for a plain tuple, whose fields have no names.
             skip_padding: overrides the model's.
 
         Raises:
@@ -303,7 +305,8 @@ class BertModel(BertPreTrainedModel, published=True):
             )
         fields = self.encoder(self.embeddings(context), context)
         last = fields.pop("last_hidden_state")
-        return self._output(last_hidden_state=last, pooler_output=self.pooler(last, attention_mask), **fields)
+        pooled = self.pooler(last, attention_mask)
+        return self._output(return_dict, last_hidden_state=last, pooler_output=pooled, **fields)
 
 
 class BertForPreTraining(Head, BertPreTrainedModel, published=True):

@@ -119,6 +119,7 @@ class TFCTRLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
         training: bool | None = None,
     ) -> tuple[Tensor, ...]:
         """Read a batch, or its continuation.
@@ -137,6 +138,7 @@ class TFCTRLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
             head_mask: (N,) or (layers, N), 0 removes a head's contribution.
             use_cache: whether ``past`` is returned.
             use_cache, output_attentions, output_hidden_states: override the configuration.
+            return_dict: False for a plain tuple, whose fields have no names.
             training: whether dropout is applied; not by default.
 
         Raises:
@@ -158,7 +160,7 @@ class TFCTRLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
         )
-        return self._output(**context.through(self, self.h, self.embed(context), self.finish))
+        return self._output(return_dict, **context.through(self, self.h, self.embed(context), self.finish))
 
 
 class TFCTRLPreTrainedModel(TFPreTrainedModel, architecture=ARCHITECTURE):

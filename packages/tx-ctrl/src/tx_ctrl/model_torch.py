@@ -142,6 +142,7 @@ class CTRLModel(CTRLPreTrainedModel, published=True):
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
         skip_padding: bool | None = None,
     ) -> tuple[Tensor, ...]:
         """Read a batch, or its continuation.
@@ -157,6 +158,7 @@ class CTRLModel(CTRLPreTrainedModel, published=True):
             head_mask: (N,) or (layers, N), 0 removes a head's contribution.
             use_cache: whether ``past`` is returned.
             use_cache, output_attentions, output_hidden_states: override the configuration.
+            return_dict: False for a plain tuple, whose fields have no names.
             skip_padding: overrides the model's.
 
         Raises:
@@ -179,7 +181,7 @@ class CTRLModel(CTRLPreTrainedModel, published=True):
             output_hidden_states=output_hidden_states,
             skip_padding=skip_padding,
         )
-        return self._output(**context.through(self, self.h, self.embed(context), self.finish))
+        return self._output(return_dict, **context.through(self, self.h, self.embed(context), self.finish))
 
 
 class CTRLLMHeadModel(KeyValueGeneration, CausalLM, CTRLPreTrainedModel, published=True):

@@ -123,6 +123,7 @@ class TFOpenAIGPTMainLayer(TFMainLayer, architecture=ARCHITECTURE):
         inputs_embeds: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
         training: bool | None = None,
     ) -> tuple[Tensor, ...]:
         """Read a batch.
@@ -138,6 +139,7 @@ class TFOpenAIGPTMainLayer(TFMainLayer, architecture=ARCHITECTURE):
             position_ids: (B, S); by default counted from each row's first token that is not padding.
             head_mask: (N,) or (layers, N), 0 removes a head's contribution.
             output_attentions, output_hidden_states: override the configuration.
+            return_dict: False for a plain tuple, whose fields have no names.
             training: whether dropout is applied; not by default.
 
         Raises:
@@ -157,7 +159,7 @@ class TFOpenAIGPTMainLayer(TFMainLayer, architecture=ARCHITECTURE):
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
         )
-        return self._output(**context.through(self, self.h, self.embed(context)))
+        return self._output(return_dict, **context.through(self, self.h, self.embed(context)))
 
 
 class TFOpenAIGPTPreTrainedModel(TFPreTrainedModel, architecture=ARCHITECTURE):

@@ -151,6 +151,7 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel, published=True):
         inputs_embeds: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
         skip_padding: bool | None = None,
     ) -> tuple[Tensor, ...]:
         """Read a batch.
@@ -163,6 +164,7 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel, published=True):
             position_ids: (B, S); by default counted from each row's first token that is not padding.
             head_mask: (N,) or (layers, N), 0 removes a head's contribution.
             output_attentions, output_hidden_states: override the configuration.
+            return_dict: False for a plain tuple, whose fields have no names.
             skip_padding: overrides the model's.
 
         Raises:
@@ -183,7 +185,7 @@ class OpenAIGPTModel(OpenAIGPTPreTrainedModel, published=True):
             output_hidden_states=output_hidden_states,
             skip_padding=skip_padding,
         )
-        return self._output(**context.through(self, self.h, self.embed(context)))
+        return self._output(return_dict, **context.through(self, self.h, self.embed(context)))
 
 
 class OpenAIGPTLMHeadModel(KeyValueGeneration, CausalLM, OpenAIGPTPreTrainedModel, published=True):

@@ -207,6 +207,19 @@ class CallSuite(Models):
         model.set_input_embeddings(more)
         assert self.run(model, self.spec.inputs(task))
 
+    def test_outputs_without_names(self, task: str) -> None:
+        """``return_dict=False`` gives a plain tuple; True gives names, as is the default."""
+        model = self.shared(task)
+        inputs = {**self.spec.inputs(task), **self.spec.make_labels(task)}
+        named = self.backend.call(model, inputs, return_dict=True)
+        assert type(named) is type(self.backend.call(model, inputs))
+        assert named._fields
+        plain = self.backend.call(model, inputs, return_dict=False)
+        assert type(plain) is tuple
+        assert len(plain) == len(named)
+        for one, two in zip(self.backend._numpy(plain), self.backend._numpy(named), strict=True):
+            assert_close(one, two, SAME)
+
     def test_resize_to_an_impossible_size(self) -> None:
         for size in (0, -1):
             with pytest.raises(ValueError, match=str(size)):

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import keras
 from keras import ops
 
+from tx_core.outputs import plain
+
 from .heads import HeadBase
 from .inputs import bind, check_together, one_of
 from .inputs_tf import by_choice, check_ids, choices, flatten_choices, have_choices, undefined
@@ -45,7 +47,9 @@ class Head(HeadBase):
             given = bind(f"{type(self).__name__}.call()", self._names, args, named)
             for second, first in self.spellings.items():
                 given[first] = one_of(**{first: given.get(first), second: given.pop(second, None)})
-            return self._answer(given)
+            return_dict = given.pop("return_dict", None)
+            outputs = self._answer(given)
+            return plain(outputs) if return_dict is False else outputs
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         call.__doc__ = cls._doc(cls.bare.call, cls.bare.__name__)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
+from tx_core.outputs import plain
+
 from .heads import HeadBase
 from .inputs import bind, check_together, one_of
 from .inputs_torch import by_choice, check_ids, choices, flatten_choices, has_values, have_choices
@@ -51,7 +53,9 @@ class Head(HeadBase):
             given = bind(f"{type(self).__name__}.forward()", self._names, args, named)
             for second, first in self.spellings.items():
                 given[first] = one_of(**{first: given.get(first), second: given.pop(second, None)})
-            return self._answer(given)
+            return_dict = given.pop("return_dict", None)
+            outputs = self._answer(given)
+            return plain(outputs) if return_dict is False else outputs
 
         forward.__signature__ = signature  # type: ignore[attr-defined]
         forward.__doc__ = cls._doc(cls.bare.forward, cls.bare.__name__)

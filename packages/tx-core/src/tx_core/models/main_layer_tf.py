@@ -14,7 +14,7 @@ import numpy as np
 
 from tx_core.architecture import Architecture, load
 from tx_core.config import PretrainedConfig
-from tx_core.outputs import output
+from tx_core.outputs import output, plain
 
 from .forward_tf import make_positions
 from .inputs_tf import NamedInputs
@@ -101,9 +101,11 @@ class TFMainLayer(NamedInputs, Module):
         """What the last layer's states become. They stay as they are unless the architecture says otherwise."""
         return hidden_states
 
-    def _output(self, **fields: Any) -> tuple[Any, ...]:
-        """The named tuple of a forward pass, without the fields that are None."""
-        return output(f"{type(self).__name__.removeprefix('TF').replace('MainLayer', 'Model')}Output", **fields)
+    def _output(self, return_dict: bool | None = None, **fields: Any) -> tuple[Any, ...]:
+        """The named tuple of a forward pass, without the fields that are None; plain if ``return_dict`` is False."""
+        name = type(self).__name__.removeprefix("TF").replace("MainLayer", "Model")
+        outputs = output(f"{name}Output", **fields)
+        return plain(outputs) if return_dict is False else outputs
 
     def build(self, input_shape: Any = None) -> None:
         """Create all variables; no input is needed for it."""

@@ -546,10 +546,11 @@ class PreTrainedModel(nn.Module):
 
     # -- output ----------------------------------------
 
-    def _output(self, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
+    def _output(self, return_dict: bool | None = None, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
         """The named tuple of a forward pass, without the fields that are None; plain for TorchScript.
 
         Args:
+            return_dict: False for a plain tuple.
             rest: the bare model's output, of which what is not its own result is passed on.
         """
         names = getattr(type(rest), "_fields", ())
@@ -557,7 +558,8 @@ class PreTrainedModel(nn.Module):
             if field in names:
                 fields[field] = getattr(rest, field)
         outputs = output(f"{type(self).__name__}Output", **fields)
-        return plain(outputs) if self.config.torchscript and self._outermost else outputs
+        without_names = return_dict is False or (self.config.torchscript and self._outermost)
+        return plain(outputs) if without_names else outputs
 
 
 def _reader(tensor: Tensor) -> Callable[[], np.ndarray[Any, Any]]:
