@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +48,13 @@ _class_key.__dict__["_dynamo_marked_constant"] = True
 def _make_class(name: str, present: tuple[str, ...]) -> Any:
     namedtuple: Any = collections.namedtuple  # type checkers only know it with literal arguments
     cls = namedtuple(name, present)
+    make = cls.__new__
+
+    def new(cls: Any, *values: Any, **named: Any) -> Any:
+        """As of any named tuple; also of one generator of the values, as ``type(x)(each for each in x)`` gives one."""
+        if len(values) == 1 and isinstance(values[0], types.GeneratorType):
+            values = tuple(values[0])
+        return make(cls, *values, **named)
 
     def missing(self: Any, field: str) -> Any:
         if field.startswith("__"):  # asked by protocols such as copy's and numpy's
@@ -59,6 +67,7 @@ def _make_class(name: str, present: tuple[str, ...]) -> Any:
     def reduce(self: Any) -> Any:
         return _rebuild, (name, present, tuple(self))
 
+    cls.__new__ = new
     cls.__getattr__ = missing
     cls.__reduce__ = reduce
     cls.__module__ = __name__

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tx_core.messages import quoted
 from tx_core.models.forward_torch import ForwardContext, LayerContext
+from tx_core.models.past_torch import past_length
 from tx_core.models.steps_torch import apply_linear, steps
 
 from .generate import Generation
@@ -46,6 +48,38 @@ class GenerationMixin(Generation[Tensor, torch.Generator]):
         They are the same by default: a language goes on.
         """
         return dict(inputs)
+
+    @property
+    def generation_config(self) -> None:
+        """None: what :meth:`generate` is not told it takes from ``config``. Tools like peft hand this on."""
+
+    @generation_config.setter
+    def generation_config(self, value: object) -> None:
+        if value is not None:
+            raise ValueError(
+                f"generation_config must be None, not {quoted(value)}: generate() takes its options as arguments, and "
+                "from config"
+            )
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, past: Any = None, attention_mask: Tensor | None = None, **inputs: Any
+    ) -> dict[str, Any]:
+        """The arguments of a forward pass that reads what ``past`` has not, for loops of one's own and tools like peft.
+
+        :meth:`generate` does not ask for it.
+
+        Args:
+            input_ids: (B, S), all tokens so far.
+            past: what the last forward pass returned under this name; None to read all tokens.
+            attention_mask: (B, S), 1 for tokens, 0 for padding.
+            inputs: further arguments. Those of each token, (B, S), are cut as the ids are.
+        """
+        length, before = input_ids.shape[1], past_length(past, self.config.num_hidden_layers)
+        given = {"past": past, "attention_mask": attention_mask, **inputs}
+        for name in ("token_type_ids", "position_ids", "inputs_embeds"):
+            if isinstance(each := given.get(name), Tensor) and each.shape[1] == length:
+                given[name] = each[:, before:]
+        return {"input_ids": input_ids[:, before:], **{name: x for name, x in given.items() if x is not None}}
 
     def _tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)

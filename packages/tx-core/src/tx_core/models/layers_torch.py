@@ -28,6 +28,16 @@ class Conv1D(nn.Module):
         self.bias = nn.Parameter(torch.zeros(nf))
         nn.init.normal_(self.weight, std=0.02)
 
+    @property
+    def in_features(self) -> int:
+        """Inputs, by the name that ``nn.Linear`` has for them."""
+        return self.weight.shape[0]
+
+    @property
+    def out_features(self) -> int:
+        """Outputs, by the name that ``nn.Linear`` has for them."""
+        return self.weight.shape[1]
+
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight.T, self.bias)
 
