@@ -101,3 +101,14 @@ def test_plain_has_no_names() -> None:
     result = plain(sample())
     assert type(result) is tuple
     assert result == sample()
+
+
+def test_made_of_a_generator() -> None:
+    """As tools make a tuple of an output's kind."""
+    made = output("Made", loss=1, logits=(2, 3))
+    again = type(made)(each for each in made)
+    assert again == made
+    assert again.logits == (2, 3)
+    assert type(made)(1, logits=2).logits == 2
+    with pytest.raises(TypeError, match="logits"):
+        type(made)(1)
