@@ -182,6 +182,14 @@ def save(folder: Path, number: int, array: Any, **keywords: Any) -> None:
         (lambda f: save(f, 1, np.array([object()] * 23), allow_pickle=True), "holds object"),
         (lambda f: (f / "params_1.npy").write_bytes((f / "params_1.npy").read_bytes()[:-1]), "the file has"),
         (lambda f: (f / "params_1.npy").write_bytes(b"\x93NUMPY\x01\x00\xff\xff{"), r"no \.npy file"),
+        (
+            lambda f: (f / "params_1.npy").write_bytes(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{"),
+            "a header of 4294967295 bytes",
+        ),
+        (
+            lambda f: (f / "params_1.npy").write_bytes(b"\x93NUMPY\x01\x00\x00\x20" + b"(" * 0x2000),
+            r"no \.npy file",
+        ),
         (lambda f: (f / "params_1.npy").write_bytes(b""), r"no \.npy file"),
         (
             lambda f: (f / "params_1.npy").write_bytes(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -256,6 +259,84 @@ def test_strings_that_share_their_text_do_not_fill_the_memory(tmp_path: Path) ->
     path.write_bytes(raw)
     with pytest.raises(CheckpointError, match="layer_names that may spell out more than"):
         open_checkpoint(path)
+
+
+def test_a_reference_that_is_longer_than_any_string_is_refused(tmp_path: Path) -> None:
+    """HDF5 would make room for the 4 GB first."""
+    path = tmp_path / "m.h5"
+    raw, heap = strings(path, "layer-a", "layer-b")
+    first = raw.index((7).to_bytes(4, "little") + heap.to_bytes(8, "little"))
+    raw[first + 16 : first + 20] = b"\xff\xff\xff\xff"
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match="layer_names with a string of 4294967295 bytes, longer than any"):
+        open_checkpoint(path)
+
+
+def test_heaps_that_overlap_are_refused(tmp_path: Path) -> None:
+    """Each would be walked through to the end of the file."""
+    path = tmp_path / "m.h5"
+    raw, _ = strings(path, "a")
+    size = 50_000 * 16
+    heaps = bytearray(b"GCOL\1\0\0\0" + size.to_bytes(8, "little")) * (size // 16)
+    path.write_bytes(raw + heaps)
+    with pytest.raises(CheckpointError, match=r"overlap|damaged"):
+        open_checkpoint(path)
+    steps = bytearray((b"\1\0\0\0\0\0\0\0" + bytes(8)) * (size // 16))  # objects without bytes
+    for at in range(0, size // 2, 32):
+        steps[at : at + 16] = b"GCOL\1\0\0\0" + (size - at).to_bytes(8, "little")
+    path.write_bytes(raw + steps)
+    with pytest.raises(CheckpointError, match=r"overlap|damaged"):
+        open_checkpoint(path)
+
+
+def test_what_is_linked_twice_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["layer_names"] = np.array(["a", "a/a", "a/a/a"], "S")
+        group = file.create_group("a")
+        group.attrs["weight_names"] = np.array(["w"], "S")
+        group["w"] = np.zeros(2)
+        group["a"] = group
+    with pytest.raises(CheckpointError, match="'a/a': is linked under two names"):
+        open_checkpoint(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "n.h5", "w") as file:
+        file.attrs["layer_names"] = np.array(["a"], "S")
+        group = file.create_group("a")
+        group.attrs["weight_names"] = np.array(["w", "v"], "S")
+        group["w"] = np.zeros(2)
+        group["v"] = group["w"]
+    with pytest.raises(CheckpointError, match="'a/v': is linked under two names"):
+        open_checkpoint(tmp_path / "n.h5")
+
+
+def test_chunks_of_another_rank_are_refused(tmp_path: Path) -> None:
+    """A flipped byte; to read the array took 13 GB."""
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = np.array(["a"], "S")
+        group = file.create_group("a")
+        group.attrs["weight_names"] = np.array(["w"], "S")
+        group.create_dataset("w", data=np.zeros((8, 4), "f4"), chunks=(4, 2), maxshape=(8, 4))
+    raw = path.read_bytes()
+    rank = raw.index(b"\1\2\1" + bytes(5) + (8).to_bytes(8, "little") + (4).to_bytes(8, "little")) + 1
+    path.write_bytes(raw[:rank] + b"\1" + raw[rank + 1 :])
+    with pytest.raises(CheckpointError, match=r"chunks .* of shape|damaged"):
+        open_checkpoint(path)
+
+
+def test_a_full_disk_is_an_os_error(tmp_path: Path) -> None:
+    """HDF5 says it in words. Nothing of the file stays."""
+    script = (
+        "import resource, signal, sys; import numpy as np; from pathlib import Path\n"
+        "from tx_core.checkpoints.keras_h5 import write_keras_h5\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: write_keras_h5(Path(sys.argv[1]), {'a': {'w': np.zeros(100_000)}})\n"
+        "except OSError as error: print(error.errno, error.filename)\n"
+    )
+    path = tmp_path / "m.h5"
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)
+    assert done.stdout == f"{errno.EFBIG} {path}\n", done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import os
 import pickle
 import struct
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -387,6 +388,32 @@ def test_lists_that_share_parts_do_not_take_exponential_time(tmp_path: Path, mak
         nested += b"\x94h" + bytes([i]) + b"\x86"
     with open_checkpoint(make(tmp_path / "n", op_dict(a=op_tensor()) + nested + b"Ns")) as checkpoint:  # as a key
         assert checkpoint.names() == ["a"]
+
+
+def test_names_that_containers_spell_out_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that stands in many places is pickled once, and its tensors have a name in each."""
+    monkeypatch.setattr("tx_core.checkpoints.torch_bin.MAX_NAMES", 10_000)
+    shared = op_dict(w=op_tensor()) + b"\x94"
+    for places, message in ((4, None), (40, "spells out names of more than 10000 characters")):
+        names = [f"{'x' * 200}{i}" for i in range(places)]
+        items = b"".join(op_string(name) + (shared if i == 0 else b"h\0") for i, name in enumerate(names))
+        path = make_zip(tmp_path / f"m{places}", b"}(" + items + b"u")
+        if message is None:
+            with open_checkpoint(path) as checkpoint:
+                assert len(checkpoint.names()) == places
+        else:
+            with pytest.raises(CheckpointError, match=message):
+                open_checkpoint(path)
+
+
+def test_numbers_that_collide_are_no_keys(tmp_path: Path) -> None:
+    """Python's hash of a number is its remainder: of large ones any number can have the same."""
+    modulus = sys.hash_info.modulus
+    many = b"".join(b"\x8a\x10" + (i * modulus).to_bytes(16, "little") + b"N" for i in range(1, 60_001))
+    start = time.perf_counter()
+    with open_checkpoint(make_zip(tmp_path / "m", op_dict(a=op_tensor(), b=b"}(" + many + b"u"))) as checkpoint:
+        assert checkpoint.names() == ["a"]
+    assert time.perf_counter() - start < 10  # it was minutes
 
 
 def test_an_array_may_repeat_elements_but_not_without_end(tmp_path: Path) -> None:

@@ -172,6 +172,8 @@ def test_shape_and_kind_are_checked() -> None:
         load({**FULL, "classifier.weight": floats(3, 2)})
     with pytest.raises(WeightsError, match=r"classifier\.weight: the file has dtype int64"):
         load({**FULL, "classifier.weight": np.zeros((4, 2), np.int64)})
+    with pytest.raises(WeightsError, match=r"classifier\.weight: the file has dtype complex64, the model wants floats"):
+        load({**FULL, "classifier.weight": np.zeros((4, 2), np.complex64)})
 
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.", "state_dict.model._orig_mod.", "net.toy_model."])

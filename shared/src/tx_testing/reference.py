@@ -27,7 +27,7 @@ REFERENCE = "TX_REFERENCE_PYTHON"
 REFERENCE_5 = "TX_REFERENCE5_PYTHON"
 SKIP_REASONS = {
     REFERENCE: f"{REFERENCE}: no reference implementation (set it to a Python that has transformers 4.57.6)",
-    REFERENCE_5: f"{REFERENCE_5}: no newer reference (set it to a Python that has transformers 5.x, torch, peft and accelerate)",
+    REFERENCE_5: f"{REFERENCE_5}: no newer reference (set it to a Python that has transformers 5.x, peft, accelerate)",
 }
 SCRIPTS = Path(__file__).parent / "reference_scripts"
 

@@ -38,7 +38,8 @@ class TorchGraphSuite(TorchModels, IdSuite):
             assert torch.equal(*weights)
         names = tuple(inputs)
         with torch.no_grad():
-            traced = torch.jit.trace(Positional(model, names), tuple(inputs.values()), check_trace=False)
+            trace: Any = torch.jit.trace
+            traced = trace(Positional(model, names), tuple(inputs.values()), check_trace=False)
             other = self.backend.tensors(self.spec.inputs(task, seed=5))
             for batch in (inputs, {n: t[:2, ..., :5] for n, t in other.items()}):
                 wanted = model(**batch)

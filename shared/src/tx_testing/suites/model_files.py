@@ -8,17 +8,39 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
+from tx_core.checkpoints import CheckpointError, open_checkpoint, write_torch_bin
+from tx_core.weights import WeightsError
 from tx_testing.server import Fault, HubServer, Request, download_environment
 
-from .models import FILES, Models, edited, read_safetensors
+from .models import FILES, Models, edited, read_safetensors, write_safetensors
 from .spec import Array, assert_close
 
 
 class FileSuite(Models):
     """Standard tests of saving and loading."""
+
+    @pytest.mark.parametrize("file_format", sorted(FILES))
+    def test_complex_weights_are_refused(self, file_format: str, tmp_path: Path) -> None:
+        """Their imaginary part would be lost."""
+        self.model("base").save_pretrained(tmp_path, format=file_format)
+        path = tmp_path / FILES[file_format]
+        with open_checkpoint(path) as checkpoint:
+            arrays = {name: checkpoint.read(name) for name in checkpoint.names()}
+        name = max(arrays, key=lambda each: arrays[each].ndim)
+        if file_format == "h5":
+            with h5py.File(path, "r+") as file:
+                values = file[name][()].astype(np.complex64)
+                del file[name]
+                file[name] = values
+        else:
+            arrays[name] = arrays[name].astype(np.complex64)
+            {"safetensors": write_safetensors, "bin": write_torch_bin}[file_format](path, arrays)
+        with pytest.raises((WeightsError, CheckpointError), match="complex"):
+            self.cls("base").from_pretrained(str(tmp_path))
 
     # --- the table of names
 

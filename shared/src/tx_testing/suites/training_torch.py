@@ -35,7 +35,7 @@ class TorchTrainingSuite(TorchModels):
         for _ in range(3):
             outputs = parallel(**inputs)
             # All that is returned takes part: bare models have no loss, some heads one for each kind of labels.
-            loss = torch.stack([value.square().mean() for value in leaves(outputs._asdict()).values()]).sum()
+            loss: Any = torch.stack([value.square().mean() for value in leaves(outputs._asdict()).values()]).sum()
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()

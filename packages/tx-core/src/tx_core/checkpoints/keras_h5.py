@@ -9,8 +9,12 @@ other files (external links, external storage, virtual datasets); such pointers 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
+from itertools import accumulate
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -38,6 +42,10 @@ ATTRIBUTE_LIMIT = 64512
 """Bytes of an attribute, as Keras cuts them; HDF5 cannot hold more than 64 KB in an object's header."""
 MAX_NAMES = 1_000_000
 MAX_CHUNKS = 10_000
+REFERENCE_LENGTH = 4
+"""Bytes of such a reference that say how long the string is; the address and number of the heap's object follow."""
+VARIABLE_LENGTH = 9
+"""The class of their type."""
 MAX_STRINGS = 64 << 20
 """Bytes of an attribute's strings together: many references to one string would spell it out many times."""
 MAX_RATIO = 1100
@@ -87,8 +95,10 @@ class KerasH5Checkpoint(Checkpoint):
             if TOP_LEVEL in self._file and TOP_LEVEL not in layers:
                 layers.append(TOP_LEVEL)
             found: dict[str, tuple[Any, ArrayInfo]] = {}
+            groups: set[int] = set()
             for layer in layers:
                 group = self._walk(self._file, layer, layer)
+                self._check_once(group, groups, layer)
                 if isinstance(group, self._h5py.Dataset):  # a shard lists its weights, and has no layers
                     found[layer] = group, self._check(group, layer)
                     continue
@@ -97,6 +107,7 @@ class KerasH5Checkpoint(Checkpoint):
                     if name in found:
                         raise self._error("is listed twice", quoted(name))
                     dataset = self._walk(group, weight, name)
+                    self._check_once(dataset, groups, name)
                     found[name] = dataset, self._check(dataset, name)
                     if len(found) > MAX_NAMES:
                         raise self._error(f"lists more than {MAX_NAMES} weights")
@@ -105,6 +116,13 @@ class KerasH5Checkpoint(Checkpoint):
             raise
         except _H5_ERRORS as error:
             raise self._error(f"a damaged HDF5 file ({error}); fetch or copy it again") from error
+
+    def _check_once(self, item: Any, seen: set[int], key: str) -> None:
+        """Groups and arrays stand under one name: links to themselves would list them without end."""
+        address = self._h5py.h5o.get_info(item.id).addr
+        if address in seen:
+            raise self._error("is linked under two names; save the weights again, as plain datasets", quoted(key))
+        seen.add(address)
 
     def _names(self, group: Any, attribute: str, where: str) -> list[str]:
         """An attribute that lists names, joined from its pieces."""
@@ -140,8 +158,32 @@ class KerasH5Checkpoint(Checkpoint):
             raise self._error(
                 f"has an attribute {attribute} that may spell out more than {MAX_STRINGS} bytes", quoted(where)
             )
+        if kind.length is None:
+            if attribute_id.get_type().committed():
+                raise self._error(f"has an attribute {attribute} whose type stands elsewhere", quoted(where))
+            self._check_references(attribute, where)
         values = np.asarray(group.attrs[attribute]).reshape(-1).tolist()
         return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
+
+    def _check_references(self, attribute: str, where: str) -> None:
+        """No reference to a string of variable length says that it is longer than any that is there.
+
+        The HDF5 library makes room for what the reference says before it looks at the string. Layout: HDF5 File Format
+        Specification, Attribute Message.
+        """
+        name = attribute.encode("utf-8") + b"\0"
+        with self.path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as raw:
+            at = raw.find(name)
+            while at >= 0:
+                for each in _references(raw, at, len(name)):
+                    length = int.from_bytes(raw[each : each + REFERENCE_LENGTH], "little")
+                    if length > self._longest_heap_object:
+                        raise self._error(
+                            f"has an attribute {attribute} with a string of {length} bytes, longer than any in the "
+                            "file; it is damaged: fetch it again",
+                            quoted(where),
+                        )
+                at = raw.find(name, at + 1)
 
     @cached_property
     def _longest_heap_object(self) -> int:
@@ -153,6 +195,8 @@ class KerasH5Checkpoint(Checkpoint):
         if self._file.id.get_create_plist().get_sizes() != (8, 8):
             raise self._error("an HDF5 file whose addresses do not take 8 bytes; save the weights again")
         longest = 0
+        # Heaps do not overlap: together they have at most as many objects as fit into the file.
+        self._objects_left = self._size // 16
         with self.path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as raw:
             at = raw.find(HEAP_MAGIC)
             while at >= 0:
@@ -166,6 +210,9 @@ class KerasH5Checkpoint(Checkpoint):
         at = start + 16
         longest = 0
         while at + 16 <= end:
+            self._objects_left -= 1
+            if self._objects_left < 0:
+                raise self._error("the heaps that hold its names overlap; the file is damaged: fetch it again")
             used = raw[at : at + 2] != b"\0\0"  # index 0 is what is free, its header included
             size = int.from_bytes(raw[at + 8 : at + 16], "little")
             step = 16 + (size + 7) // 8 * 8 if used else size
@@ -200,6 +247,8 @@ class KerasH5Checkpoint(Checkpoint):
         if dtype.kind not in "biufc" or dtype.fields is not None:
             raise self._error(f"holds {dtype}, not numbers", key)
         shape = checked_shape(self.path, dataset.shape, key)
+        if dataset.chunks and len(dataset.chunks) != len(shape):
+            raise self._error(f"has chunks {dataset.chunks} of shape {shape}; it is damaged: fetch it again", key)
         creation = dataset.id.get_create_plist()
         filters = [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
         if len(set(filters)) < len(filters) or not FILTERS.keys() >= set(filters):
@@ -239,6 +288,41 @@ class KerasH5Checkpoint(Checkpoint):
         self._file.close()
 
 
+def _references(raw: mmap, name: int, length: int) -> Iterator[int]:
+    """Where the references of an attribute of strings of variable length begin, if its name stands at `name`.
+
+    The name has that many bytes. Before it stand the version, 1 to 3, and the sizes of the parts; behind it the type
+    of the values, their shape, and the values themselves.
+    """
+    for version, before in ((1, 8), (2, 8), (3, 9)):
+        start = name - before
+        if start < 0 or raw[start] != version or int.from_bytes(raw[start + 2 : start + 4], "little") != length:
+            continue
+        sizes = (length, *(int.from_bytes(raw[start + i : start + i + 2], "little") for i in (4, 6)))
+        _, kind, shape, values = accumulate(
+            (-(-size // 8) * 8 if version == 1 else size for size in sizes), initial=name
+        )
+        if kind >= len(raw) or raw[kind] & 15 != VARIABLE_LENGTH:
+            continue
+        dimensions = shape + (8 if raw[shape : shape + 1] == b"\1" else 4)
+        rank = raw[shape + 1]
+        sizes_of = (raw[dimensions + 8 * i : dimensions + 8 * i + 8] for i in range(rank))
+        count = math.prod(int.from_bytes(each, "little") for each in sizes_of)
+        yield from range(values, min(values + count * HEAP_REFERENCE, len(raw)), HEAP_REFERENCE)
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """h5py reports a full disk as a RuntimeError whose text has the system's number."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+
+
 def write_keras_h5(path: Path | str, layers: Mapping[str, Mapping[str, LazyArray]]) -> None:
     """Write a weight file in Keras 2's layout, e.g. `tf_model.h5`.
 
@@ -254,7 +338,7 @@ def write_keras_h5(path: Path | str, layers: Mapping[str, Mapping[str, LazyArray
 
     path = Path(path)
     # The temporary file is locked already.
-    with atomic_write(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
+    with atomic_write(path) as temporary, _disk_errors(path), h5py.File(temporary, "w", locking=False) as file:
         file.attrs["backend"] = np.bytes_(b"tensorflow")
         file.attrs["keras_version"] = np.bytes_(b"2.2.4-tf")
         _write_names(path, file, "layer_names", list(layers))

@@ -28,6 +28,8 @@ from tx_core.json_files import read_json
 SHAPES_NAME = "params_shapes.json"
 MAX_SHAPES = 1 << 20
 NPY_MAGIC = b"\x93NUMPY"
+MAX_HEADER = 10_000
+"""Bytes of a `.npy` file's header, as NumPy has it."""
 
 
 class NpyShardsCheckpoint(Checkpoint):
@@ -117,11 +119,16 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[np.dtype[Any], int, int]:
     file.seek(0)
     try:
         version = np.lib.format.read_magic(file)
+        # NumPy would make room for as many bytes as the file says, and only then look whether they are there.
+        length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+        if length > min(MAX_HEADER, size):
+            raise ValueError(f"a header of {length} bytes; {MAX_HEADER} are the most that is read")
+        file.seek(len(NPY_MAGIC) + 2)
         if version == (1, 0):
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         else:
             shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-    except (ValueError, OSError, SyntaxError, TypeError, LookupError, RecursionError, TokenError) as error:
+    except (ValueError, OSError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError, TokenError) as error:
         raise CheckpointError(path, f"is no .npy file, or a damaged one ({error}); fetch it again") from error
     start = file.tell()
     if dtype.kind not in "f" or dtype.byteorder == ">":

@@ -42,10 +42,12 @@ from tx_core.messages import quoted
 TABLE_MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
 FOOTER = 48
 MAX_INDEX = 16 << 20
-MAX_KEYS = 256 << 20
+MAX_KEYS = 16 << 20
 """Bytes of all names together: prefixes are stored once, so that a small index could spell out large names."""
 MAX_SHARDS = 100_000
 STATE_FILE = "checkpoint"
+MAX_STATE = 1 << 20
+"""Bytes of a folder's `checkpoint` file."""
 
 # DataType of tensorflow/core/framework/types.proto
 DTYPES: dict[int, np.dtype[Any]] = {
@@ -94,8 +96,9 @@ def read_state_file(path: Path) -> Path:
     Raises CheckpointError if the file names none, or one elsewhere.
     """
     with path.open("rb") as file:
-        text = file.read(MAX_INDEX).decode("utf-8", "replace")
-    found = re.search(r'^\s*model_checkpoint_path:\s*"([^"\\]*)"', text, re.MULTILINE)
+        text = file.read(MAX_STATE).decode("utf-8", "replace")
+    # No part of the pattern goes beyond a line: it would try all that follows from each line anew.
+    found = re.search(r'^[ \t]*model_checkpoint_path:[ \t]*"([^"\\\n]*)"', text, re.MULTILINE)
     if found is None:
         raise CheckpointError(path, "names no model_checkpoint_path; give the checkpoint's own path, e.g. model.ckpt")
     if not is_plain_name(found[1]):

@@ -45,6 +45,8 @@ PROTOCOL_VERSION = 1001
 MAX_DEPTH = 32
 MAX_NODES = 1_000_000
 MAX_NAME = 4096
+MAX_NAMES = 64 << 20
+"""Characters of all names together: containers that share parts could spell them out at any length."""
 """Characters of a flattened name."""
 ALIGNMENT = 64
 """Bytes; what torch.save aligns storages to."""
@@ -306,11 +308,11 @@ class TorchCheckpoint(Checkpoint):
 
     def _collect(self, value: Any) -> dict[str, _Tensor]:
         found: dict[str, _Tensor] = {}
-        visited = 0
+        visited = spelt = 0
         path: list[int] = []
 
         def walk(node: Any, prefix: str) -> None:
-            nonlocal visited
+            nonlocal visited, spelt
             items: Iterator[tuple[Any, Any]] | None = None
             if isinstance(node, dict):
                 items = iter(node.items())
@@ -330,6 +332,9 @@ class TorchCheckpoint(Checkpoint):
                 name = f"{prefix}.{key}" if prefix else str(key)
                 if len(name) > MAX_NAME:
                     raise self._error(f"a name has more than {MAX_NAME} characters", quoted(name))
+                spelt += len(name)
+                if spelt > MAX_NAMES:
+                    raise self._error(f"spells out names of more than {MAX_NAMES} characters")
                 if not isinstance(child, _Tensor):
                     walk(child, name)
                 elif name in found:

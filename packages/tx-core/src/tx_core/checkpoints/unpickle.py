@@ -8,6 +8,7 @@ Opcodes: https://docs.python.org/3/library/pickletools.html
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -292,7 +293,13 @@ class Unpickler:
 
 
 def _key(value: Any) -> Any:
-    """A dictionary key whose hash costs nothing: nested tuples that share parts would take exponential time."""
+    """A dictionary key whose hash costs nothing, and which collides with no other.
+
+    Nested tuples that share parts would take exponential time. Of numbers beyond the hashes' range a file could choose
+    any number with the same hash: each insertion would then look at all before it.
+    """
+    if isinstance(value, int | float) and not abs(value) < sys.hash_info.modulus:
+        return Record(Global("builtins", type(value).__name__))
     if isinstance(value, str | int | float | bytes | Global | Record) or value is None:
         return value
     return Record(Global("builtins", type(value).__name__))

@@ -65,7 +65,7 @@ def compare(
                 )
         if weights.shape(present[0]) != shape:
             report.mismatched_keys.append((name, weights.shape(present[0]), shape))
-        elif not re.match(r"float|bfloat|complex", weights.dtype(present[0])):
+        elif not re.match(r"float|bfloat", weights.dtype(present[0])):
             report.error_msgs.append(f"{name}: the file has dtype {weights.dtype(present[0])}, the model wants floats")
         else:
             origin[name] = present[0]
