@@ -88,7 +88,9 @@ def test_columns_of_words(tokenizer, make):
     )
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), np.float64("nan"), NAType()], ids=repr)
+@pytest.mark.parametrize(
+    "missing", [None, float("nan"), np.float64("nan"), NAType()], ids=["None", "nan", "np.nan", "NA"]
+)
 @pytest.mark.parametrize("make", [list, objects, Column, Series], ids=["list", "objects", "column", "series"])
 def test_a_missing_value_is_refused_with_its_row(tokenizer, make, missing):
     column = make(["the", missing, "fox"])

@@ -119,7 +119,7 @@ def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) ->
     model_type = _from_name(name)
     if model_type is None:
         raise ValueError(
-            f"{name!r}: the architecture is unknown, since "
+            f"{quoted(name)}: the architecture is unknown, since "
             + (f"it has no {CONFIG_NAME}" if path is None else f"{path} has no model_type")
             + f" and the name contains none of {', '.join(sorted({*PUBLISHED, *installed()}))}; "
             "use the architecture's own class, such as BertModel"
@@ -226,7 +226,9 @@ def _model_class(architecture: Architecture, framework: str, tasks: Sequence[Tas
         if task in classes:
             return load(classes[task])
     names = ", ".join(dotted.partition(":")[2] for dotted in classes.values()) or "none"
-    raise ValueError(f"{architecture.model_type!r} has no class for {asked_by} (task {tasks[0]!s}); it has {names}")
+    raise ValueError(
+        f"{quoted(architecture.model_type)} has no class for {asked_by} (task {tasks[0]!s}); it has {names}"
+    )
 
 
 class _AutoModel:

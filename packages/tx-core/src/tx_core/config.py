@@ -175,7 +175,7 @@ class PretrainedConfig:
             fields["vocab_size"] = first
         for name in fields:
             if name not in known:
-                raise TypeError(f"{type(self).__name__} has no field {name!r}{nearest_field(name, known)}")
+                raise TypeError(f"{type(self).__name__} has no field {quoted(name)}{nearest_field(name, known)}")
         self._update(fields)
         self._check(first if isinstance(first, (str, os.PathLike)) else None)
 
@@ -264,7 +264,7 @@ class PretrainedConfig:
 
                 raise ValueError(
                     f"model_type is {quoted(found)}, but {type(self).__name__} is the configuration of "
-                    f"{self.model_type!r}: {cure(shorten(str(found)))}"
+                    f"{quoted(self.model_type)}: {cure(shorten(str(found)))}"
                 )
             values = {key: value for key, value in values.items() if key != "model_type"}
         elif found is not None:
@@ -401,7 +401,7 @@ class PretrainedConfig:
         if return_unused_kwargs:
             return config, unused
         for name in unused:
-            raise TypeError(f"{cls.__name__} has no field {name!r}{nearest_field(name, cls._names())}")
+            raise TypeError(f"{cls.__name__} has no field {quoted(name)}{nearest_field(name, cls._names())}")
         return config
 
     @classmethod

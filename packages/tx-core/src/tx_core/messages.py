@@ -27,4 +27,4 @@ def nearest(name: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(name, [*names], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {quoted(close[0])}?" if close else ""

@@ -71,7 +71,7 @@ class PreTrainedTokenizer(PretrainedFiles):
         unknown = sorted(set(options) - BASE_OPTIONS)
         if unknown:
             raise TypeError(
-                f"{type(self).__name__} has no option {unknown[0]!r}{nearest(unknown[0], self._parameters())}"
+                f"{type(self).__name__} has no option {quoted(unknown[0])}{nearest(unknown[0], self._parameters())}"
             )
         limit = options.pop("model_max_length", None) if max_len is None else max_len
         self.max_len = checked_limit(limit)
@@ -208,7 +208,7 @@ class PreTrainedTokenizer(PretrainedFiles):
     def _check_options(self, options: Mapping[str, Any]) -> None:
         for name in options:
             if name not in self.tokenize_options and name != "split_special_tokens":
-                raise TypeError(f"{type(self).__name__} has no option {name!r} to tokenize with")
+                raise TypeError(f"{type(self).__name__} has no option {quoted(name)} to tokenize with")
 
     def tokenize(self, text: str, **options: Any) -> list[str]:
         """Splits text into tokens; special and added tokens inside it stay whole.

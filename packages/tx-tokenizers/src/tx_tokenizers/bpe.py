@@ -10,6 +10,8 @@ import re
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
+from tx_core.messages import quoted
+
 from .tokenizer_files import (
     TOKENIZER_JSON,
     checked_vocabulary,
@@ -57,7 +59,7 @@ def read_merges(path: str | os.PathLike[str]) -> list[Pair]:
     end = good.end() if good else start
     if end < len(text):
         number, line = text.count("\n", 0, end) + 1, text[end:].partition("\n")[0]
-        raise ValueError(f"{path}: line {number} is not a pair of symbols: {line!r}")
+        raise ValueError(f"{path}: line {number} is not a pair of symbols: {quoted(line)}")
     text = text[start:]
     symbols = text.split()
     if sum(map(len, symbols)) + text.count(" ") + text.count("\n") == len(text):
@@ -74,7 +76,7 @@ def checked_merges(value: object, path: object) -> list[Pair]:
     for entry in value:
         pair = entry.split(" ") if isinstance(entry, str) else entry
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-            raise ValueError(f"{path}: merge {entry!r} is not a pair of symbols")
+            raise ValueError(f"{path}: merge {quoted(entry)} is not a pair of symbols")
         merges.append((pair[0], pair[1]))
     return merges
 
@@ -212,8 +214,8 @@ class MergesTokenizer(WordsTokenizer):
         for pair in pairs:
             if tuple(" ".join(pair).split()) != pair:
                 raise ValueError(
-                    f"{merges_path}: the merge {pair!r} cannot be a line, since white space parts the symbols there; "
-                    f"keep the {TOKENIZER_JSON} that it is from"
+                    f"{merges_path}: the merge {quoted(pair)} cannot be a line, since white space parts the symbols "
+                    f"there; keep the {TOKENIZER_JSON} that it is from"
                 )
         write_bytes(vocab_path, json_bytes(self.encoder, compact=True))
         write_bytes(merges_path, ("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in pairs)).encode("utf-8"))

@@ -10,6 +10,8 @@ from codecs import lookup_error
 from functools import cache
 from itertools import accumulate
 
+from tx_core.messages import quoted
+
 from .bpe import MergesTokenizer, merge
 from .memo import WordMemo
 
@@ -123,7 +125,9 @@ class ByteLevelBPETokenizer(MergesTokenizer):
         try:
             lookup_error(errors)
         except (LookupError, TypeError):
-            raise ValueError(f"errors={errors!r} is no way to treat bytes that are no UTF-8, as 'replace' is") from None
+            raise ValueError(
+                f"errors={quoted(errors)} is no way to treat bytes that are no UTF-8, as 'replace' is"
+            ) from None
         self.errors = errors
         self.add_prefix_space = add_prefix_space
         self.byte_encoder = bytes_to_unicode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tx_core.messages import quoted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +47,7 @@ class BatchEncoding(_Dict):
             return super().__getitem__(key)
         if not self.is_fast:
             raise KeyError(
-                f"the encoding has the keys {', '.join(self)}, and no rows that a number stands for: {key!r}"
+                f"the encoding has the keys {', '.join(self)}, and no rows that a number stands for: {quoted(key)}"
             )
         return self.encodings[key]
 
@@ -62,7 +64,7 @@ class BatchEncoding(_Dict):
         if not name.startswith("__") and name in self:
             return self[name]
         names = ", ".join([*self, *self.__dict__.get("extras", ())])
-        raise AttributeError(f"the encoding has no {name!r}; it has {names}")
+        raise AttributeError(f"the encoding has no {quoted(name)}; it has {names}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = self.__dict__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tx_core.messages import quoted
+
 from .encoding import BatchEncoding
 from .pretrained import UNLIMITED, checked_side
 from .values import TOKEN_COLUMNS, as_ids, as_list, as_plain
@@ -20,7 +22,7 @@ def checked_padding(padding: bool | str) -> str:
     """``padding`` as "longest", "max_length" or "do_not_pad"; ValueError if it is nothing of the kind."""
     strategy = ("longest" if padding else "do_not_pad") if isinstance(padding, bool) else padding
     if strategy not in _PADDINGS:
-        raise ValueError(f"padding={padding!r} is not True, False or one of {', '.join(_PADDINGS)}")
+        raise ValueError(f"padding={quoted(padding)} is not True, False or one of {', '.join(_PADDINGS)}")
     return strategy
 
 

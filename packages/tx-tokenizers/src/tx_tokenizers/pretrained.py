@@ -75,21 +75,21 @@ def checked_limit(value: object) -> int:
     if value is None:
         return UNLIMITED
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
-        raise ValueError(f"max_len={value!r} must be a number of tokens, or None for no limit")
+        raise ValueError(f"max_len={quoted(value)} must be a number of tokens, or None for no limit")
     return UNLIMITED if value >= UNLIMITED else int(value)
 
 
 def checked_side(name: str, value: object) -> str:
     """``value`` itself; ValueError unless it is "left" or "right"."""
     if value not in ("left", "right"):
-        raise ValueError(f"{name}={value!r} must be 'left' or 'right'")
+        raise ValueError(f"{name}={quoted(value)} must be 'left' or 'right'")
     return str(value)
 
 
 def checked_names(value: object) -> tuple[str, ...]:
     """``model_input_names`` as a tuple; ValueError unless it is a list of texts."""
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"model_input_names={value!r} must be a list of names")
+        raise ValueError(f"model_input_names={quoted(value)} must be a list of names")
     return tuple(value)
 
 
@@ -258,15 +258,15 @@ class PretrainedFiles(SpecialTokens):
     @classmethod
     def _find_files(cls, name: str, source: Source) -> _Files:
         """Finds the files of a folder, of a repository, or the one that is named, and reads them."""
-        from pathlib import Path
+        import os
 
         from tx_core.files import locate, locate_each
 
-        if Path(name).is_file() or name.startswith(("http://", "https://")):
+        if os.path.isfile(name) or name.startswith(("http://", "https://")):
             return cls._one_file(name, source)
         found, source = locate_each(name, cls.vocab_files_names.values(), source)
         vocabulary = {argument: found[file] for argument, file in cls.vocab_files_names.items() if file in found}
-        if not vocabulary and Path(name).is_dir():
+        if not vocabulary and os.path.isdir(name):
             for argument, names in cls.original_files_names.items():
                 path = locate(name, names, source)
                 if path is not None:

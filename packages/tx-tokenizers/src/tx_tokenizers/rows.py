@@ -101,7 +101,9 @@ def _truncation(
         return "do_not_truncate", None
     strategy = "longest_first" if truncation is True else truncation
     if strategy not in TRUNCATION_STRATEGIES:
-        raise ValueError(f"truncation={truncation!r} is not True, False or one of {', '.join(TRUNCATION_STRATEGIES)}")
+        raise ValueError(
+            f"truncation={quoted(truncation)} is not True, False or one of {', '.join(TRUNCATION_STRATEGIES)}"
+        )
     if max_length is None:
         if longest >= UNLIMITED:
             warn("truncation without max_length= has no effect: the model's longest is not known")
@@ -296,7 +298,7 @@ def _tokenized_words(
     words: list[int] = []
     for number, word in enumerate(text):
         if not isinstance(word, str):
-            raise ValueError(f"is_split_into_words=True wants words (str), not {word!r}")
+            raise ValueError(f"is_split_into_words=True wants words (str), not {quoted(word)}")
         part = tokenized(tokenizer, word, tokenizer._word_options(number, options), False, spans, False)
         ids += part.ids
         if places is not None and part.spans is not None:

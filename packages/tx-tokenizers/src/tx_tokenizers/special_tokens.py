@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tx_core.messages import quoted
+
 from .splitter import AddedTokenSplitter
 from .surrogates import join_pairs
 from .values import as_list
@@ -62,7 +64,7 @@ class AddedToken:
         if isinstance(value, str):
             return cls(value, special=special)
         if not isinstance(value, dict) or not isinstance(value.get("content"), str):
-            raise ValueError(f"an added token must be a string or an object with 'content', not {value!r}")
+            raise ValueError(f"an added token must be a string or an object with 'content', not {quoted(value)}")
         flags = {name: value[name] for name in _FLAGS[:-1] if name in value}
         return cls(value["content"], special=value.get("special", special), **flags)
 
@@ -207,7 +209,7 @@ class SpecialTokens:
             index = None if unknown is None else self._known_or_none(unknown)
             if index is None:
                 raise ValueError(
-                    f"{token!r} is not in the vocabulary and neither is unk_token ({unknown!r}): "
+                    f"{quoted(token)} is not in the vocabulary and neither is unk_token ({quoted(unknown)}): "
                     "add_special_tokens({'unk_token': ...}) gives it an id"
                 )
         return index
@@ -217,7 +219,7 @@ class SpecialTokens:
         if token is None:
             token = self._id_to_token(index)
         if token is None:
-            raise ValueError(f"no token has the id {index!r} (the tokenizer has {len(self)} tokens)")
+            raise ValueError(f"no token has the id {quoted(index)} (the tokenizer has {len(self)} tokens)")
         return token
 
     def _token_or_empty(self, index: int) -> str:
@@ -233,7 +235,7 @@ class SpecialTokens:
     @additional_special_tokens.setter
     def additional_special_tokens(self, value: Iterable[str | AddedToken]) -> None:
         if isinstance(value, str | AddedToken | dict) or not hasattr(value, "__iter__"):
-            raise ValueError(f"additional_special_tokens must be a list of tokens, not {value!r}")
+            raise ValueError(f"additional_special_tokens must be a list of tokens, not {quoted(value)}")
         tokens = [AddedToken.from_json(token, special=True) for token in value]
         self._additional = [token.content for token in tokens]
         for token in tokens:
@@ -291,7 +293,7 @@ class SpecialTokens:
         index = self._special_id(name)
         if index is None:
             raise ValueError(
-                f"{name} ({self._special[name]!r}) has no id: set it with add_special_tokens({{{name!r}: ...}}) "
+                f"{name} ({quoted(self._special[name])}) has no id: set it with add_special_tokens({{{name!r}: ...}}) "
                 "or encode with add_special_tokens=False"
             )
         return index
@@ -339,7 +341,7 @@ class SpecialTokens:
         added = 0
         for name, value in special_tokens_dict.items():
             if name not in SPECIAL_TOKENS_ATTRIBUTES:
-                raise ValueError(f"{name!r} is not a special token: {', '.join(SPECIAL_TOKENS_ATTRIBUTES)}")
+                raise ValueError(f"{quoted(name)} is not a special token: {', '.join(SPECIAL_TOKENS_ATTRIBUTES)}")
             if name == "additional_special_tokens":
                 self.additional_special_tokens = value
                 added += self.add_tokens([self._added[token] for token in self._additional], special_tokens=True)
@@ -363,12 +365,12 @@ class SpecialTokens:
                 while self._id_to_token(index) is not None:  # ids with gaps go beyond their number
                     index += 1
             elif (holder := self.added_tokens_decoder.get(index, self._id_to_token(index))) is not None:
-                raise ValueError(f"added token {content!r} has the id {index}, which is that of {holder!r}")
+                raise ValueError(f"added token {quoted(content)} has the id {index}, which is that of {quoted(holder)}")
             self.added_tokens_encoder[content] = index
             self.added_tokens_decoder[index] = content
             self._top_id = max(self._top_id, index)
         elif index is not None and index != known:
-            raise ValueError(f"added token {content!r} has the id {index} in one file and {known} in another")
+            raise ValueError(f"added token {quoted(content)} has the id {index} in one file and {known} in another")
         self._added[content] = token
         return int(known is None)
 

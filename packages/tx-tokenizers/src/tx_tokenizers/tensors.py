@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tx_core.messages import shorten
+from tx_core.messages import quoted, shorten
 
 from .values import TOKEN_COLUMNS
 
@@ -30,14 +30,14 @@ def to_tensor(column: Any, tensor_type: str, key: str = "input_ids") -> Any:
         ImportError: the framework is not installed.
     """
     if tensor_type not in ("pt", "tf", "np"):
-        raise ValueError(f"return_tensors={tensor_type!r} is not 'pt', 'tf', 'np' or None")
+        raise ValueError(f"return_tensors={quoted(tensor_type)} is not 'pt', 'tf', 'np' or None")
     _check_lengths(column, key)
     make = {"pt": _to_torch, "tf": _to_tensorflow, "np": _to_numpy}[tensor_type]
     try:
         return make(column)
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         cure = "; PyTorch has no texts, so take them out" if isinstance(_first(column), str) else ""
-        reason = f"return_tensors={tensor_type!r}: {shorten(str(error))}"
+        reason = f"return_tensors={quoted(tensor_type)}: {shorten(str(error))}"
         raise ValueError(f"{key}: the values make no tensor of {reason}{cure}") from None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tx_core.messages import quoted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ def check_strategy(strategy: str) -> str:
 
 
 def _unknown(strategy: str) -> ValueError:
-    return ValueError(f"truncation strategy {strategy!r} is not one of {', '.join(TRUNCATION_STRATEGIES)}")
+    return ValueError(f"truncation strategy {quoted(strategy)} is not one of {', '.join(TRUNCATION_STRATEGIES)}")
 
 
 def kept_lengths(first: int, second: int | None, remove: int, strategy: str) -> tuple[int, int | None]:
@@ -52,8 +54,8 @@ def kept_lengths(first: int, second: int | None, remove: int, strategy: str) -> 
         raise _unknown(strategy)
     if remove > available:
         raise ValueError(
-            f"{remove} tokens have to be removed with strategy {strategy!r} but only {available} are there to remove: "
-            "raise max_length"
+            f"{remove} tokens have to be removed with strategy {quoted(strategy)} but only {available} are there to "
+            "remove: raise max_length"
         )
     if strategy == "only_first" or second is None:
         return first - remove, second
@@ -112,7 +114,7 @@ def kept_windows(first: int, second: int | None, remove: int, strategy: str, str
     if strategy == "only_second":
         return [(0, first, start, end) for start, end in windows(second, second - remove, stride)]
     raise ValueError(
-        f"return_overflowing_tokens=True cannot divide a pair with truncation={strategy!r}: "
+        f"return_overflowing_tokens=True cannot divide a pair with truncation={quoted(strategy)}: "
         "choose 'only_first' or 'only_second'"
     )
 

@@ -316,7 +316,7 @@ class WordPieceTokenizer(WordsTokenizer):
             self._set_vocabulary(checked_vocabulary(dict(vocab or {}), "vocab"))
         words: Any = [] if never_split is None else never_split
         if isinstance(words, str) or not hasattr(words, "__iter__") or not all(isinstance(w, str) for w in words):
-            raise ValueError(f"never_split={never_split!r} must be a list of words")
+            raise ValueError(f"never_split={quoted(never_split)} must be a list of words")
         self.do_lower_case = do_lower_case
         self.do_basic_tokenize = do_basic_tokenize
         self.basic_tokenizer = BasicTokenizer(do_lower_case, never_split, tokenize_chinese_chars, strip_accents)
@@ -351,7 +351,9 @@ class WordPieceTokenizer(WordsTokenizer):
             raise ValueError(f"{path}: {cls.__name__} needs a model of type WordPiece")
         arguments: dict[str, Any] = {"vocab": read_vocabulary(model.get("vocab"), path)}
         if model.get("continuing_subword_prefix", "##") != "##":
-            raise ValueError(f"{path}: continuing_subword_prefix {model['continuing_subword_prefix']!r} is not '##'")
+            raise ValueError(
+                f"{path}: continuing_subword_prefix {quoted(model['continuing_subword_prefix'])} is not '##'"
+            )
         if "unk_token" in model:
             arguments["unk_token"] = model["unk_token"]
         normalizer = data.get("normalizer")
@@ -362,7 +364,7 @@ class WordPieceTokenizer(WordsTokenizer):
                 ("handle_chinese_chars", "tokenize_chinese_chars"),
             ):
                 if not isinstance(normalizer.get(key), bool | None):
-                    raise ValueError(f"{path}: {key} must be true or false, not {normalizer[key]!r}")
+                    raise ValueError(f"{path}: {key} must be true or false, not {quoted(normalizer[key])}")
                 if key in normalizer:
                     arguments[argument] = normalizer[key]
         return arguments

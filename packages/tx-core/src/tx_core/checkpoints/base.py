@@ -107,7 +107,7 @@ class Checkpoint(ABC):
         self.close()
 
     def _unknown(self, name: str) -> CheckpointError:
-        return CheckpointError(self.path, f"holds no array of this name{nearest(name, self.names())}", repr(name))
+        return CheckpointError(self.path, f"holds no array of this name{nearest(name, self.names())}", quoted(name))
 
 
 def file_size(file: BinaryIO) -> int:
@@ -162,7 +162,7 @@ def measure(arrays: Mapping[str, LazyArray]) -> dict[str, tuple[tuple[int, ...],
     found = {}
     for name, value in arrays.items():
         if not isinstance(name, str):
-            raise TypeError(f"array names are strings, not {name!r}")
+            raise TypeError(f"array names are strings, not {quoted(name)}")
         array = unlazy(value)
         found[name] = (array.shape, array.dtype)
         del array
@@ -174,15 +174,18 @@ def remake(path: Path, name: str, value: LazyArray, shape: tuple[int, ...], dtyp
     array = unlazy(value)
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(
-            f"{path}: the function for {name!r} gave {dtype} {shape} when first called and "
+            f"{path}: the function for {quoted(name)} gave {dtype} {shape} when first called and "
             f"{array.dtype} {array.shape} when called again"
         )
     return array
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether this is the bare name of a file in the same folder: no separator, drive, parent or control character."""
-    return bool(name) and name not in {".", ".."} and not any(c in "/\\:" or ord(c) < 32 for c in name)
+    """Whether this is the bare name of a file in the same folder: no separator, drive, parent or control character.
+
+    No system has longer ones than 255 characters.
+    """
+    return 0 < len(name) <= 255 and name not in {".", ".."} and not any(c in "/\\:" or ord(c) < 32 for c in name)
 
 
 def checked_shape(path: Path, sizes: Iterable[Any], key: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from tx_core.checkpoints.sharded import ShardedCheckpoint
 from tx_core.checkpoints.tf1 import STATE_FILE, TF1Checkpoint, looks_like_tf1_index, read_state_file
 from tx_core.checkpoints.torch_bin import TorchCheckpoint, looks_like_torch_stream
 from tx_core.files import settle
+from tx_core.messages import quoted
 from tx_core.mistaken import HEAD, mistaken_for
 
 
@@ -114,6 +115,6 @@ def _refuse(path: Path, head: bytes) -> Checkpoint:
         raise CheckpointError(path, "the file is a Python pickle but no PyTorch checkpoint; nothing was run")
     raise CheckpointError(
         path,
-        f"no checkpoint format starts with {head[:16]!r}; known are safetensors, PyTorch .bin, Keras .h5, TensorFlow 1 "
-        "checkpoints and OpenAI GPT's params_*.npy",
+        f"no checkpoint format starts with {quoted(head[:16])}; known are safetensors, PyTorch .bin, Keras .h5, "
+        "TensorFlow 1 checkpoints and OpenAI GPT's params_*.npy",
     )

@@ -281,7 +281,7 @@ class KerasH5Checkpoint(Checkpoint):
         try:
             dataset.read_direct(values)
         except _H5_ERRORS as error:
-            raise self._error(f"cannot be read ({error}); fetch or copy the file again", repr(name)) from error
+            raise self._error(f"cannot be read ({error}); fetch or copy the file again", quoted(name)) from error
         return values
 
     def close(self) -> None:

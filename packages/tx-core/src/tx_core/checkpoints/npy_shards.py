@@ -24,6 +24,7 @@ from tx_core.checkpoints.base import (
     read_into,
 )
 from tx_core.json_files import read_json
+from tx_core.messages import quoted
 
 SHAPES_NAME = "params_shapes.json"
 MAX_SHAPES = 1 << 20
@@ -104,7 +105,7 @@ class NpyShardsCheckpoint(Checkpoint):
             low, high = max(start, begin), min(stop, begin + count)
             if low < high:
                 piece = raw[(low - start) * itemsize : (high - start) * itemsize]
-                read_into(file, path, first_byte + (low - begin) * itemsize, piece, repr(name))
+                read_into(file, path, first_byte + (low - begin) * itemsize, piece, quoted(name))
             begin += count
         return decode(raw, self._dtype, shape)
 

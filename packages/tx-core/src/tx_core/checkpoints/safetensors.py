@@ -123,7 +123,9 @@ class SafetensorsCheckpoint(Checkpoint):
         for name, (_, _, start, stop) in sorted(entries.items(), key=lambda item: item[1][2:]):
             if start != end:
                 what = "overlaps the array before it" if start < end else "leaves a gap before it"
-                raise CheckpointError(self.path, f"the data at offset {start} {what} (which ends at {end})", repr(name))
+                raise CheckpointError(
+                    self.path, f"the data at offset {start} {what} (which ends at {end})", quoted(name)
+                )
             end = stop
         if self._data_start + end != size:
             raise CheckpointError(
@@ -134,13 +136,13 @@ class SafetensorsCheckpoint(Checkpoint):
 
     def _parse_entry(self, name: str, entry: Any) -> _Entry:
         if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-            raise CheckpointError(self.path, "the header's entry is not {dtype, shape, data_offsets}", repr(name))
+            raise CheckpointError(self.path, "the header's entry is not {dtype, shape, data_offsets}", quoted(name))
         code, sizes, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(code, str) or not isinstance(sizes, list) or not isinstance(offsets, list):
-            raise CheckpointError(self.path, f"the header's entry {quoted(entry)} has wrong types", repr(name))
-        shape = checked_shape(self.path, sizes, repr(name))
+            raise CheckpointError(self.path, f"the header's entry {quoted(entry)} has wrong types", quoted(name))
+        shape = checked_shape(self.path, sizes, quoted(name))
         if len(offsets) != 2 or not all(type(offset) is int for offset in offsets) or not 0 <= offsets[0] <= offsets[1]:
-            raise CheckpointError(self.path, f"data_offsets {quoted(offsets)} is not a range", repr(name))
+            raise CheckpointError(self.path, f"data_offsets {quoted(offsets)} is not a range", quoted(name))
         start, stop = offsets
         dtype = DTYPES.get(code)
         if dtype is None:
@@ -169,7 +171,7 @@ class SafetensorsCheckpoint(Checkpoint):
             raise CheckpointError(
                 self.path, f"dtype {info.dtype} has no NumPy counterpart; convert the file to F32 or BF16", repr(name)
             )
-        raw = read_bytes(self._file, self.path, self._data_start + start, stop - start, repr(name))
+        raw = read_bytes(self._file, self.path, self._data_start + start, stop - start, quoted(name))
         return decode(raw, dtype, info.shape)
 
     def take(self, name: str) -> Array:
@@ -230,12 +232,14 @@ def write_safetensors(
     unchecked: Mapping[Any, Any] = metadata or {}
     for key, text in unchecked.items():
         if not isinstance(key, str) or not isinstance(text, str):
-            raise ValueError(f"{path}: the metadata {key!r}: {text!r} is not made of strings, which the format wants")
+            raise ValueError(
+                f"{path}: the metadata {quoted(key)}: {quoted(text)} is not made of strings, which the format wants"
+            )
     headers = {}
     for name, (shape, dtype) in measure(arrays).items():
         code = CODES.get(dtype.newbyteorder("="))
         if code is None:
-            raise ValueError(f"{path}: {name!r} is {dtype}; safetensors holds {', '.join(DTYPES)}")
+            raise ValueError(f"{path}: {quoted(name)} is {dtype}; safetensors holds {', '.join(DTYPES)}")
         if name == "__metadata__":
             raise ValueError(f"{path}: '__metadata__' is reserved by the format; rename the array")
         headers[name] = (shape, dtype, code)

@@ -22,7 +22,7 @@ def read_index(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         raise CheckpointError(path, 'a JSON file without a "weight_map" of names to file names, so no index')
     for name, file in where.items():
         if not is_plain_name(file):
-            raise CheckpointError(path, f"is mapped to {quoted(file)}; shards lie beside the index", repr(name))
+            raise CheckpointError(path, f"is mapped to {quoted(file)}; shards lie beside the index", quoted(name))
     metadata = index.get("metadata", {})
     if not isinstance(metadata, dict):
         metadata = {}
@@ -73,7 +73,7 @@ class ShardedCheckpoint(Checkpoint):
             shard = self._shards[file] = open_file(shard_path)
             for name in shard.names():
                 if name in holders:
-                    raise CheckpointError(self.path, f"stands in both {holders[name]} and {file}", repr(name))
+                    raise CheckpointError(self.path, f"stands in both {holders[name]} and {file}", quoted(name))
                 holders[name] = file
             self.metadata = {**shard.metadata, **self.metadata}
         self._where = _as_in_shards(self._where, holders)
@@ -84,10 +84,10 @@ class ShardedCheckpoint(Checkpoint):
         for name, file in self._where.items():
             if holders.get(name) != file:
                 found = f"it stands in {holders[name]}" if name in holders else "no shard holds it"
-                raise CheckpointError(self.path, f"is mapped to {file}, but {found}", repr(name))
+                raise CheckpointError(self.path, f"is mapped to {file}, but {found}", quoted(name))
         for name, file in holders.items():
             if name not in self._where:
-                raise CheckpointError(self.path, f"stands in {file}, but the index does not know it", repr(name))
+                raise CheckpointError(self.path, f"stands in {file}, but the index does not know it", quoted(name))
 
     def names(self) -> list[str]:
         return list(self._where)

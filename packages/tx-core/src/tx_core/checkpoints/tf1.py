@@ -161,10 +161,10 @@ class TF1Checkpoint(Checkpoint):
             path = self._data_path(entry.shard)
             if entry.shard not in sizes:
                 if not path.is_file():
-                    raise self._error(f"its data file {path.name} is not beside the index; fetch it", repr(name))
+                    raise self._error(f"its data file {path.name} is not beside the index; fetch it", quoted(name))
                 sizes[entry.shard] = path.stat().st_size
             if entry.offset + entry.nbytes > sizes[entry.shard]:
-                raise CheckpointError(path, "the data lies behind the file's end; fetch or copy it again", repr(name))
+                raise CheckpointError(path, "the data lies behind the file's end; fetch or copy it again", quoted(name))
 
     def _data_path(self, shard: int) -> Path:
         return self.path.with_name(f"{self.path.name}.data-{shard:05}-of-{self._shards:05}")
@@ -208,9 +208,11 @@ class TF1Checkpoint(Checkpoint):
         path = self._data_path(entry.shard)
         if entry.shard not in self._data:
             self._data[entry.shard] = path.open("rb", buffering=0)
-        raw = read_bytes(self._data[entry.shard], path, entry.offset, entry.nbytes, repr(name))
+        raw = read_bytes(self._data[entry.shard], path, entry.offset, entry.nbytes, quoted(name))
         if mask(crc32c(raw)) != entry.crc:
-            raise CheckpointError(path, "the data does not fit its checksum; fetch or copy the file again", repr(name))
+            raise CheckpointError(
+                path, "the data does not fit its checksum; fetch or copy the file again", quoted(name)
+            )
         return decode(raw, entry.dtype, entry.info.shape)
 
     def close(self) -> None:
@@ -351,7 +353,7 @@ def write_tf1(prefix: Path | str, arrays: Mapping[str, LazyArray], state_file: b
     headers = measure(arrays)
     for name, (_, dtype) in headers.items():
         if dtype.newbyteorder("=") not in CODES:
-            raise ValueError(f"{prefix}: {name!r} is {dtype}; TensorFlow holds {', '.join(map(str, CODES))}")
+            raise ValueError(f"{prefix}: {quoted(name)} is {dtype}; TensorFlow holds {', '.join(map(str, CODES))}")
         if not name:
             raise ValueError(f"{prefix}: an array has the empty name, which the format keeps for itself")
     # BundleHeaderProto: num_shards 1, little-endian by default, version {producer: 1}

@@ -163,7 +163,7 @@ class TorchCheckpoint(Checkpoint):
             order = read_bytes(self._file, self.path, start, min(size, 16)).tobytes()
             if order != b"little":
                 raise self._error(
-                    f"byte order {order!r}; only little-endian files are read: save it again on another machine"
+                    f"byte order {quoted(order)}; only little-endian files are read: save it again on another machine"
                 )
         start, size = entries[pickles[0]]
         self._file.seek(start)
@@ -338,7 +338,7 @@ class TorchCheckpoint(Checkpoint):
                 if not isinstance(child, _Tensor):
                     walk(child, name)
                 elif name in found:
-                    raise self._error("two tensors flatten to this name", repr(name))
+                    raise self._error("two tensors flatten to this name", quoted(name))
                 else:
                     found[name] = child
             path.pop()
@@ -364,7 +364,7 @@ class TorchCheckpoint(Checkpoint):
         itemsize = tensor.dtype.itemsize
         count = math.prod(tensor.shape)
         start = self._offsets[tensor.storage.key] + tensor.offset * itemsize
-        raw = read_bytes(self._file, self.path, start, tensor.span * itemsize, repr(name))
+        raw = read_bytes(self._file, self.path, start, tensor.span * itemsize, quoted(name))
         flat = decode(raw, tensor.dtype, (tensor.span,))
         if count == 0:
             return flat.reshape(tensor.shape)
@@ -450,7 +450,9 @@ def write_torch_bin(
     headers = measure(arrays)
     for alias, name in aliases.items():
         if name not in headers or alias in headers:
-            raise ValueError(f"{path}: the alias {alias!r} of {name!r} is an array itself, or {name!r} is none")
+            raise ValueError(
+                f"{path}: the alias {quoted(alias)} of {quoted(name)} is an array itself, or {quoted(name)} is none"
+            )
     keys = {name: str(i) for i, name in enumerate(headers)}
     entries = [*((name, name) for name in headers), *aliases.items()]
     parts = [b"\x80\x02", _global("collections", "OrderedDict"), b")R("]
@@ -458,7 +460,9 @@ def write_torch_bin(
         shape, dtype = headers[name]
         storage = STORAGE_OF.get(dtype.newbyteorder("="))
         if storage is None:
-            raise ValueError(f"{path}: {name!r} is {dtype}; PyTorch has storages of {', '.join(map(str, STORAGE_OF))}")
+            raise ValueError(
+                f"{path}: {quoted(name)} is {dtype}; PyTorch has storages of {', '.join(map(str, STORAGE_OF))}"
+            )
         strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         count = _int(math.prod(shape))
         pid = [_string("storage"), _global("torch", storage), _string(keys[name]), _string("cpu"), count]

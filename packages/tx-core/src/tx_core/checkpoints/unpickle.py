@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tx_core.checkpoints.base import CheckpointError
-from tx_core.messages import shorten
+from tx_core.messages import quoted, shorten
 
 MAX_PICKLE = 64 << 20
 """Bytes of one pickle; a state dict takes about 150 a tensor."""
@@ -107,7 +107,7 @@ class Unpickler:
                 return self._pop()
             operation = _OPERATIONS.get(code)
             if operation is None:
-                raise self._error(f"the pickle uses the opcode {code!r}, which no plain state dict needs")
+                raise self._error(f"the pickle uses the opcode {quoted(code)}, which no plain state dict needs")
             operation(self)
             if len(self._stack) > MAX_ITEMS:
                 raise self._error(f"the pickle stacks more than {MAX_ITEMS} values")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from tx_core.messages import quoted
+
 from .errors import FilesError, InvalidNameError
 
 TYPE_CHECKING = False
@@ -29,6 +31,8 @@ _OFFLINE_VARIABLES = ("TX_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 # The hub's rule: one or two parts of letters, digits, "-", "_" and ".", neither starting or ending with "-" or ".".
 _NAME = re.compile(r"(?:\w(?:[\w.-]*\w)?/)?\w(?:[\w.-]{0,94}\w)?", re.ASCII)
+# Characters of a revision, or of a part of a file's name. No system takes longer names of files.
+LONGEST_NAME = 255
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # What no branch or tag of git may hold (git check-ref-format), and control characters.
 _NOT_IN_A_REVISION = re.compile(r"[\x00-\x20\x7f\\~^:?*\[]")
@@ -213,8 +217,9 @@ def check_name(name: str) -> str:
     """`name`, if it can be a hub repository's ("gpt2", "org/name"). Raises InvalidNameError."""
     if not _NAME.fullmatch(name) or "--" in name or ".." in name or name.endswith(".git"):
         raise InvalidNameError(
-            f"{name!r} is neither a folder or file nor a valid repository name ('name' or 'organisation/name', of "
-            f"letters, digits, '-', '_', '.'); check the spelling, and the path (the current folder is {os.getcwd()!r})"
+            f"{quoted(name, LONGEST_NAME)} is neither a folder or file nor a valid repository name ('name' or "
+            f"'organisation/name', of letters, digits, '-', '_', '.'); check the spelling, and the path (the "
+            f"current folder is {os.getcwd()!r})"
         )
     return name
 
@@ -222,8 +227,14 @@ def check_name(name: str) -> str:
 def check_revision(revision: str) -> str:
     """`revision`, if git could have a branch, tag or commit of that name. Raises InvalidNameError."""
     parts = revision.split("/")
-    if _NOT_IN_A_REVISION.search(revision) or any(p == "" or p.startswith(".") or ".." in p for p in parts):
-        raise InvalidNameError(f"revision={revision!r} is no branch, tag or commit hash; 'main' or 'v1.0' would be one")
+    if (
+        len(revision) > LONGEST_NAME
+        or _NOT_IN_A_REVISION.search(revision)
+        or any(p == "" or p.startswith(".") or ".." in p for p in parts)
+    ):
+        raise InvalidNameError(
+            f"revision={quoted(revision)} is no branch, tag or commit hash; 'main' or 'v1.0' would be one"
+        )
     return revision
 
 
@@ -234,8 +245,15 @@ def check_file_name(name: str) -> str:
     """
     parts = name.split("/")
     drive = len(parts[0]) == 2 and parts[0][1] == ":"
-    if drive or _NOT_IN_A_FILE_NAME.search(name) or any(part in ("", ".", "..") for part in parts):
-        raise InvalidNameError(f"the file name {name!r} is refused: it has to be relative, with '/', and without '..'")
+    if (
+        drive
+        or _NOT_IN_A_FILE_NAME.search(name)
+        or any(part in ("", ".", "..") or len(part) > LONGEST_NAME for part in parts)
+    ):
+        raise InvalidNameError(
+            f"the file name {quoted(name)} is refused: it has to be relative, with '/', and without '..', each "
+            f"part of at most {LONGEST_NAME} characters"
+        )
     return name
 
 

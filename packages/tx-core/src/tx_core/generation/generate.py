@@ -8,6 +8,8 @@ from functools import wraps
 from textwrap import indent
 from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
 
+from tx_core.messages import quoted
+
 from .options import Decodes, Options
 from .prompts import Prompts
 from .results import Steps, TokenStream
@@ -123,7 +125,7 @@ class Generation(Generic[Tensor, Generator]):
         own = {name: inputs.pop(name) for name in self._own_arguments if name in inputs}
         for name in inputs:
             if name not in self.generation_inputs:
-                raise TypeError(f"{type(self).__name__}.generate() got an unexpected keyword argument {name!r}")
+                raise TypeError(f"{type(self).__name__}.generate() got an unexpected keyword argument {quoted(name)}")
         options = Options.check(self.config, given)
         prompts = Prompts.check(
             self._untensored(input_ids),

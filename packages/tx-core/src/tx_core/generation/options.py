@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
+from tx_core.messages import quoted
+
 
 class Decodes(Protocol):
     """What is needed of a tokenizer."""
@@ -98,7 +100,7 @@ def token_ids(name: str, value: Any, vocab_size: int) -> tuple[int, ...]:
     ids = tuple(value) if isinstance(value, Iterable) and getattr(value, "ndim", None) != 0 else (value,)
     for each in ids:
         if isinstance(each, bool) or not hasattr(each, "__index__"):
-            raise TypeError(f"{name} must be given as token ids, whole numbers, not {each!r}")
+            raise TypeError(f"{name} must be given as token ids, whole numbers, not {quoted(each)}")
         if not 0 <= each < vocab_size:
             raise ValueError(f"{name} is {each}, but the vocabulary has only the ids 0 to {vocab_size - 1}")
     return tuple(each.__index__() for each in ids)
@@ -113,14 +115,14 @@ def _configured(config: Any, name: str, vocab_size: int) -> tuple[int, ...]:
 
 def _whole(name: str, value: Any, least: int | None = None) -> None:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
+        raise TypeError(f"{name} must be a whole number, not {quoted(value)}")
     if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}, not {value}")
 
 
 def _finite(name: str, value: Any) -> None:
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} must be a number, not {value!r}")
+        raise TypeError(f"{name} must be a number, not {quoted(value)}")
     if not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number, not {value}")
 
@@ -169,7 +171,7 @@ def _check_beams(given: Mapping[str, Any]) -> None:
     if beams == 1:
         for name in ("length_penalty", "early_stopping"):
             if given[name] is not None:
-                raise ValueError(f"{name}={given[name]!r} has an effect on beam search only: give num_beams")
+                raise ValueError(f"{name}={quoted(given[name])} has an effect on beam search only: give num_beams")
         if returned > 1 and not given["do_sample"]:
             raise ValueError(
                 f"num_return_sequences={returned} would return one sequence several times: "
@@ -180,13 +182,13 @@ def _check_beams(given: Mapping[str, Any]) -> None:
     elif given["stream"]:
         raise ValueError(f"stream=True needs tokens that stay: num_beams must be 1, not {beams}")
     if early not in (None, True, False, "never"):
-        raise ValueError(f"early_stopping must be True, False or 'never', not {early!r}")
+        raise ValueError(f"early_stopping must be True, False or 'never', not {quoted(early)}")
 
 
 def _bad_words(given: Any, vocab_size: int) -> tuple[tuple[int, ...], ...]:
     words = given or ()
     if not all(isinstance(word, Iterable) for word in words):
-        raise TypeError(f"bad_words_ids must be a list of lists of ids, one for each word, not {given!r}")
+        raise TypeError(f"bad_words_ids must be a list of lists of ids, one for each word, not {quoted(given)}")
     bad_words = tuple(token_ids("bad_words_ids", word, vocab_size) for word in words)
     if () in bad_words:
         raise ValueError("bad_words_ids holds an empty word")
@@ -214,7 +216,7 @@ def _stop_strings(given: Any, tokenizer: Decodes | None) -> tuple[str, ...]:
     several = isinstance(given, Iterable) and not isinstance(given, str)
     strings: tuple[Any, ...] = () if given is None else tuple(given) if several else (given,)
     if not all(isinstance(each, str) and each for each in strings):
-        raise ValueError(f"stop_strings must be texts that are not empty, not {given!r}")
+        raise ValueError(f"stop_strings must be texts that are not empty, not {quoted(given)}")
     if strings and tokenizer is None:
         raise ValueError("stop_strings are looked for in decoded text: give tokenizer=")
     if tokenizer is not None and not strings:

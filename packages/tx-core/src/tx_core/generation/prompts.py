@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tx_core.messages import quoted
 from tx_core.models.inputs import outside
 
 from .options import Options, token_ids
@@ -101,7 +102,7 @@ def _rows(name: str, values: Any) -> Rows:
     if isinstance(values, Mapping):
         raise TypeError(f"{name} must hold numbers, not {type(values).__name__}: unpack it, generate(**inputs, …)")
     if isinstance(values, str) or not hasattr(values, "__len__") or getattr(values, "ndim", None) == 0:
-        raise TypeError(f"{name} must hold the numbers of each prompt's tokens, not {values!r}")
+        raise TypeError(f"{name} must hold the numbers of each prompt's tokens, not {quoted(values)}")
     return [np.asarray(row) for row in ([values] if len(values) and np.ndim(values[0]) == 0 else values)]
 
 

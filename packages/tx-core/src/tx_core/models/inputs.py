@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tx_core.messages import quoted
+
 
 def chosen(argument: bool | None, default: bool) -> bool:
     """An argument of a call, or the configuration's value where it is not given."""
@@ -75,8 +77,8 @@ def bind(title: str, names: tuple[str, ...], args: tuple[Any, ...], named: dict[
     given = dict(zip(names, args, strict=False))
     for name, value in named.items():
         if name not in names:
-            raise TypeError(f"{title} got an unexpected keyword argument {name!r}; it takes {', '.join(names)}")
+            raise TypeError(f"{title} got an unexpected keyword argument {quoted(name)}; it takes {', '.join(names)}")
         if name in given:
-            raise TypeError(f"{title} got multiple values for argument {name!r}")
+            raise TypeError(f"{title} got multiple values for argument {quoted(name)}")
         given[name] = value
     return given

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from tx_core.messages import quoted
+
 from .inputs import outside, refuse_empty
 from .switches_tf import symbolic_build, symbolic_call
 
@@ -57,9 +59,9 @@ class NamedInputs:
         def add(items: Iterable[tuple[str, Any]]) -> None:
             for name, value in items:
                 if name not in names:
-                    raise TypeError(f"{title} has no input {name!r}; it has {', '.join(names)}")
+                    raise TypeError(f"{title} has no input {quoted(name)}; it has {', '.join(names)}")
                 if name in named:
-                    raise TypeError(f"{title} is given {name!r} twice")
+                    raise TypeError(f"{title} is given {quoted(name)} twice")
                 named[name] = _to_tensors(name, value)
 
         rest = {name: value for name, value in kwargs.items() if name != "training"}

@@ -100,7 +100,7 @@ def resolve_config(
         return config, unused, source
     if config is None:
         weights = Path(name_or_path)
-        beside = weights.is_file() or Path(f"{weights}.index").is_file()
+        beside = os.path.isfile(weights) or os.path.isfile(f"{weights}.index")
         config = weights.parent if beside else name_or_path
     path = config_class.find(config, source)
     loaded, unused = config_class.from_pretrained(path, return_unused_kwargs=True, **keywords)
@@ -128,7 +128,7 @@ def _refuse_unknown(model_class: Any, config: PretrainedConfig, keywords: Iterab
     for name in keywords:
         if name not in known:
             raise TypeError(
-                f"{model_class.__name__}.from_pretrained does not know the keyword {name!r}"
+                f"{model_class.__name__}.from_pretrained does not know the keyword {quoted(name)}"
                 + (nearest(name, {*known, *config.field_names()}) or "; leave it out")
             )
 
@@ -220,8 +220,8 @@ def open_weights(
     """
     prefix = Path(f"{os.fspath(name_or_path)}.index")
     # TensorFlow's own note of which checkpoint is the newest, "model.ckpt-1000" say, is of use beside that one only.
-    latest = (STATE_FILE,) if Path(name_or_path).is_dir() else ()
-    path = prefix if prefix.is_file() else locate(name_or_path, (*order, *latest), source)
+    latest = (STATE_FILE,) if os.path.isdir(name_or_path) else ()
+    path = prefix if os.path.isfile(prefix) else locate(name_or_path, (*order, *latest), source)
     if path is None:
         offline = f" (nothing was fetched: {source.offline_reason})" if source.offline_reason else ""
         raise FileNotFoundError(
@@ -231,7 +231,9 @@ def open_weights(
     if path.name.endswith(".index.json"):
         for shard in sorted(set(read_index(path)[0].values())):
             if locate(name_or_path, [shard], source) is None:
-                raise FileNotFoundError(f"{path} lists the shard {shard!r}, which {os.fspath(name_or_path)!r} lacks")
+                raise FileNotFoundError(
+                    f"{path} lists the shard {quoted(shard)}, which {os.fspath(name_or_path)!r} lacks"
+                )
     checkpoint = checkpoints.open_checkpoint(path, mmap)
     try:
         check_unchanged(source)

@@ -16,6 +16,7 @@ from keras import ops
 from tx_core.architecture import Architecture, load
 from tx_core.config import PretrainedConfig
 from tx_core.files import TF2_WEIGHTS_NAME, Source
+from tx_core.messages import quoted
 from tx_core.outputs import output
 from tx_core.weights import Array, LoadReport, Weights, WeightTable, compare
 
@@ -91,7 +92,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
         super().__init__(name=name, dtype=None if dtype is None else _policy(dtype), trainable=trainable)
         if not isinstance(config, PretrainedConfig):
             raise TypeError(
-                f"{type(self).__name__}(config) takes a configuration, not {config!r}; "
+                f"{type(self).__name__}(config) takes a configuration, not {quoted(config)}; "
                 f"for a name or folder use {type(self).__name__}.from_pretrained(…)"
             )
         config.validate()
@@ -400,7 +401,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
             ValueError: if the format is another, or as :meth:`save_pretrained`.
         """
         if save_format not in (None, "h5"):
-            raise ValueError(f"save_format must be 'h5', not {save_format!r}")
+            raise ValueError(f"save_format must be 'h5', not {quoted(save_format)}")
         path = Path(filepath)
         if path.suffix != ".h5" or path.name.endswith(".weights.h5") or kwargs:
             super().save_weights(filepath, overwrite, **kwargs)
@@ -570,6 +571,6 @@ def _policy(dtype: Any) -> Any:
     if policy is None or "float" not in str(policy.variable_dtype):
         raise ValueError(
             "dtype must be a floating-point type or policy such as 'float32', 'bfloat16' or 'mixed_bfloat16', "
-            f"not {dtype!r}"
+            f"not {quoted(dtype)}"
         )
     return policy

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tx_core.architecture import Architecture
 from tx_core.config import PretrainedConfig
 from tx_core.files import WEIGHTS_NAME, Source
+from tx_core.messages import quoted
 from tx_core.outputs import output, plain
 from tx_core.weights import LoadReport, Weights, WeightTable, compare
 
@@ -84,7 +85,7 @@ class PreTrainedModel(nn.Module):
         super().__init__()
         if not isinstance(config, PretrainedConfig):
             raise TypeError(
-                f"{type(self).__name__}(config) takes a configuration, not {config!r}; "
+                f"{type(self).__name__}(config) takes a configuration, not {quoted(config)}; "
                 f"for a name or folder use {type(self).__name__}.from_pretrained(…)"
             )
         config.validate()
@@ -581,6 +582,6 @@ def _dtype(dtype: torch.dtype | str | None) -> torch.dtype:
     found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         raise ValueError(
-            f"dtype must be a floating-point type such as 'float32', 'bfloat16' or 'float16', not {dtype!r}"
+            f"dtype must be a floating-point type such as 'float32', 'bfloat16' or 'float16', not {quoted(dtype)}"
         )
     return found

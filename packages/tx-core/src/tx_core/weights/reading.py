@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tx_core.messages import shorten
+from tx_core.messages import quoted, shorten
 
 from .layouts import LAYOUTS, Array, Part, Shape, part_shape, take
 from .table import Place, WeightTable, is_optimizer_state
@@ -233,7 +233,7 @@ class Weights:
     def differing_twins(self) -> list[str]:
         """Messages on names that stand twice in the file for one parameter, with different values."""
         return [
-            f"{first.raw!r} and {second.raw!r} are one parameter, yet the file gives them different values"
+            f"{quoted(first.raw)} and {quoted(second.raw)} are one parameter, yet the file gives them different values"
             for first, second in self._twins
             if not np.array_equal(self._fetch(first), self._fetch(second))
         ]

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from tx_core.messages import quoted
+
 from .report import WeightsError
 from .rows import PUBLISHED_LEAVES, Row, Tied
 
@@ -241,7 +243,9 @@ class WeightTable:
         """
         found = self._by_name.find(name)
         if found is None:
-            raise WeightsError(f"{name!r} is no parameter of the {self.prefix!r} architecture, so it has no Keras name")
+            raise WeightsError(
+                f"{quoted(name)} is no parameter of the {self.prefix!r} architecture, so it has no Keras name"
+            )
         (row, *_), numbers = found
         template = row.name
         for prefix, keras in self.keras_layers.items():

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tx_core.messages import quoted
+
 from .layouts import LAYOUTS, Array, Part
 from .report import WeightsError
 from .table import Place, WeightTable
@@ -34,11 +36,13 @@ def originals(arrays: Mapping[str, Reader], table: WeightTable) -> dict[str, Rea
     for original, parts in found.items():
         if len({type(part) for part in parts}) > 1:
             names = ", ".join(name for name, _ in parts.values())
-            raise WeightsError(f"{original!r} of the authors' checkpoints cannot be all of {names}: it is one or parts")
+            raise WeightsError(
+                f"{quoted(original)} of the authors' checkpoints cannot be all of {names}: it is one or parts"
+            )
         if lacking := [name for place in table.from_original(original) for name in _lacking(place, parts, arrays)]:
             raise WeightsError(
-                f"{original!r} of the authors' checkpoints consists of several parameters, and {', '.join(lacking)} "
-                "is not given"
+                f"{quoted(original)} of the authors' checkpoints consists of several parameters, and "
+                f"{', '.join(lacking)} is not given"
             )
         out[original] = _joined(parts)
     return out
