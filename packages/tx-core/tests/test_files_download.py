@@ -169,7 +169,7 @@ def test_url_is_continued_if_its_etag_is_the_same(hub: HubServer) -> None:
     assert path is not None
     assert path.read_bytes() == WEIGHTS
     last = hub.requests[-1]
-    assert last.headers["range"] == "bytes=262144-"
+    assert last.headers["range"] == "bytes=300000-"
     assert last.headers["if-range"] == f'"{hashlib.md5(WEIGHTS).hexdigest()}"'
 
 
@@ -735,3 +735,46 @@ def test_file_system_without_locks(hub: HubServer, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     assert fetch() == WEIGHTS
+
+
+def test_an_encoding_that_nothing_decodes_is_refused(hub: HubServer) -> None:
+    """Its bytes would be taken for those of the file."""
+    url = hub.put("/file.bin", WEIGHTS)
+    hub.inject(Fault(method="GET", headers={"Content-Encoding": "zpaq"}, times=99))
+    with pytest.raises(FilesError, match=r"file\.bin sends its content in the encoding 'zpaq', .* try another network"):
+        locate(url, [])
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_file_may_not_fill_the_disk(hub: HubServer, announced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TX_MAX_DOWNLOAD_BYTES", str(len(WEIGHTS) - 1))
+    url = hub.put("/file.bin", WEIGHTS)
+    if not announced:
+        hub.inject(Fault(headers={"Content-Length": "", "Connection": "close"}, times=99))
+    with pytest.raises(FilesError, match=rf"more than {len(WEIGHTS) - 1} bytes; .* TX_MAX_DOWNLOAD_BYTES"):
+        locate(url, [])
+    monkeypatch.setenv("TX_MAX_DOWNLOAD_BYTES", str(len(WEIGHTS)))
+    path = locate(url, [])
+    assert path is not None
+    assert path.read_bytes() == WEIGHTS
+
+
+def test_a_trickle_is_given_up(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part comes before the timeout; all of them would take for ever. What came is kept."""
+    monkeypatch.setattr(transfer, "_SLOW_AFTER", 0.2)
+    monkeypatch.setenv("TX_MIN_DOWNLOAD_RATE", "1e9")
+    url = hub.put("/file.bin", WEIGHTS)
+    hub.inject(Fault(method="GET", pause=0.1))
+    with pytest.raises(UnavailableError, match=r"less than 1000000000 a second; .* TX_MIN_DOWNLOAD_RATE"):
+        locate(url, [])
+    path = locate(url, [])
+    assert path is not None
+    assert path.read_bytes() == WEIGHTS
+    assert "range" in hub.requests[-1].headers
+
+
+@pytest.mark.parametrize("variable", ["TX_MAX_DOWNLOAD_BYTES", "TX_MIN_DOWNLOAD_RATE"])
+def test_limits_that_are_no_numbers(hub: HubServer, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "many")
+    with pytest.raises(ValueError, match=f"{variable}='many' is no number of bytes"):
+        locate(hub.put("/file.bin", WEIGHTS), [])

@@ -79,7 +79,7 @@ def test_bias_of_the_head(tmp_path):
     torch.testing.assert_close(model(ids_of(1, 3)).logits, scores + 3)
     model.resize_token_embeddings(102)
     assert model.lm_head.bias[:99].eq(3).all()
-    assert model.lm_head.bias[99:].eq(0).all()
+    assert model.lm_head.bias[99:].eq(3).all()
     # A file of the bare model has none: it starts at 0.
     model_of(CTRLModel).save_pretrained(tmp_path)
     loaded, report = CTRLLMHeadModel.from_pretrained(str(tmp_path), output_loading_info=True)
@@ -147,4 +147,4 @@ def test_salesforce_checkpoint(tmp_path):
 
 def test_odd_widths_are_refused():
     with pytest.raises(ValueError, match="n_embd is 33"):
-        CTRLConfig(n_embd=33, n_head=3)
+        CTRLModel(CTRLConfig(n_embd=33, n_head=3))

@@ -176,14 +176,28 @@ def cache_folder() -> Path:
 
 def timeout(variable: str) -> float:
     """Seconds to wait for the server: `HF_HUB_ETAG_TIMEOUT` (is a cached file current?), `HF_HUB_DOWNLOAD_TIMEOUT`."""
-    value = os.environ.get(variable) or "10"
+    return _positive(variable, 10, 1e6, "seconds")
+
+
+def largest_download() -> float:
+    """Bytes of a file, `TX_MAX_DOWNLOAD_BYTES`. A server that says no size could fill the disk."""
+    return _positive("TX_MAX_DOWNLOAD_BYTES", 16 << 30, 1e18, "bytes")
+
+
+def slowest_download() -> float:
+    """Bytes a second, `TX_MIN_DOWNLOAD_RATE`. A server that sends some in each timeout could go on for ever."""
+    return _positive("TX_MIN_DOWNLOAD_RATE", 1000, 1e12, "bytes a second")
+
+
+def _positive(variable: str, default: float, limit: float, unit: str) -> float:
+    value = os.environ.get(variable) or str(default)
     try:
-        seconds = float(value)
+        number = float(value)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:
-        raise ValueError(f"{variable}={value!r} is no number of seconds above 0")
-    return seconds
+        number = 0.0
+    if not 0 < number < limit:
+        raise ValueError(f"{variable}={quoted(value)} is no number of {unit} above 0")
+    return number
 
 
 def is_url(name: str) -> bool:

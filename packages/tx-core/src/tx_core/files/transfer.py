@@ -7,16 +7,18 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
+from tx_core.messages import quoted
+
 from .bars import progress
 from .errors import AccessError, EntryNotFoundError, FilesError, IntegrityError, UnavailableError
-from .source import is_url, origin, shown, timeout
+from .source import is_url, largest_download, origin, shown, slowest_download, timeout
 from .temporary import flush
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ FIRST_WAIT = 1.0  # seconds before the second attempt; doubled for each one afte
 LONGEST_WAIT = 60.0  # seconds; a server that asks for more (Retry-After) is not waited for
 _MAX_REDIRECTS = 10
 _CHUNK = 1 << 16
+_SLOW_AFTER = 60.0  # seconds of a response, before which its rate does not count
 _PROGRESS = 1 << 20  # this much more of a file, and earlier failures no longer count
 _TRANSIENT = frozenset((408, 429, 500, 502, 503, 504))
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -327,6 +330,7 @@ def _range_headers(kept: int, validator: str | None) -> dict[str, str]:
 def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]) -> bool:
     """Appends the body of `reply` to `partial`, or writes it anew. Returns whether the file is complete."""
     from requests import exceptions
+    from urllib3.exceptions import HTTPError
 
     if reply.status == 416 or (reply.status == 206 and not _continues(reply, kept, remote.size)):
         raise IntegrityError(
@@ -335,6 +339,7 @@ def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]
             url=shown(remote.url),
             status=reply.status,
         )
+    _check_encoding(reply, remote)
     have = kept if reply.status == 206 else 0
     announced = None if reply.body_size is None else have + reply.body_size
     if remote.size is not None and announced not in (None, remote.size):
@@ -343,6 +348,8 @@ def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]
             url=shown(remote.url),
         )
     expected = remote.size if remote.size is not None else announced
+    most, slowest = largest_download(), slowest_download()
+    start, begun = have, time.monotonic()
     bar.total = expected
     bar.n = bar.last_print_n = have
     try:
@@ -350,8 +357,14 @@ def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]
             file.truncate(have)
             file.seek(have)
             try:
-                for chunk in reply.response.iter_content(_CHUNK):
+                for chunk in _chunks(reply):
                     have += len(chunk)
+                    if max(have, expected or 0) > most:
+                        raise FilesError(
+                            f"{remote.label}: {shown(remote.url)} sends more than {most:.0f} bytes; if that is right, "
+                            "raise the environment variable TX_MAX_DOWNLOAD_BYTES",
+                            url=shown(remote.url),
+                        )
                     if expected is not None and have > expected:
                         raise IntegrityError(
                             f"{remote.label}: {shown(remote.url)} sends more than the {expected} bytes it announced",
@@ -361,7 +374,20 @@ def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]
                     bar.update(len(chunk))
                     if have == expected:
                         return True
-            except (exceptions.ChunkedEncodingError, exceptions.ConnectionError, exceptions.Timeout) as error:
+                    seconds = time.monotonic() - begun
+                    if seconds > _SLOW_AFTER and have - start < slowest * seconds:
+                        raise UnavailableError(
+                            f"{remote.label}: {shown(remote.url)} sent {have - start} bytes in {seconds:.0f} s, less "
+                            f"than {slowest:.0f} a second; what arrived is kept, a new call continues there. The "
+                            "environment variable TX_MIN_DOWNLOAD_RATE sets another limit",
+                            url=shown(remote.url),
+                        )
+            except (
+                exceptions.ChunkedEncodingError,
+                exceptions.ConnectionError,
+                exceptions.Timeout,
+                HTTPError,
+            ) as error:
                 logger.info("%s: broken off at byte %d: %s", remote.label, have, _reason(error))
                 return False
             except exceptions.ContentDecodingError as error:
@@ -377,6 +403,28 @@ def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]
             url=shown(remote.url),
         ) from error
     return expected is None or have == expected
+
+
+def _check_encoding(reply: Reply, remote: Remote) -> None:
+    """The body is the file itself, or decodes to it; what cannot be decoded would be taken for the file."""
+    given = reply.response.headers.get("Content-Encoding", "").lower().replace(" ", "")
+    known = {"", "identity", *getattr(reply.response.raw, "CONTENT_DECODERS", ("gzip", "deflate"))}
+    if unknown := [each for each in given.split(",") if each not in known]:
+        raise FilesError(
+            f"{remote.label}: {shown(remote.url)} sends its content in the encoding {quoted(unknown[0])}, which was "
+            "not asked for and cannot be decoded here; try another network or endpoint=",
+            url=shown(remote.url),
+        )
+
+
+def _chunks(reply: Reply) -> Iterator[bytes]:
+    """The body as it arrives: to wait for whole chunks would hide how slowly it does."""
+    read = getattr(reply.response.raw, "read1", None)  # urllib3 2.1
+    if read is None or reply.response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        yield from reply.response.iter_content(_CHUNK)
+        return
+    while chunk := read(_CHUNK):
+        yield chunk
 
 
 def _continues(reply: Reply, kept: int, size: int | None) -> bool:
