@@ -76,7 +76,6 @@ class ModelSpec:
         without_gradient: task → prefixes of parameters that its loss does not depend on.
         without_effect: endings of parameters that change no output, so that their gradient is rounding: a bias of the
             keys shifts all scores of a query alike.
-        torch_only: names of public classes in ``model_torch`` without a TensorFlow twin.
         tf_only: names of public classes in ``model_tf`` without a PyTorch twin.
 
         reference_keywords: keyword of tx → keyword of the reference, where they differ.
@@ -117,7 +116,6 @@ class ModelSpec:
     zero_init: tuple[str, ...] = ("initializer_range",)
     without_gradient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     without_effect: tuple[str, ...] = ()
-    torch_only: tuple[str, ...] = ()
     tf_only: tuple[str, ...] = ()
 
     reference_keywords: Mapping[str, str] = field(default_factory=dict)
