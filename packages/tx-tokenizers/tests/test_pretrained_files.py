@@ -226,6 +226,7 @@ def test_unknown_options_are_refused(folder):
 
 
 def test_fifty_thousand_added_tokens_load_within_a_second_and_do_not_slow_down(folder):
+    import gc
     import time
 
     tokenizer = WordPieceTokenizer.from_pretrained(folder)
@@ -242,10 +243,15 @@ def test_fifty_thousand_added_tokens_load_within_a_second_and_do_not_slow_down(f
     before = seconds(tokenizer)
     assert tokenizer.add_tokens(f"tok{number:05d}" for number in range(50_000)) == 50_000
     tokenizer.save_pretrained(folder)
-    start = time.process_time()
-    again = WordPieceTokenizer.from_pretrained(folder)
-    again.tokenize("the fox")
-    assert time.process_time() - start < 1.0
+    gc.collect()
+    gc.freeze()  # the collector would look through what other tests left, too
+    try:
+        start = time.process_time()
+        again = WordPieceTokenizer.from_pretrained(folder)
+        again.tokenize("the fox")
+        assert time.process_time() - start < 1.0
+    finally:
+        gc.unfreeze()
     assert again.tokenize("the tok00012 fox") == ["the", "tok00012", "fox"]
     assert seconds(again) < 2 * before + 0.01
 

@@ -12,11 +12,11 @@ import h5py
 import numpy as np
 import pytest
 
-from tx_core.checkpoints import CheckpointError, open_checkpoint, write_torch_bin
+from tx_core.checkpoints import CheckpointError, open_checkpoint, write_safetensors, write_torch_bin
 from tx_core.weights import WeightsError
 from tx_testing.server import Fault, HubServer, Request, download_environment
 
-from .models import FILES, Models, edited, read_safetensors, write_safetensors
+from .models import FILES, Models, edited, read_safetensors
 from .spec import Array, assert_close
 
 
@@ -38,7 +38,8 @@ class FileSuite(Models):
                 file[name] = values
         else:
             arrays[name] = arrays[name].astype(np.complex64)
-            {"safetensors": write_safetensors, "bin": write_torch_bin}[file_format](path, arrays)
+            write: Any = {"safetensors": write_safetensors, "bin": write_torch_bin}[file_format]
+            write(path, arrays)
         with pytest.raises((WeightsError, CheckpointError), match="complex"):
             self.cls("base").from_pretrained(str(tmp_path))
 
@@ -123,8 +124,6 @@ class FileSuite(Models):
     def test_shards_that_tensorflow_wrote(self, form: str, tmp_path: Path) -> None:
         """The model's name stands before each name in the index; shards do not have it."""
         import h5py
-
-        from tx_core.checkpoints import open_checkpoint, write_safetensors
 
         whole = {"safetensors": "model.safetensors", "h5": "tf_model.h5"}[form]
         stem, _, suffix = whole.partition(".")
