@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -777,4 +778,26 @@ def test_a_trickle_is_given_up(hub: HubServer, monkeypatch: pytest.MonkeyPatch) 
 def test_limits_that_are_no_numbers(hub: HubServer, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "many")
     with pytest.raises(ValueError, match=f"{variable}='many' is no number of bytes"):
+        locate(hub.put("/file.bin", WEIGHTS), [])
+
+
+def test_a_broken_encoding_is_called_one(hub: HubServer, waits: list[float]) -> None:
+    url = hub.put("/file.bin", WEIGHTS)
+    hub.inject(Fault(method="GET", headers={"Content-Encoding": "gzip"}, times=99))
+    with pytest.raises(IntegrityError, match="sends a broken encoding"):
+        locate(url, [])
+
+
+def test_a_fast_start_does_not_excuse_a_trickle(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    def chunks(reply: object) -> Iterator[bytes]:
+        yield WEIGHTS[:200_000]
+        for _ in range(3):
+            now[0] += 61
+            yield b"x" * 10
+
+    monkeypatch.setattr(transfer, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=time.sleep, time=time.time))
+    monkeypatch.setattr(transfer, "_chunks", chunks)
+    with pytest.raises(UnavailableError, match="sent 10 bytes in 61 s, less than 1000 a second"):
         locate(hub.put("/file.bin", WEIGHTS), [])

@@ -229,7 +229,7 @@ def load(dotted: str) -> object:
 
     module, _, name = dotted.partition(":")
     if not module or not name.isidentifier():
-        raise ValueError(f"{dotted!r} is no dotted name of the form 'package.module:name'")
+        raise ValueError(f"{quoted(dotted)} is no dotted name of the form 'package.module:name'")
     require(module, name)
     found: object = getattr(import_module(module), name)
     return found

@@ -115,7 +115,7 @@ class Source:
         url = (self.endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
         if not is_url(url):
             raise ValueError(
-                f"the endpoint {url!r} (endpoint= or HF_ENDPOINT) is no http(s) address as {DEFAULT_ENDPOINT!r} is"
+                f"the endpoint {quoted(url)} (endpoint= or HF_ENDPOINT) is no http(s) address like {DEFAULT_ENDPOINT}"
             )
         return url
 
@@ -212,7 +212,7 @@ def origin(url: str) -> tuple[str, str, int]:
         port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
     except ValueError as error:
         address = url.partition("?")[0].rpartition("@")[2]
-        raise FilesError(f"{address!r} is no valid address: {error}") from error
+        raise FilesError(f"{quoted(address)} is no valid address: {error}") from error
     return parts.scheme.lower(), (parts.hostname or "").lower(), port
 
 

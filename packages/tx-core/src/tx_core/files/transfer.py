@@ -335,7 +335,7 @@ def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]
     if reply.status == 416 or (reply.status == 206 and not _continues(reply, kept, remote.size)):
         raise IntegrityError(
             f"{remote.label}: {shown(remote.url)} cannot continue at byte {kept} of {remote.size or 'unknown'}, "
-            f"it answers {reply.status} with Content-Range {reply.response.headers.get('Content-Range')!r}",
+            f"it answers {reply.status} with Content-Range {quoted(reply.response.headers.get('Content-Range'))}",
             url=shown(remote.url),
             status=reply.status,
         )
@@ -375,13 +375,19 @@ def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]
                     if have == expected:
                         return True
                     seconds = time.monotonic() - begun
-                    if seconds > _SLOW_AFTER and have - start < slowest * seconds:
+                    if seconds > _SLOW_AFTER and have - start >= slowest * seconds:
+                        start, begun = have, time.monotonic()  # a fast start is no excuse
+                    elif seconds > _SLOW_AFTER:
                         raise UnavailableError(
                             f"{remote.label}: {shown(remote.url)} sent {have - start} bytes in {seconds:.0f} s, less "
                             f"than {slowest:.0f} a second; what arrived is kept, a new call continues there. The "
                             "environment variable TX_MIN_DOWNLOAD_RATE sets another limit",
                             url=shown(remote.url),
                         )
+            except exceptions.ContentDecodingError as error:
+                raise IntegrityError(
+                    f"{remote.label}: {shown(remote.url)} sends a broken encoding", url=shown(remote.url)
+                ) from error
             except (
                 exceptions.ChunkedEncodingError,
                 exceptions.ConnectionError,
@@ -390,10 +396,6 @@ def _read(reply: Reply, remote: Remote, partial: Path, kept: int, bar: tqdm[Any]
             ) as error:
                 logger.info("%s: broken off at byte %d: %s", remote.label, have, _reason(error))
                 return False
-            except exceptions.ContentDecodingError as error:
-                raise IntegrityError(
-                    f"{remote.label}: {shown(remote.url)} sends a broken encoding", url=shown(remote.url)
-                ) from error
     except FilesError:
         raise
     except OSError as error:

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from tx_core.messages import quoted
+
 from .pretrained import check_sizes
 from .pruning_tf import resize_rows
 
@@ -19,7 +21,7 @@ def check_embeddings(model: Any, old: Any, new: Any) -> None:
     """
     decoder, tied = model.get_output_embeddings(), model.config.tie_word_embeddings
     if not isinstance(new, keras.layers.Embedding):
-        raise TypeError(f"the input embeddings must be a keras.layers.Embedding, not {new!r}")
+        raise TypeError(f"the input embeddings must be a keras.layers.Embedding, not {quoted(new)}")
     scored = None if decoder is None or tied else decoder.num_embeddings
     check_sizes(new.input_dim, new.output_dim, old.output_dim, scored)
 
