@@ -17,7 +17,7 @@ from tx_core.files.cache import HubCache, _link
 from tx_core.files.source import Source
 from tx_core.models.pretrained import open_weights, save_model, weight_files
 from tx_core.weights import Row, WeightTable
-from tx_testing.killing import kills
+from tx_testing.killing import fork, kills
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes that are copies")
 
@@ -122,7 +122,7 @@ def test_killed_at_random(tmp_path: Path) -> None:
     folder = tmp_path / "m"
     save_toy(folder, "sharded", 1)
     for k in range(30):
-        process = os.fork()
+        process = fork()
         if process == 0:
             for value in range(1, 10_000):
                 save_toy(folder, ("sharded", "single", "more shards")[value % 3], value)
