@@ -97,8 +97,9 @@ def test_tokenizers(kind: Any, files: dict[str, str], tmp_path: Path) -> None:
         {"a": {"dtype": LONG, "shape": [2], "data_offsets": [0, 8]}},
         {"a": {"dtype": "F32", "shape": LONG, "data_offsets": [0, 8]}},
         {"a": {"dtype": "F32", "shape": [2], "data_offsets": [LONG, 8]}},
+        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 10**4000]}},
     ],
-    ids=["name", "dtype", "shape", "offsets"],
+    ids=["name", "dtype", "shape", "offsets", "number"],
 )
 def test_safetensors(header: dict[str, Any], tmp_path: Path) -> None:
     text = json.dumps(header).encode()
@@ -114,6 +115,14 @@ def test_safetensors(header: dict[str, Any], tmp_path: Path) -> None:
 def test_indexes(index: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
     check(lambda: open_checkpoint(tmp_path / "model.safetensors.index.json"))
+
+
+@pytest.mark.parametrize("header", ["(" * 9000, f"{{'descr': '<f4', 'fortran_order': False, 'shape': {(1,) * 2000}}}"])
+def test_npy(header: str, tmp_path: Path) -> None:
+    (tmp_path / "params_shapes.json").write_text("[[2]]")
+    text = header.encode() + b"\n"
+    (tmp_path / "params_0.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + bytes(8))
+    check(lambda: open_checkpoint(tmp_path))
 
 
 def test_tensorflow_1(tmp_path: Path) -> None:

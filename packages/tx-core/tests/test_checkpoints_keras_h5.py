@@ -272,6 +272,20 @@ def test_a_reference_that_is_longer_than_any_string_is_refused(tmp_path: Path) -
         open_checkpoint(path)
 
 
+def test_references_of_another_size_are_refused(tmp_path: Path) -> None:
+    """HDF5 reads beyond the value then, and may make room for gigabytes."""
+    path = tmp_path / "m.h5"
+    raw, _ = strings(path, "layer-a", "layer-b")
+    kind = raw.index(b"layer_names\0") + len("layer_names\0")
+    kind += -kind % 8 if raw[kind] & 15 != 9 else 0  # names are filled up to 8 bytes in the oldest version
+    assert raw[kind] & 15 == 9
+    assert raw[kind + 4 : kind + 8] == (16).to_bytes(4, "little")
+    raw[kind + 4] = 1
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match="references to strings take 16 bytes, not 1"):
+        open_checkpoint(path)
+
+
 def test_heaps_that_overlap_are_refused(tmp_path: Path) -> None:
     """Each would be walked through to the end of the file."""
     path = tmp_path / "m.h5"

@@ -54,7 +54,7 @@ FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 """Filters that h5py brings along. HDF5 would search others in plug-in folders of the machine."""
 
 # h5py reports the HDF5 library's errors as any of these, depending on the call.
-_H5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError)
+_H5_ERRORS = (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError)
 
 
 class KerasH5Checkpoint(Checkpoint):
@@ -302,8 +302,11 @@ def _references(raw: mmap, name: int, length: int) -> Iterator[int]:
         _, kind, shape, values = accumulate(
             (-(-size // 8) * 8 if version == 1 else size for size in sizes), initial=name
         )
-        if kind >= len(raw) or raw[kind] & 15 != VARIABLE_LENGTH:
+        if shape + 2 > len(raw) or raw[kind] & 15 != VARIABLE_LENGTH:
             continue
+        # HDF5 would take references of another size, and read beyond them.
+        if (size := int.from_bytes(raw[kind + 4 : kind + 8], "little")) != HEAP_REFERENCE:
+            raise ValueError(f"references to strings take {HEAP_REFERENCE} bytes, not {size}")
         dimensions = shape + (8 if raw[shape : shape + 1] == b"\1" else 4)
         rank = raw[shape + 1]
         sizes_of = (raw[dimensions + 8 * i : dimensions + 8 * i + 8] for i in range(rank))

@@ -24,7 +24,7 @@ from tx_core.checkpoints.base import (
     read_into,
 )
 from tx_core.json_files import read_json
-from tx_core.messages import quoted
+from tx_core.messages import quoted, shorten
 
 SHAPES_NAME = "params_shapes.json"
 MAX_SHAPES = 1 << 20
@@ -130,10 +130,14 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[np.dtype[Any], int, int]:
         else:
             shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     except (ValueError, OSError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError, TokenError) as error:
-        raise CheckpointError(path, f"is no .npy file, or a damaged one ({error}); fetch it again") from error
+        raise CheckpointError(
+            path, f"is no .npy file, or a damaged one ({shorten(str(error))}); fetch it again"
+        ) from error
     start = file.tell()
     if dtype.kind not in "f" or dtype.byteorder == ">":
-        raise CheckpointError(path, f"holds {dtype}; little-endian floating-point numbers are expected")
+        raise CheckpointError(path, f"holds {shorten(str(dtype))}; little-endian floating-point numbers are expected")
     if len(shape) != 1 or start + shape[0] * dtype.itemsize != size:
-        raise CheckpointError(path, f"the header describes {dtype} {shape}, the file has {size} bytes; fetch it again")
+        raise CheckpointError(
+            path, f"the header describes {dtype} {quoted(shape)}, the file has {size} bytes; fetch it again"
+        )
     return dtype, start, shape[0]

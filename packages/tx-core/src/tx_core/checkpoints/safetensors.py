@@ -151,7 +151,7 @@ class SafetensorsCheckpoint(Checkpoint):
             raise CheckpointError(
                 self.path,
                 f"shape {shape} of {dtype} takes {math.prod(shape) * dtype.itemsize} bytes, "
-                f"data_offsets {offsets} hold {stop - start}",
+                f"data_offsets {quoted(offsets)} hold {quoted(stop - start)}",
                 repr(name),
             )
         return ArrayInfo(shape, dtype.name), dtype, start, stop
