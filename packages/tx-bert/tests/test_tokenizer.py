@@ -8,7 +8,6 @@ import pytest
 
 import tx_bert.tokenizer
 from tx_bert.tokenizer import BertTokenizer, WordpieceTokenizer, load_vocab
-from tx_core.auto import AutoTokenizer
 from tx_testing.data import data_path
 
 TOKENS = ["[UNK]", "[CLS]", "[SEP]", "want", "##want", "##ed", "wa", "un", "runn", "##ing", ",", "low", "lowest"]
@@ -106,12 +105,3 @@ def test_the_published_cased_vocabulary():
     assert tokenizer.tokenize("Jim Henson was a puppeteer") == ["Jim", "He", "##nson", "was", "a", "puppet", "##eer"]
     pieces = WordpieceTokenizer(load_vocab(data_path("vocab/bert-base-cased") / "vocab.txt"), "[UNK]")
     assert pieces.tokenize("Jim Henson") == ["Jim", "He", "##nson"]
-
-
-@pytest.mark.parametrize("name", ["BertTokenizer", "BertTokenizerFast"])
-def test_what_was_saved_tells_its_class(tmp_path, name):
-    BertTokenizer(vocab={"[UNK]": 0}).save_pretrained(tmp_path)
-    assert type(AutoTokenizer.from_pretrained(tmp_path)) is BertTokenizer
-    written = (tmp_path / "tokenizer_config.json").read_text()
-    (tmp_path / "tokenizer_config.json").write_text(written.replace("BertTokenizer", name))
-    assert type(AutoTokenizer.from_pretrained(tmp_path)) is BertTokenizer

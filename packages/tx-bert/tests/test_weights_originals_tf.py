@@ -1,6 +1,5 @@
 """Google's own checkpoint, with the optimizer's slots that it carries, in TensorFlow."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 from tx_bert import BertConfig, TFBertForPreTraining, TFBertModel
-from tx_core.checkpoints import open_checkpoint, write_tf1
+from tx_core.checkpoints import open_checkpoint
 from tx_core.weights import WeightsError
 from tx_testing.data import data_path
+from tx_testing.originals import write_googles_bert
 
 
 def test_every_name_is_used_or_known_and_dropped() -> None:
@@ -62,16 +62,9 @@ def test_googles_folder_as_it_is_downloaded() -> None:
 
 @pytest.mark.parametrize("slots", [("BERTAdam", "BERTAdam_1"), ("lamb_m", "lamb_v"), ("vr", "vc"), ("Momentum",)])
 def test_slots_of_other_optimizers(slots: tuple[str, ...], tmp_path: Path) -> None:
-    source = data_path("checkpoints/bert-tf1")
-    with open_checkpoint(source / "bert_model.ckpt.index") as checkpoint:
-        arrays = {n: checkpoint.read(n) for n in checkpoint.names() if not n.endswith(("adam_m", "adam_v"))}
-    parameters = [name for name in arrays if name != "global_step"]
-    extra = {f"{name}/{slot}": np.zeros(3, np.float32) for name in parameters for slot in slots}
-    extra |= {name: np.zeros((), np.float32) for name in ("beta1_power", "beta2_power", "loss_scale", "good_steps")}
-    shutil.copy(source / "bert_config.json", tmp_path)
-    write_tf1(tmp_path / "bert_model.ckpt", {**arrays, **extra})
+    state = write_googles_bert(tmp_path, slots)
     _, report = TFBertForPreTraining.from_pretrained(str(tmp_path), output_loading_info=True)
-    assert set(report.dropped) == {*extra, "global_step"}
-    write_tf1(tmp_path / "bert_model.ckpt", {**arrays, "bert/other/dense/kernel/Adam": np.zeros(3, np.float32)})
+    assert set(report.dropped) == state
+    write_googles_bert(tmp_path, slots, "bert/other/dense/kernel/Adam")
     with pytest.raises(WeightsError, match="bert/other/dense/kernel/Adam"):
         TFBertForPreTraining.from_pretrained(str(tmp_path))

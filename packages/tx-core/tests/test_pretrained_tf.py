@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras import ops
 
 from tx_core.config import PretrainedConfig
-from tx_core.models.inputs_tf import choices, flatten_choices, input_shape
+from tx_core.models.inputs_tf import check_ids, choices, flatten_choices, input_shape
 from tx_core.models.layers_tf import Embedding, LayerNorm, Linear, Module, ModuleList, Normal, OutputEmbedding
 from tx_core.models.main_layer_tf import TFMainLayer
 from tx_core.models.pretrained_tf import TFPreTrainedModel
@@ -67,7 +67,8 @@ class TFTinyMainLayer(TFMainLayer):
         replace_layer(self, "words", value)
 
     def call(self, input_ids: Any = None, attention_mask: Any = None, training: Any = None) -> Any:
-        input_shape(input_ids, None, self.config.vocab_size, self.config.max_positions, attention_mask)
+        input_shape(input_ids, None, self.config.max_positions, attention_mask)
+        input_ids, _ = check_ids("input_ids", input_ids, self.config.vocab_size, "words")
         states = self.words(input_ids)
         if attention_mask is not None:
             states = states * ops.expand_dims(ops.cast(attention_mask, states.dtype), -1)
@@ -284,9 +285,9 @@ def test_wrong_calls() -> None:
         with pytest.raises(TypeError, match=f"must be a tensor.*not a {type(wrong).__name__}: pad rows"):
             model(wrong)
     with pytest.raises(ValueError, match=r"inputs_embeds must have shape \(batch, sequence, hidden\)"):
-        input_shape(None, tf.ones((2, 3)), 10)
+        input_shape(None, tf.ones((2, 3)))
     with pytest.raises(ValueError, match="not both"):
-        input_shape(tf.ones((2, 3), tf.int32), tf.ones((2, 3, 4)), 10)
+        input_shape(tf.ones((2, 3), tf.int32), tf.ones((2, 3, 4)))
 
 
 def test_choices() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from tx_core.auto import AutoTokenizer
 from tx_ctrl.tokenizer import CONTROL_CODES, CTRLTokenizer
 
 TOKENS = ["adapt", "re@@", "a@@", "apt", "c@@", "t", "<unk>"] + ["\n"]
@@ -53,12 +52,3 @@ def test_control_codes():
     assert len(CONTROL_CODES) == 55
     assert CTRLTokenizer.control_codes is CONTROL_CODES
     assert CTRLTokenizer.max_model_input_sizes == {"ctrl": 256}
-
-
-@pytest.mark.parametrize("name", ["CTRLTokenizer", "CTRLTokenizerFast"])
-def test_what_was_saved_tells_its_class(tmp_path, name):
-    CTRLTokenizer(vocab={"a": 0}, merges=[]).save_pretrained(tmp_path)
-    assert type(AutoTokenizer.from_pretrained(tmp_path)) is CTRLTokenizer
-    written = (tmp_path / "tokenizer_config.json").read_text()
-    (tmp_path / "tokenizer_config.json").write_text(written.replace("CTRLTokenizer", name))
-    assert type(AutoTokenizer.from_pretrained(tmp_path)) is CTRLTokenizer

@@ -81,9 +81,10 @@ def _of_tokenizer(name: object, where: str) -> Architecture | None:
 
 
 def _folder_of(name_or_path: str | os.PathLike[str]) -> str:
-    """The folder of a file that is named by its path or address; any other name as it is."""
+    """The folder of a file that is named by its path, prefix or address; any other name as it is."""
     name = os.fspath(name_or_path)
-    return (os.path.dirname(name) or ".") + "/" if "://" in name or os.path.isfile(name) else name
+    file = "://" in name or os.path.isfile(name) or os.path.isfile(f"{name}.index")
+    return (os.path.dirname(name) or ".") + "/" if file else name
 
 
 def _named_tokenizer(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> Architecture | None:
@@ -131,11 +132,9 @@ def _config_path(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]
     """Where the `config.json` of what a name stands for lies, if it has one."""
     from .files import CONFIG_NAME, Source, locate
 
-    name = where = os.fspath(name_or_path)
+    name = os.fspath(name_or_path)
     # A file of weights or words, or the prefix of a TensorFlow 1 checkpoint: a configuration may lie beside it.
-    file = "://" in name or os.path.isfile(name) or os.path.isfile(f"{name}.index")
-    if file and not name.endswith((".json", "/")):
-        where = (os.path.dirname(name) or ".") + "/"
+    where = name if name.endswith((".json", "/")) else _folder_of(name)
     return locate(where, [CONFIG_NAME], Source.take(dict(kwargs)))
 
 

@@ -12,6 +12,7 @@ SUITES: dict[str, dict[str, str]] = {
     "none": {
         "TestMirror": f"{_PACKAGE}.mirror:MirrorSuite",
         "TestWeights": f"{_PACKAGE}.weights:WeightTableSuite",
+        "TestTokenizer": f"{_PACKAGE}.tokenizer:TokenizerSuite",
     },
     "torch": {
         "TestModel": f"{_PACKAGE}.model_torch:TorchModelSuite",

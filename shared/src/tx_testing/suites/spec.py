@@ -157,6 +157,10 @@ class ModelSpec:
         """The Architecture record."""
         return load(self.architecture)
 
+    def tokenizer(self) -> Any:
+        """The class of its tokenizer."""
+        return load(self.record().tokenizer)
+
     def classes(self, framework: str) -> dict[str, str]:
         """Task → class as a dotted name, in ``"torch"`` or ``"tf"``."""
         return {str(task): dotted for task, dotted in getattr(self.record(), framework).items()}

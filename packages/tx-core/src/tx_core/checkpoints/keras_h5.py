@@ -196,31 +196,30 @@ class KerasH5Checkpoint(Checkpoint):
             raise self._error("an HDF5 file whose addresses do not take 8 bytes; save the weights again")
         longest = 0
         # Heaps do not overlap: together they have at most as many objects as fit into the file.
-        self._objects_left = self._size // 16
+        left = self._size // 16
         with self.path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as raw:
             at = raw.find(HEAP_MAGIC)
             while at >= 0:
-                longest = max(longest, self._check_heap(raw, at))
+                for size in self._heap_objects(raw, at):
+                    left -= 1
+                    if left < 0:
+                        raise self._error("the heaps that hold its names overlap; the file is damaged: fetch it again")
+                    longest = max(longest, size)
                 at = raw.find(HEAP_MAGIC, at + 1)
         return longest
 
-    def _check_heap(self, raw: mmap, start: int) -> int:
-        """The longest object of the heap that begins at `start`."""
+    def _heap_objects(self, raw: mmap, start: int) -> Iterator[int]:
+        """The bytes of each object of the heap that begins at `start`; 0 for what is free."""
         end = start + int.from_bytes(raw[start + 8 : start + 16], "little")
         at = start + 16
-        longest = 0
         while at + 16 <= end:
-            self._objects_left -= 1
-            if self._objects_left < 0:
-                raise self._error("the heaps that hold its names overlap; the file is damaged: fetch it again")
             used = raw[at : at + 2] != b"\0\0"  # index 0 is what is free, its header included
             size = int.from_bytes(raw[at + 8 : at + 16], "little")
             step = 16 + (size + 7) // 8 * 8 if used else size
             if step < 16 or at + step > min(end, len(raw)):
                 raise self._error(f"the heap at byte {start}, which holds its names, is damaged; fetch the file again")
-            longest = max(longest, size if used else 0)
+            yield size if used else 0
             at += step
-        return longest
 
     def _walk(self, group: Any, path: str, key: str) -> Any:
         """The object at `path`, through hard links only: the others may lead out of the file."""

@@ -123,7 +123,6 @@ def _to_tensors(name: str, value: Any) -> Any:
 def input_shape(
     input_ids: Tensor | None,
     inputs_embeds: Tensor | None,
-    vocab_size: int | None,
     max_positions: int | None = None,
     attention_mask: Tensor | None = None,
     past_length: Size = 0,
@@ -132,7 +131,6 @@ def input_shape(
 
     Args:
         input_ids: (B, S). inputs_embeds: (B, S, H); exactly one of the two.
-        vocab_size: token ids must be below it; None where :func:`check_ids` is called for them.
         max_positions: how many positions the model knows, if that is limited.
         attention_mask: its last axis must be as long as past and sequence together.
         past_length: number of tokens seen before.
@@ -165,8 +163,6 @@ def input_shape(
             )
         if attention_mask is not None and attention_mask.shape[-1] not in (tokens, None):
             raise ValueError(f"attention_mask has shape {tuple(attention_mask.shape)}, but there are {tokens} tokens")
-    if input_ids is not None and vocab_size is not None and _readable(input_ids):
-        check_ids("input_ids", input_ids, vocab_size, "words")
     return batch, length
 
 

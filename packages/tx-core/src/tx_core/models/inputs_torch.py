@@ -53,7 +53,6 @@ def check_ids(name: str, ids: Tensor | None, size: int | None, kind: str = "") -
 def input_shape(
     input_ids: Tensor | None,
     inputs_embeds: Tensor | None,
-    vocab_size: int | None,
     max_positions: int | None = None,
     attention_mask: Tensor | None = None,
     past_length: int = 0,
@@ -62,7 +61,6 @@ def input_shape(
 
     Args:
         input_ids: (B, S). inputs_embeds: (B, S, H); exactly one of the two.
-        vocab_size: token ids must be below it; None where :func:`check_ids` is called for them.
         max_positions: how many positions the model knows, if that is limited.
         attention_mask: its last axis must be as long as past and sequence together.
         past_length: number of tokens seen before.
@@ -90,8 +88,6 @@ def input_shape(
         raise ValueError(
             f"attention_mask has shape {tuple(attention_mask.shape)}, but there are {past_length + length} tokens"
         )
-    if vocab_size is not None:
-        check_ids("input_ids", input_ids, vocab_size, "words")
     return batch, length, given.device
 
 

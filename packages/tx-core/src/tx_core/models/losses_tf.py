@@ -1,4 +1,4 @@
-"""Losses of the heads, as functions without parameters, in ``keras.ops``. Mirrors ``heads_torch``.
+"""Losses of the heads, as functions without parameters, in ``keras.ops``. Mirrors ``losses_torch``.
 
 Labels of -100 are ignored. By the convention of 2019, -1 is too in losses of tokens and of pairs of sentences.
 """

@@ -1,4 +1,4 @@
-"""Losses of the heads, as functions without parameters, in PyTorch. Mirrored by ``heads_tf``.
+"""Losses of the heads, as functions without parameters, in PyTorch. Mirrored by ``losses_tf``.
 
 Labels of -100 are ignored. By the convention of 2019, -1 is too in losses of tokens and of pairs of sentences.
 """

@@ -80,9 +80,9 @@ class TFMainLayer(NamedInputs, Module):
         replace_layer(part(self, path), name, value)
 
     def rows_of(self, name: str) -> tuple[int | None, str]:
-        """How many numbers an input may hold, from 0 on, and whether they are ``words``.
+        """How many numbers an input may hold, from 0 on, and what they are, as :func:`check_ids` takes both.
 
-        None if there is no limit.
+        There are as many as the table has rows that they are looked up in. None if there is no limit.
         """
         path = {"input_ids": self.words_at, **self.tables_at}.get(name)
         if path is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tx_core.messages import quoted
 from tx_core.weights import WeightTable
@@ -31,6 +32,20 @@ class Expected(NamedTuple):
     def are_in(self, found: Mapping[str, Shape]) -> bool:
         """Whether all are there, of these shapes."""
         return all(found.get(name) == shape for name, shape in self.shapes.items())
+
+
+class ConfigKey:
+    """A configuration as what it is written as, for a cache."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = copy.deepcopy(config)
+        self._text = config.to_json_string()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ConfigKey) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
 
 def shard_size(size: int | str | None) -> int | None:

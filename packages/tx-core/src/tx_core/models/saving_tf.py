@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from .layers_tf import named_children
-from .saving import Expected, refuse_incomplete
+from .saving import ConfigKey, Expected, refuse_incomplete
 from .switches_tf import skipping_initialization
 from .variables_tf import Parameter, keras_dtype, named_parameters
 
@@ -47,26 +47,12 @@ def _expected(model: TFPreTrainedModel) -> Expected | None:
     """What the published class of a model wants of a file: its own, or that of the bare model in it."""
     for cls in type(model).__mro__:
         if cls.__dict__.get("_published_class"):
-            return _expected_of(cls, _Key(model.config), cls is type(model))
+            return _expected_of(cls, ConfigKey(model.config), cls is type(model))
     return None
 
 
-class _Key:
-    """A configuration as what it is written as, for a cache."""
-
-    def __init__(self, config: Any) -> None:
-        self.config = copy.deepcopy(config)
-        self._text = config.to_json_string()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
 @lru_cache(maxsize=4)
-def _expected_of(cls: type[TFPreTrainedModel], key: _Key, whole: bool) -> Expected:
+def _expected_of(cls: type[TFPreTrainedModel], key: ConfigKey, whole: bool) -> Expected:
     return Expected(cls.__name__, _shapes(cls, key.config), whole)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
-from .saving import Expected, refuse_incomplete
+from .saving import ConfigKey, Expected, refuse_incomplete
 
 if TYPE_CHECKING:
     from .pretrained_torch import PreTrainedModel
@@ -52,26 +52,12 @@ def _expected(model: PreTrainedModel) -> Expected | None:
     for part in (model, model.base_model):
         for cls in type(part).__mro__:
             if cls.__dict__.get("_published_class"):
-                return _expected_of(cls, _Key(model.config), cls is type(model))
+                return _expected_of(cls, ConfigKey(model.config), cls is type(model))
     return None
 
 
-class _Key:
-    """A configuration as what it is written as, for a cache."""
-
-    def __init__(self, config: Any) -> None:
-        self.config = copy.deepcopy(config)
-        self._text = config.to_json_string()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
 @lru_cache(maxsize=4)
-def _expected_of(cls: type[PreTrainedModel], key: _Key, whole: bool) -> Expected:
+def _expected_of(cls: type[PreTrainedModel], key: ConfigKey, whole: bool) -> Expected:
     with without_memory():
         return Expected(cls.__name__, _shapes(cls(copy.deepcopy(key.config))), whole)
 
