@@ -392,7 +392,7 @@ class TFBertForMaskedLM(MaskedLM, TFBertPreTrainedModel, published=True):
     def _output_bias(self) -> tuple[Module, str]:
         return self.cls.predictions, "bias"
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.cls.predictions(outputs[0])
 
 
@@ -439,7 +439,7 @@ class TFBertForSequenceClassification(SequenceClassification, TFBertPreTrainedMo
         self.classifier = Linear(config.hidden_size, config.num_labels, config.initializer_range, name="classifier")
         self.init_weights()
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.classifier(self.dropout(outputs[1]))
 
 
@@ -455,7 +455,7 @@ class TFBertForMultipleChoice(MultipleChoice, TFBertPreTrainedModel, published=T
         self.classifier = Linear(config.hidden_size, 1, config.initializer_range, name="classifier")
         self.init_weights()
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.classifier(self.dropout(outputs[1]))
 
 
@@ -472,7 +472,7 @@ class TFBertForTokenClassification(TokenClassification, TFBertPreTrainedModel, p
         self.classifier = Linear(config.hidden_size, config.num_labels, config.initializer_range, name="classifier")
         self.init_weights()
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.classifier(self.dropout(outputs[0]))
 
 
@@ -488,7 +488,7 @@ class TFBertForQuestionAnswering(QuestionAnswering, TFBertPreTrainedModel, publi
         self.qa_outputs = Linear(config.hidden_size, 2, config.initializer_range, name="qa_outputs")
         self.init_weights()
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.qa_outputs(outputs[0])
 
 

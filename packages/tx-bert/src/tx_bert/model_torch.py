@@ -378,7 +378,7 @@ class BertForMaskedLM(MaskedLM, BertPreTrainedModel, published=True):
     def _output_bias(self) -> tuple[nn.Module, str]:
         return self.cls.predictions, "bias"
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.cls.predictions(outputs[0])
 
 
@@ -425,7 +425,7 @@ class BertForSequenceClassification(SequenceClassification, BertPreTrainedModel,
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.init_weights()
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.classifier(self.dropout(outputs[1]))
 
 
@@ -441,7 +441,7 @@ class BertForMultipleChoice(MultipleChoice, BertPreTrainedModel, published=True)
         self.classifier = nn.Linear(config.hidden_size, 1)
         self.init_weights()
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.classifier(self.dropout(outputs[1]))
 
 
@@ -459,7 +459,7 @@ class BertForTokenClassification(TokenClassification, BertPreTrainedModel, publi
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.init_weights()
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.classifier(self.dropout(outputs[0]))
 
 
@@ -476,7 +476,7 @@ class BertForQuestionAnswering(QuestionAnswering, BertPreTrainedModel, published
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
         self.init_weights()
 
-    def logits(self, outputs: Any) -> Tensor:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.qa_outputs(outputs[0])
 
 

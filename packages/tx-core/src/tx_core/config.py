@@ -354,6 +354,11 @@ class PretrainedConfig:
         twin._update(values)
         return twin
 
+    @property
+    def longest_sequence(self) -> int | None:
+        """How many tokens a model takes at once; None if there is no limit."""
+        return getattr(self, "max_position_embeddings", None)
+
     def kept_heads(self, layer: int) -> list[int]:
         """The attention heads of a layer that are not pruned, numbered as in the unpruned model."""
         pruned: set[int] = set()

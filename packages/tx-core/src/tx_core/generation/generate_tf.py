@@ -194,7 +194,7 @@ class KeyValueGeneration(CompiledGeneration):
     get_output_embeddings: Any
 
     def _max_positions(self) -> int | None:
-        return int(self.config.max_position_embeddings)
+        return self.config.longest_sequence
 
     def _read_prompts(self, ids: Tensor, mask: Tensor, extra: Mapping[str, Tensor]) -> tuple[Tensor, Any]:
         length = ops.shape(ids)[1]

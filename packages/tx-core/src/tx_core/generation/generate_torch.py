@@ -107,7 +107,7 @@ class KeyValueGeneration(GenerationMixin):
     get_output_embeddings: Any
 
     def _max_positions(self) -> int | None:
-        return int(self.config.max_position_embeddings)
+        return self.config.longest_sequence
 
     def _begin(self, prompts: Prompts, times: int) -> tuple[Tensor, Memory]:
         base = self.base_model

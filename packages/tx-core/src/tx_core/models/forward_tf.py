@@ -172,8 +172,7 @@ class ForwardContext:
             axes, rows = as_rows(input_ids, attention_mask, token_type_ids, position_ids, *others)
             input_ids, attention_mask, token_type_ids, position_ids, *others = rows
         before = past_length(past, config.num_hidden_layers)
-        longest = getattr(config, "max_position_embeddings", None)
-        _, length = input_shape(input_ids, inputs_embeds, longest, attention_mask, before)
+        _, length = input_shape(input_ids, inputs_embeds, config.longest_sequence, attention_mask, before)
         # Where the length is known, it has been checked, and with it the positions that are made.
         sure = position_ids is None and isinstance(before + length, int)
         if position_ids is None:

@@ -195,8 +195,7 @@ class ForwardContext:
             axes, rows = as_rows(input_ids, attention_mask, token_type_ids, position_ids, *others)
             input_ids, attention_mask, token_type_ids, position_ids, *others = rows
         before = past_length(past, config.num_hidden_layers)
-        longest = getattr(config, "max_position_embeddings", None)
-        _, length, device = input_shape(input_ids, inputs_embeds, longest, attention_mask, before)
+        _, length, device = input_shape(input_ids, inputs_embeds, config.longest_sequence, attention_mask, before)
         ids = {"input_ids": input_ids, "token_type_ids": token_type_ids, "position_ids": position_ids}
         for name, each in (*ids.items(), *zip(names, others, strict=True)):
             if each is not None:

@@ -61,8 +61,12 @@ class Head(HeadBase):
         super().__init__(config, **kwargs)  # type: ignore[call-arg]
         setattr(self, self.base_model_prefix, self.bare(config, name=self.base_model_prefix))
 
-    def logits(self, outputs: Any) -> Any:
-        """What the head makes of the bare model's outputs. Given by the architecture."""
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Any:
+        """What the head makes of the bare model's outputs. Given by the architecture.
+
+        Args:
+            attention_mask: (B, S), as the bare model was given it; for heads that read a row's first or last token.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not say what its logits are")
 
     def _read(self, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -99,7 +103,7 @@ class SequenceClassification(Head):
             ``(loss, logits (B, num_labels), …)``; the loss only with labels.
         """
         outputs, own = self._read(given)
-        logits, labels = self.logits(outputs), own["labels"]
+        logits, labels = self.logits(outputs, given.get("attention_mask")), own["labels"]
         loss = None if labels is None else sequence_loss(logits, labels, self.config)  # type: ignore[attr-defined]
         return self._output(loss=loss, logits=logits, rest=outputs)
 
@@ -119,7 +123,7 @@ class TokenClassification(Head):
             ``(loss, logits (B, S, num_labels), …)``; the loss only with labels.
         """
         outputs, own = self._read(given)
-        logits, labels = self.logits(outputs), own["labels"]
+        logits, labels = self.logits(outputs, given.get("attention_mask")), own["labels"]
         loss = None if labels is None else token_loss(logits, labels)
         return self._output(loss=loss, logits=logits, rest=outputs)
 
@@ -148,13 +152,13 @@ class MultipleChoice(Head):
         for name in CHOICE_INPUTS & given.keys():
             given[name] = flatten_choices(given[name])
         outputs, own = self._read(given)
-        logits, labels = ops.reshape(self.logits(outputs), (-1, count)), own["labels"]
+        logits, labels = ops.reshape(self.logits(outputs, given.get("attention_mask")), (-1, count)), own["labels"]
         loss = None if labels is None else class_loss(logits, labels)
         return self._output(loss=loss, logits=logits, rest=outputs)
 
 
 # Inputs of which every choice has its own.
-CHOICE_INPUTS = {"input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds"}
+CHOICE_INPUTS = {"input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds", "langs", "lengths"}
 
 
 class QuestionAnswering(Head):
@@ -174,7 +178,7 @@ class QuestionAnswering(Head):
         """
         outputs, own = self._read(given)
         check_together(**own)
-        start, end = ops.unstack(self.logits(outputs), axis=-1)
+        start, end = ops.unstack(self.logits(outputs, given.get("attention_mask")), axis=-1)
         loss = None if own["start_positions"] is None else span_loss(start, end, *own.values())
         return self._output(loss=loss, start_logits=start, end_logits=end, rest=outputs)
 
@@ -182,7 +186,7 @@ class QuestionAnswering(Head):
 class LanguageModelling(Head):
     """Scores of the vocabulary, by the output embeddings."""
 
-    def logits(self, outputs: Any) -> Any:
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Any:
         """By the output embeddings: (B, S, vocabulary)."""
         return self.get_output_embeddings()(outputs[0])
 
@@ -203,7 +207,7 @@ class CausalLM(LanguageModelling):
             returns it.
         """
         outputs, own = self._read(given)
-        logits, labels = self.logits(outputs), own["labels"]
+        logits, labels = self.logits(outputs, given.get("attention_mask")), own["labels"]
         loss = None if labels is None else causal_loss(logits, labels)
         return self._output(loss=loss, logits=logits, rest=outputs)
 
@@ -228,7 +232,8 @@ class MaskedLM(LanguageModelling):
             come first: ``(lm_loss, loss, logits, …)``.
         """
         outputs, own = self._read(given)
-        logits, in_place, next_ones = self.logits(outputs), own["masked_lm_labels"], own["lm_labels"]
+        logits = self.logits(outputs, given.get("attention_mask"))
+        in_place, next_ones = own["masked_lm_labels"], own["lm_labels"]
         loss = None if in_place is None else token_loss(logits, in_place, self.spelt("masked_lm_labels"))
         lm_loss = None if next_ones is None else causal_loss(logits, next_ones, "lm_labels")
         if loss is None:
@@ -266,7 +271,7 @@ class DoubleHeads(LanguageModelling):
             given[name] = flatten_choices(given[name])
         mask = given.get("attention_mask")
         outputs, own = self._read(given)
-        logits = self.logits(outputs)
+        logits = self.logits(outputs, mask)
         labels, mc_labels = own["lm_labels"], own["mc_labels"]
         if mc_labels is not None and count is None:
             raise ValueError(no_choices())
