@@ -12,6 +12,7 @@ from tx_tokenizers.base import PreTrainedTokenizer
 from tx_tokenizers.bpe import BPETokenizer
 from tx_tokenizers.byte_bpe import ByteLevelBPETokenizer, bytes_to_unicode
 from tx_tokenizers.encoding import BatchEncoding
+from tx_tokenizers.special_tokens import AddedToken
 from tx_tokenizers.wordpiece import WordPieceTokenizer
 
 BYTES = {token: index for index, token in enumerate(bytes_to_unicode().values())}
@@ -141,6 +142,15 @@ def test_words_of_byte_level_bpe():
     spaced = ByteLevelBPETokenizer(vocab=BYTES, merges=[], add_prefix_space=True)("ab c")
     assert spaced.word_ids() == [0, 0, 0, 1, 1]
     assert spaced.char_to_token(0) == 0
+
+
+@pytest.mark.parametrize("trims", [False, True])
+def test_white_space_that_an_added_token_claims_is_trimmed_with_other_space(trims, monkeypatch):
+    monkeypatch.setattr(ByteLevelBPETokenizer, "trim_offsets", trims)
+    tokenizer = ByteLevelBPETokenizer(vocab=BYTES, merges=[])
+    tokenizer.add_tokens([AddedToken("<x>", lstrip=True, rstrip=True)])
+    spans = tokenizer("a \t<x>  b", return_offsets_mapping=True)["offset_mapping"]
+    assert spans == [(0, 1), (3, 6) if trims else (1, 8), (8, 9)]
 
 
 def test_words_of_bpe():

@@ -64,6 +64,8 @@ class PreTrainedTokenizer(PretrainedFiles):
     tokenize_options: ClassVar[frozenset[str]] = frozenset()
     #: What stands between an added token and its neighbours in decoded text.
     added_token_space: ClassVar[str] = " "
+    #: Whether the offsets of a token leave out the white space that it begins or ends with.
+    trim_offsets: ClassVar[bool] = False
 
     def __init__(
         self, max_len: int | None = None, *, settings: Mapping[str, Any] | None = None, **options: Any
@@ -276,6 +278,10 @@ class PreTrainedTokenizer(PretrainedFiles):
         for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is not None:
                 ids.append(self._known_id(token.content))
+                if self.trim_offsets:  # the space that its lstrip or rstrip claims
+                    piece = text[start:end]
+                    start += len(piece) - len(piece.lstrip())
+                    end -= len(piece) - len(piece.rstrip())
                 spans.append((start, end))
                 if words is not None:
                     words.append(count)

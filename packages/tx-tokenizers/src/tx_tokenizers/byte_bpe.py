@@ -102,8 +102,6 @@ class ByteLevelBPETokenizer(MergesTokenizer):
     model_input_names: Sequence[str] = ("input_ids", "attention_mask")
     tokenize_options: ClassVar[frozenset[str]] = frozenset({"add_prefix_space"})
     added_token_space: ClassVar[str] = ""
-    #: Whether the offsets of a token leave out the spaces that it begins or ends with.
-    trim_offsets: ClassVar[bool] = False
     _remembered: ClassVar[tuple[str, ...]] = (
         *MergesTokenizer._remembered,
         "_first_memo",
