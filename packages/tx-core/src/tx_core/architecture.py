@@ -128,7 +128,8 @@ class Architecture:
 
     def exports(self) -> dict[str, tuple[str, ...]]:
         """Module -> names that the package offers from it, for `tx_core.lazy.attach`."""
-        models = [self.name + end for end in (*self.tasks.values(), "PreTrainedModel")]
+        # One class may be for several tasks.
+        models = [self.name + end for end in dict.fromkeys((*self.tasks.values(), "PreTrainedModel"))]
         found = {
             "config": [f"{self.name}Config"],
             "tokenizer": [f"{self.name}Tokenizer"],

@@ -58,7 +58,10 @@ def suites_of(spec: ModelSpec, kind: str, module: str) -> dict[str, type[Suite]]
     wanted = [(name, dotted, spec) for name, dotted in SUITES[kind].items()]
     for variant in spec.variants:
         varied = spec.variant(variant)
-        wanted += [(f"{name}_{variant}", dotted, varied) for name, dotted in CORE[kind].items()]
+        suites = dict(CORE[kind])
+        if "generates" in spec.variants[variant]:
+            suites |= {name: dotted for name, dotted in SUITES[kind].items() if name == "TestGeneration"}
+        wanted += [(f"{name}_{variant}", dotted, varied) for name, dotted in suites.items()]
     found = {}
     for name, dotted, described in wanted:
         suite: type[Suite] = load(dotted)

@@ -139,7 +139,8 @@ class CoreSuite(Models):
         ids = self.spec.inputs("base")["input_ids"]
         given = {"input_ids": ids}
         if self.spec.padded:
-            given["attention_mask"] = np.ones_like(ids)
+            pad = int(getattr(self.shared("base").config, "pad_token_id", 0) or 0)
+            given["attention_mask"] = (ids != pad).astype(np.int64) if self.spec.finds_padding else np.ones_like(ids)
         if "token_type_ids" in self.spec.arguments and self.spec.zero_token_types:
             given["token_type_ids"] = np.zeros_like(ids)
         wanted = self.run(self.shared("base"), given)

@@ -45,13 +45,16 @@ class ModelSpec:
         config: fields of a tiny configuration in the published names, with which the reference is built too. It has
             WORDS words, at least 2 layers and at least 4 heads.
         variants: name → fields of this specification that differ, for which the core of the suites runs too; those of
-            ``config`` are added: ``{"untied": {"config": {"tie_word_embeddings": False}}}``.
+            ``config`` are added: ``{"untied": {"config": {"tie_word_embeddings": False}}}``. The suites of generation
+            run too for a variant that says ``generates``.
+        only: tasks whose classes are tested; all by default. For variants that change few of them.
         overrides: id of a standard test that does not apply, or that a test of the package replaces, without the file's
             name and what is in brackets → the reason: ``{"torch::TestModel::test_dtype": "…; see test_x_torch.py"}``.
         task_config: task → fields of the configuration that differ from ``config``.
 
         arguments: what the models' calls take first, in order. Without ``"attention_mask"`` there is no padding.
         token_inputs: input with a number for every token → how many numbers there are; given if in ``arguments``.
+        finds_padding: whether without an attention mask the configuration's padding token is not attended to.
         zero_token_types: whether token types of 0 are the same as none.
         any_axes: whether token ids may have any axes before the sequence, (S,) or (B, C, S) say.
         labels: task → keyword → kind of label, where they differ from ``LABELS``.
@@ -83,6 +86,7 @@ class ModelSpec:
         reference_outputs: fields that the reference returns and tx does not.
         reference_options: keywords of both sides' calls, e.g. one that leaves out what they return in different forms.
         reference_inputs: task → keyword → values, of inputs whose default differs between the two.
+        reference_queries: whether what padding attends to is the same in the reference.
         reference_padding: whether the reference generates rightly from left-padded prompts.
         not_in_reference: (framework, task) of classes that the reference does not have, or has wrong.
         absent_in_reference: task → prefixes of parameters that the reference's class lacks.
@@ -91,11 +95,13 @@ class ModelSpec:
     architecture: str
     config: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
     overrides: Mapping[str, str] = field(default_factory=dict)
     task_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     arguments: tuple[str, ...] = ("input_ids", "attention_mask", "token_type_ids")
     token_inputs: Mapping[str, int] = field(default_factory=lambda: {"token_type_ids": 2})
+    finds_padding: bool = False
     zero_token_types: bool = True
     any_axes: bool = False
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -123,6 +129,7 @@ class ModelSpec:
     reference_outputs: tuple[str, ...] = ()
     reference_options: Mapping[str, Any] = field(default_factory=dict)
     reference_inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reference_queries: bool = True
     reference_padding: bool = True
     not_in_reference: tuple[tuple[str, str], ...] = ()
     absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -182,7 +189,7 @@ class ModelSpec:
         names: dict[str, str] = {}
         for task, dotted in self.classes("torch").items():
             name = dotted.partition(":")[2]
-            if name not in names.values():
+            if name not in names.values() and task in (self.only or (task,)):
                 names[task] = name
         return names
 

@@ -18,7 +18,6 @@ from keras import ops
 from tx_core.models.attention_tf import allowed_to_bias, attention_bias
 from tx_core.models.forward_tf import ForwardContext, LayerContext
 from tx_core.models.layers_tf import nothing_of
-from tx_core.models.main_layer_tf import part
 
 from .compiled_tf import Compiled
 from .generate import Generation, with_argument
@@ -185,8 +184,8 @@ class CompiledGeneration(GenerationMixin):
 class KeyValueGeneration(CompiledGeneration):
     """``generate`` for a model whose layers remember keys and values.
 
-    The main layer says what the first layer reads (``embed``), which layers follow (``layers_at``), what becomes of the
-    last one's states (``finish``); the model with the head, how they score the vocabulary (``score``).
+    The main layer says what the first layer reads (``embed``), which layers follow (``layer_calls``), what becomes of
+    the last one's states (``finish``); the model with the head, how they score the vocabulary (``score``).
     """
 
     base_model: Any
@@ -238,7 +237,7 @@ class KeyValueGeneration(CompiledGeneration):
         base = self.base_model
         context = ForwardContext(self.config, ids, None, None, None, positions, ops.shape(ids)[1], extra=extra)
         states, presents = base.embed(context), []
-        for i, layer in enumerate(part(base, base.layers_at)):
+        for i, layer in enumerate(base.layer_calls()):
             past = None if memory is None else memory[i]
             states, _, present = layer(states, context=LayerContext(bias, past=past, keep=True))
             presents.append(present)

@@ -98,9 +98,9 @@ class GenerationMixin(Generation[Tensor, torch.Generator]):
 class KeyValueGeneration(GenerationMixin):
     """``generate`` for a model whose layers remember keys and values.
 
-    The bare model says what the first layer reads (``embed``), which layers follow (``layers_at``), what becomes of the
-    last one's states (``finish``); the model with the head, how they score the vocabulary (``score``). A layer may have
-    a ``step``, a fast form of its ``forward`` for single tokens, see :mod:`tx_core.models.steps_torch`.
+    The bare model says what the first layer reads (``embed``), which layers follow (``layer_calls``), what becomes of
+    the last one's states (``finish``); the model with the head, how they score the vocabulary (``score``). A layer may
+    have a ``step``, a fast form of its ``forward`` for single tokens, see :mod:`tx_core.models.steps_torch`.
     """
 
     base_model: Any
@@ -137,7 +137,7 @@ class KeyValueGeneration(GenerationMixin):
             for step in memory.steps:
                 states = step(states, bias)
         else:
-            for layer, past in zip(base.get_submodule(base.layers_at), memory.layers, strict=True):
+            for layer, past in zip(base.layer_calls(), memory.layers, strict=True):
                 states = layer(states, LayerContext(bias, is_causal, past=past))[0]
             states = states[:, -1]
         return self.score(base.finish(states))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.utils.checkpoint
-from torch import Tensor, nn
+from torch import Tensor
 
 from tx_core.messages import quoted
 
@@ -59,7 +59,7 @@ class Checkpointing:
                 "gradient_checkpointing_enable(gradient_checkpointing_kwargs=…)"
             )
 
-    def around(self, layer: nn.Module, index: int) -> Callable[..., Any]:
+    def around(self, layer: Callable[..., Any], index: int) -> Callable[..., Any]:
         """The call of a layer of the stack."""
         if index % self.every_n_layers:
             return layer

@@ -236,7 +236,7 @@ class ForwardContext:
     def through(
         self,
         stack: Any,
-        layers: Iterable[Any],
+        layers: Iterable[Callable[..., LayerOutput]],
         hidden_states: Tensor,
         finish: Callable[[Tensor], Tensor] | None = None,
     ) -> dict[str, Any]:

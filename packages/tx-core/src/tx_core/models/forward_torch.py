@@ -281,7 +281,7 @@ class ForwardContext:
     def through(
         self,
         stack: nn.Module,
-        layers: Iterable[nn.Module],
+        layers: Iterable[Callable[..., LayerOutput]],
         hidden_states: Tensor,
         finish: Callable[[Tensor], Tensor] | None = None,
     ) -> dict[str, Any]:

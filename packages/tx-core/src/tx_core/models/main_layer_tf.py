@@ -6,7 +6,7 @@ In PyTorch a bare model is a module like any other, and both are one class.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
@@ -100,6 +100,10 @@ class TFMainLayer(NamedInputs, Module):
     def finish(self, hidden_states: Any) -> Any:
         """What the last layer's states become. They stay as they are unless the architecture says otherwise."""
         return hidden_states
+
+    def layer_calls(self) -> Iterable[Callable[..., Any]]:
+        """The layers in order, each called with the hidden states and, by name, its ``LayerContext``."""
+        return iter(part(self, self.layers_at))
 
     def _output(self, return_dict: bool | None = None, **fields: Any) -> tuple[Any, ...]:
         """The named tuple of a forward pass, without the fields that are None; plain if ``return_dict`` is False."""

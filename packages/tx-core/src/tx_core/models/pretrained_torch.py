@@ -212,6 +212,11 @@ class PreTrainedModel(nn.Module):
         """What the last layer's states become in a bare model. They stay as they are unless it says otherwise."""
         return hidden_states
 
+    def layer_calls(self) -> Iterable[Callable[..., Any]]:
+        """A bare model's layers in order, each called with the hidden states and its ``LayerContext``."""
+        layers: Any = self.get_submodule(self.layers_at)
+        return iter(layers)
+
     # -- initialisation and tying ----------------------------------------
 
     def _init_weights(self, module: nn.Module) -> None:

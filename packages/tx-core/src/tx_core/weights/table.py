@@ -251,7 +251,7 @@ class WeightTable:
         for prefix, keras in self.keras_layers.items():
             if template.startswith(f"{prefix}."):
                 template = keras + template[len(prefix) :]
-        path = f"{template.rpartition('.')[0]}.{row.keras_leaf}".lstrip(".").replace(".", "/")
+        path = f"{template.rpartition('.')[0]}.{row.keras_leaf}".lstrip(".").replace(".", "/").replace("_/_", "_._")
         # A layer's number is part of its name there, "layer_._0"; the items of a sequence are levels, "ffn/0".
         path = _fill(re.sub(r"/(\{\w\})", r"_._\1", path), numbers)
         # A parameter of the model itself has no layer: Keras files keep it under this name.

@@ -1,0 +1,385 @@
+"""XLM in PyTorch (Lample & Conneau 2019, https://arxiv.org/abs/1901.07291). Mirrored by ``model_tf``.
+
+Shapes: B batch, S sequence, P past, K keys (P + S), H hidden size, N heads, D head width (H = N·D).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tx_core.generation.generate_torch import KeyValueGeneration
+from tx_core.models.activations_torch import ACTIVATIONS
+from tx_core.models.forward_torch import ForwardContext, LayerContext, LayerOutput
+from tx_core.models.heads_torch import (
+    Head,
+    LanguageModelling,
+    MultipleChoice,
+    QuestionAnswering,
+    SequenceClassification,
+    TokenClassification,
+)
+from tx_core.models.inputs_torch import has_values
+from tx_core.models.layers_torch import SequenceSummary
+from tx_core.models.losses_torch import token_loss
+from tx_core.models.pretrained_torch import PreTrainedModel
+from tx_core.models.pruning_torch import kept_columns, prune_linear
+
+from .architecture import ARCHITECTURE
+from .config import XLMConfig
+from .inputs import check_lengths, read_cache, refuse_generation, with_languages
+
+
+class XLMMultiHeadAttention(nn.Module):
+    """Multi-head attention with its projection; heads can be removed."""
+
+    def __init__(self, config: XLMConfig, layer: int) -> None:
+        super().__init__()
+        self.n_heads = len(config.kept_heads(layer))
+        width = self.n_heads * (config.emb_dim // config.n_heads)
+        self.q_lin = nn.Linear(config.emb_dim, width)
+        self.k_lin = nn.Linear(config.emb_dim, width)
+        self.v_lin = nn.Linear(config.emb_dim, width)
+        self.out_lin = nn.Linear(width, config.emb_dim)
+        self.dropout = config.attention_dropout
+
+    def forward(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
+        query, key, value = self.q_lin(hidden_states), self.k_lin(hidden_states), self.v_lin(hidden_states)
+        dropout = self.dropout if self.training else 0.0
+        attended, weights, present = context.attend(query, key, value, self.n_heads, dropout)  # (B, S, N·D)
+        return self.out_lin(attended), weights, present
+
+    def prune(self, kept: Tensor) -> None:
+        """Keep only the given heads, numbered as they are now."""
+        index = kept_columns(kept, self.q_lin.out_features // self.n_heads)
+        self.q_lin, self.k_lin, self.v_lin = (prune_linear(x, index) for x in (self.q_lin, self.k_lin, self.v_lin))
+        self.out_lin = prune_linear(self.out_lin, index, dim=1)
+        self.n_heads = len(kept)
+
+
+class XLMTransformerFFN(nn.Module):
+    """The feed-forward network."""
+
+    def __init__(self, config: XLMConfig) -> None:
+        super().__init__()
+        self.lin1 = nn.Linear(config.emb_dim, 4 * config.emb_dim)
+        self.lin2 = nn.Linear(4 * config.emb_dim, config.emb_dim)
+        self.activation = ACTIVATIONS["gelu" if config.gelu_activation else "relu"]
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.dropout(self.lin2(self.activation(self.lin1(hidden_states))))
+
+
+class XLMPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
+    """What all XLM models share."""
+
+    config: XLMConfig
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """As :meth:`PreTrainedModel._init_weights`, but embeddings have their own standard deviation."""
+        if type(module) is nn.Embedding:
+            module.weight.data.normal_(mean=0.0, std=self.config.embed_init_std)
+        elif isinstance(module, nn.Linear):
+            module.weight.data.normal_(mean=0.0, std=self.config.init_std)
+            if module.bias is not None:
+                module.bias.data.zero_()
+        else:
+            super()._init_weights(module)
+
+
+class XLMModel(XLMPreTrainedModel, published=True):
+    """The bare model.
+
+    Returns ``(last_hidden_state (B, S, H),)`` and, if asked for, ``hidden_states`` and ``attentions``. With
+    ``config.causal`` attention is to earlier positions. States of padding are 0.
+    """
+
+    # The parts of a layer stand in lists of their own; attention is the one that has heads.
+    words_at, layers_at = "embeddings", "attentions"
+    tables_at: ClassVar[dict[str, str]] = {"token_type_ids": "embeddings", "position_ids": "position_embeddings"}
+    gradient_checkpointing = False
+
+    def __init__(self, config: XLMConfig) -> None:
+        super().__init__(config)
+        width, layers, epsilon = config.emb_dim, range(config.n_layers), config.layer_norm_eps
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, width)
+        if config.has_lang_embeddings:
+            self.lang_embeddings = nn.Embedding(config.n_langs, width)
+        self.embeddings = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_index)
+        self.layer_norm_emb = nn.LayerNorm(width, eps=epsilon)
+        self.dropout = nn.Dropout(config.dropout)
+        self.attentions = nn.ModuleList(XLMMultiHeadAttention(config, i) for i in layers)
+        self.layer_norm1 = nn.ModuleList(nn.LayerNorm(width, eps=epsilon) for _ in layers)
+        self.ffns = nn.ModuleList(XLMTransformerFFN(config) for _ in layers)
+        self.layer_norm2 = nn.ModuleList(nn.LayerNorm(width, eps=epsilon) for _ in layers)
+        self.init_weights()
+
+    def rows_of(self, name: str) -> tuple[int | None, str]:
+        """As :meth:`PreTrainedModel.rows_of`. Languages count also where nothing is added for them."""
+        return (self.config.n_langs, "") if name == "langs" else super().rows_of(name)
+
+    def _prune_layer(self, layer: int, kept: Tensor) -> None:
+        attention: Any = self.attentions[layer]
+        attention.prune(kept)
+
+    def embed(self, context: ForwardContext) -> Tensor:
+        """What the first layer reads: (B, S, H). Token types are tokens whose embeddings are added."""
+        embeddings = context.words(self.embeddings) + self.position_embeddings(context.position_ids)
+        if "langs" in context.extra and self.config.has_lang_embeddings:
+            embeddings = embeddings + self.lang_embeddings(context.extra["langs"])
+        if context.token_type_ids is not None:
+            embeddings = embeddings + self.embeddings(context.token_type_ids)
+        return self.dropout(self.layer_norm_emb(embeddings))
+
+    def layer(
+        self, index: int, hidden_states: Tensor, context: LayerContext, present: Tensor | None = None
+    ) -> LayerOutput:
+        """One layer: attention and the feed-forward network, each added to its input and normalised.
+
+        Args:
+            present: (B, S, 1), what the states are multiplied by: 1 for tokens, 0 for padding; None for no padding.
+        """
+        attended, weights, kept = self.attentions[index](hidden_states, context)
+        hidden_states = self.layer_norm1[index](hidden_states + self.dropout(attended))
+        hidden_states = self.layer_norm2[index](hidden_states + self.ffns[index](hidden_states))
+        return hidden_states if present is None else hidden_states * present, weights, kept
+
+    def layer_calls(self, present: Tensor | None = None) -> list[Callable[..., LayerOutput]]:
+        """As :meth:`PreTrainedModel.layer_calls`; ``present`` as in :meth:`layer`."""
+        return [partial(self.layer, index, present=present) for index in range(self.config.n_layers)]
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        langs: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        lengths: Tensor | None = None,
+        cache: dict[Any, Any] | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        skip_padding: bool | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Encode a batch.
+
+        Args:
+            input_ids: (B, S), or instead inputs_embeds: (B, S, H).
+            attention_mask: (B, S) or (B, S, S), 1 for tokens to attend to, 0 for padding.
+            langs: (B, S), the language of each token; by default nothing is added for it.
+            token_type_ids: (B, S), tokens whose embeddings are added.
+            position_ids: (B, S); by default counted from each row's first token that is not padding.
+            lengths: (B,), instead of an attention mask how many tokens each row has, which stand before its padding; by
+                default as many as are not ``config.pad_index``. With an attention mask it is not read.
+            cache: a dictionary for the keys and values of a causal model, ``{}`` at first. Each call computes what it
+                does not hold of ``input_ids``, which are all tokens so far, as are the other inputs; returns that; and
+                adds to it: ``slen``, how many tokens it holds, and for layer i at i keys and values, a pair of
+                (B, N, K, D).
+            head_mask: (N,) or (layers, N), 0 removes a head's contribution.
+            output_attentions, output_hidden_states: override the configuration.
+            return_dict: False for a plain tuple, whose fields have no names.
+            skip_padding: overrides the model's.
+
+        Raises:
+            ValueError: if both or none of ``input_ids`` and ``inputs_embeds`` are given, the sequence is longer than
+                ``max_position_embeddings``, there is no token, an id is outside its table, a shape does not fit, or
+                the cache is none of this model's.
+        """
+        attention_mask = padding_mask(self.config, input_ids, inputs_embeds, attention_mask, lengths)
+        past: Any = None
+        if cache is not None:
+            start, past = read_cache(self.config, cache)
+            given = (input_ids, inputs_embeds, langs, token_type_ids, position_ids)
+            rest = (None if x is None else x[:, start:] for x in given)
+            input_ids, inputs_embeds, langs, token_type_ids, position_ids = rest
+        context = ForwardContext.of(
+            self,
+            input_ids,
+            inputs_embeds,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            head_mask,
+            past,
+            causal=self.config.causal,
+            use_cache=cache is not None,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+            skip_padding=skip_padding,
+            extra={"langs": langs},
+        )
+        states, present = self.embed(context), None
+        if context.packing is None and attention_mask is not None and attention_mask.dim() == 2:
+            present = (attention_mask[:, -context.length :, None] > 0).to(states.dtype)  # (B, S, 1)
+            states = states * present
+        fields = context.through(self, self.layer_calls(present), states)
+        kept = fields.pop("past")
+        if cache is not None:
+            cache |= {i: (keys, values) for i, (keys, values) in enumerate(kept)}
+            cache["slen"] = context.before + context.length
+        return self._output(return_dict, **fields)
+
+
+def padding_mask(
+    config: XLMConfig,
+    input_ids: Tensor | None,
+    inputs_embeds: Tensor | None,
+    attention_mask: Tensor | None,
+    lengths: Tensor | None,
+) -> Tensor | None:
+    """The attention mask, or that of rows of so many tokens: (B, S). None where there is no padding.
+
+    Without lengths a row has as many tokens as are not ``config.pad_index``. So the models of 2019 have it.
+
+    Raises:
+        ValueError: if the lengths are not (B,), or one is that of no row.
+    """
+    read = input_ids if input_ids is not None else inputs_embeds
+    if attention_mask is not None or read is None or read.dim() < 2:
+        return attention_mask
+    batch, length = read.shape[:2]
+    if lengths is not None:
+        least, most = (None, None) if not has_values(lengths) else (int(lengths.min()), int(lengths.max()))
+        check_lengths(tuple(lengths.shape), batch, length, least, most)
+    elif input_ids is None:
+        return None
+    else:
+        tokens = input_ids != config.pad_index
+        if has_values(input_ids) and tokens.all():
+            return None
+        lengths = tokens.long().sum(1)
+    return torch.arange(length, device=read.device) < lengths[:, None]
+
+
+class XLMHead(Head):
+    """What the heads of XLM share: they are told of padding as the bare model finds it."""
+
+    def _read(self, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        names = ("input_ids", "inputs_embeds", "attention_mask", "lengths")
+        given["attention_mask"] = padding_mask(self.config, *(given.get(name) for name in names))  # type: ignore[attr-defined]
+        return super()._read(given)
+
+    def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
+        return False  # its states are 0, computed or not
+
+
+class XLMPredLayer(nn.Module):
+    """The head of :class:`XLMWithLMHeadModel`."""
+
+    def __init__(self, config: XLMConfig) -> None:
+        super().__init__()
+        self.proj = nn.Linear(config.emb_dim, config.vocab_size)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        return self.proj(hidden_states)  # (B, S, vocabulary)
+
+
+class XLMWithLMHeadModel(KeyValueGeneration, XLMHead, LanguageModelling, XLMPreTrainedModel, published=True):
+    """XLM with a language model head; the weights are the word embeddings, the bias its own."""
+
+    bare = XLMModel
+    takes = ("labels",)
+    new_heads = (("pred_layer",),)
+    generation_inputs = ("langs",)
+
+    def __init__(self, config: XLMConfig) -> None:
+        super().__init__(config)
+        self.pred_layer = XLMPredLayer(config)
+        self.init_weights()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        return self.pred_layer.proj
+
+    def _answer(self, given: dict[str, Any]) -> Any:
+        """Predict tokens.
+
+        Args:
+            labels: (B, S), the words to predict in place, of a causal model too: the next token's label stands where
+                it is predicted, one place before the token; -100 and -1 are ignored.
+
+        Returns:
+            ``(loss, logits (B, S, vocabulary), …)``; the loss only with labels.
+        """
+        outputs, own = self._read(given)
+        logits = self.pred_layer(outputs[0])
+        loss = None if own["labels"] is None else token_loss(logits, own["labels"])
+        return self._output(loss=loss, logits=logits, rest=outputs)
+
+    def _prepare(self) -> None:
+        refuse_generation(self.config)
+
+    def _run(self, prompts: Any, *args: Any, **own: Any) -> Any:
+        return super()._run(with_languages(self.config, prompts), *args, **own)
+
+
+class XLMForSequenceClassification(XLMHead, SequenceClassification, XLMPreTrainedModel, published=True):
+    """XLM with a classifier (``config.num_labels`` classes) or, with one label, a regressor."""
+
+    bare = XLMModel
+    new_heads = (("sequence_summary",),)
+
+    def __init__(self, config: XLMConfig) -> None:
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.sequence_summary = SequenceSummary(config, config.num_labels)
+        self.init_weights()
+
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
+        return self.sequence_summary(outputs[0], None, attention_mask)
+
+
+class XLMForQuestionAnsweringSimple(XLMHead, QuestionAnswering, XLMPreTrainedModel, published=True):
+    """XLM that marks the first and last token of an answer, as in SQuAD."""
+
+    bare = XLMModel
+    new_heads = (("qa_outputs",),)
+
+    def __init__(self, config: XLMConfig) -> None:
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.qa_outputs = nn.Linear(config.emb_dim, 2)
+        self.init_weights()
+
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
+        return self.qa_outputs(outputs[0])
+
+
+class XLMForTokenClassification(XLMHead, TokenClassification, XLMPreTrainedModel, published=True):
+    """XLM that classifies every token, as in named-entity recognition."""
+
+    bare = XLMModel
+    new_heads = (("classifier",),)
+
+    def __init__(self, config: XLMConfig) -> None:
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(config.emb_dim, config.num_labels)
+        self.init_weights()
+
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
+        return self.classifier(self.dropout(outputs[0]))
+
+
+class XLMForMultipleChoice(XLMHead, MultipleChoice, XLMPreTrainedModel, published=True):
+    """XLM that scores several continuations of one context, as in SWAG."""
+
+    bare = XLMModel
+    new_heads = (("sequence_summary", "logits_proj"),)
+
+    def __init__(self, config: XLMConfig) -> None:
+        super().__init__(config)
+        self.sequence_summary = SequenceSummary(config, config.num_labels)
+        self.logits_proj = nn.Linear(config.summary_width, 1)
+        self.init_weights()
+
+    def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
+        return self.logits_proj(self.sequence_summary(outputs[0], None, attention_mask))
