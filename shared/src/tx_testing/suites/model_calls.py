@@ -116,7 +116,7 @@ class CallSuite(Models):
     def test_too_long_sequence_is_refused(self) -> None:
         if self.spec.max_positions is None:
             pytest.skip("does not apply: this architecture has no limit")
-        most = int(getattr(self.shared("base").config, self.spec.max_positions))
+        most = self.shared("base").config.longest_sequence
         longest = np.full((1, most), 5)
         assert np.isfinite(next(iter(self.run(self.shared("base"), {"input_ids": longest}).values()))).all()
         with pytest.raises(ValueError, match=rf"(?s)({most + 1}\b.*\b{most}\b|{most}\b.*\b{most + 1}\b)"):

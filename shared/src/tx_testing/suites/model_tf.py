@@ -334,10 +334,10 @@ class TFModelSuite(TFModels, ModelSuite):
                 compiled[names](tensors)
         # Positions that the model makes itself.
         if self.spec.max_positions is not None and task == "base":
-            longest = int(getattr(model.config, self.spec.max_positions))
+            longest, table = model.config.longest_sequence, int(getattr(model.config, self.spec.max_positions))
             run = self._of_any_size(model, {"input_ids": tf.fill((1, longest), 5)})
             assert np.isfinite(run({"input_ids": tf.fill((1, longest), 5)})[0]).all()
-            with pytest.raises(tf.errors.InvalidArgumentError, match=rf"position_ids holds\] \[{longest}\]"):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=rf"position_ids holds\] \[{table}\]"):
                 run({"input_ids": tf.fill((1, longest + 1), 5)})
 
     @staticmethod

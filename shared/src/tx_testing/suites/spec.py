@@ -68,7 +68,7 @@ class ModelSpec:
         past: whether the models return ``past`` and take it for the tokens before.
         generates: whether the language model generates text.
         cross_attention: whether the base model can be a decoder with cross-attention.
-        max_positions: the configuration field of the longest sequence; None if there is no limit.
+        max_positions: the configuration field of the number of positions; None if there is no limit.
         activation: the configuration field of the activation function; None if it is fixed.
         dropouts: the configuration fields of dropout probabilities.
 

@@ -1,0 +1,32 @@
+"""RoBERTa as the standard suites test it: a tiny model, and what is particular to it."""
+
+from tx_testing.suites.spec import ModelSpec
+
+TASKS_WITHOUT_POOLER = ("masked-lm", "sequence-classification", "token-classification", "question-answering")
+POOLER = dict.fromkeys(TASKS_WITHOUT_POOLER, ("roberta.pooler",))
+
+SPEC = ModelSpec(
+    architecture="tx_roberta.architecture:ARCHITECTURE",
+    config={
+        "vocab_size": 99,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 37,
+        "max_position_embeddings": 40,
+        "type_vocab_size": 3,
+        "num_labels": 4,
+    },
+    labels={"masked-lm": {"masked_lm_labels": "tokens"}},
+    # In the reference a token has as many scores as there are labels, and an answer needs two.
+    task_config={"question-answering": {"num_labels": 2}},
+    reference_keywords={"masked_lm_labels": "labels"},
+    # The reference leaves the pooler out where the loss does not need it; the models of 2019 have it.
+    absent_in_reference=POOLER,
+    new_heads={"sequence-classification": ("classifier",), "question-answering": ("qa_outputs",)},
+    without_gradient=POOLER,
+    without_effect=("key.bias",),
+    cross_attention=True,
+    generates=False,
+    tf_only=("TFRobertaMainLayer",),
+)
