@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tx_testing.suites.base import Suite, standard_tests
+from tx_testing.suites.base import Suite, in_graphs, standard_tests
 from tx_testing.suites.spec import LENGTHS, ModelSpec, assert_close, random_like, trimmed
 
 pytest_plugins = ["pytester"]
@@ -161,3 +161,35 @@ def test_variants() -> None:
     assert len({spec.key("lm"), variant.key("lm"), spec.key("base")}) == 3
     with pytest.raises(ValueError, match="'2 long'"):
         ModelSpec(architecture="a:B", config={}, variants={"2 long": {}})
+
+
+class Collected:
+    """What pytest gives a suite when it collects a test."""
+
+    fixturenames = ("task",)
+
+    def __init__(self, function: object) -> None:
+        self.function = function
+        self.tasks: list[str] = []
+
+    def parametrize(self, name: str, values: list[str], ids: list[str]) -> None:
+        self.tasks = values
+
+
+@pytest.mark.parametrize(("graph_tasks", "wanted"), [(None, ["base", "masked-lm"]), (("base",), ["base"])])
+def test_what_compiles_runs_for_the_classes_that_the_spec_names(
+    graph_tasks: tuple[str, ...] | None, wanted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Compiling(Suite):
+        spec = ModelSpec(architecture="tx_toy.architecture:ARCHITECTURE", config={}, graph_tasks=graph_tasks)
+
+        @in_graphs
+        def test_compiled(self, task: str) -> None: ...
+
+        def test_plain(self, task: str) -> None: ...
+
+    monkeypatch.setattr(ModelSpec, "class_names", lambda self: {"base": "ToyModel", "masked-lm": "ToyForMaskedLM"})
+    for test, tasks in ((Compiling.test_compiled, wanted), (Compiling.test_plain, ["base", "masked-lm"])):
+        collected = Collected(test)
+        Compiling().pytest_generate_tests(collected)  # type: ignore[arg-type]
+        assert collected.tasks == tasks

@@ -12,6 +12,7 @@ SPEC = ModelSpec(
         "n_positions": 40,
     },
     zero_token_types=False,
+    graph_tasks=("base", "causal-lm"),  # the double heads are as GPT-2's
     any_axes=True,
     labels={"causal-lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
     # The reference scores the last position, padding or not.

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
 from .spec import ModelSpec
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+def in_graphs(test: Test) -> Test:
+    """Mark a test that compiles, traces or exports every class: it runs for those of ``ModelSpec.graph_tasks``."""
+    vars(test)["in_graphs"] = True
+    return test
 
 
 class Suite:
@@ -60,9 +68,10 @@ class Suite:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run tests that take ``task`` once for every class of the architecture in this framework."""
         if "task" in metafunc.fixturenames:
-            wanted = getattr(metafunc.function, "tasks", None)
             names = self.spec.class_names()
-            tasks = [task for task in names if wanted is None or wanted(self.spec, task)]
+            tasks = [*names]
+            if getattr(metafunc.function, "in_graphs", False) and self.spec.graph_tasks is not None:
+                tasks = [task for task in tasks if task in self.spec.graph_tasks]
             metafunc.parametrize("task", tasks, ids=[names[task] for task in tasks])
 
     @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from .base import in_graphs
 from .models import FLAGS, SAME
 from .models_torch import TorchModels
 from .spec import assert_close
@@ -81,6 +82,7 @@ class TorchExportSuite(TorchModels):
             for one, two in zip(found, flat, strict=True):
                 assert_close(one, two, SAME)
 
+    @in_graphs
     @pytest.mark.parametrize("strict", [True, False])
     def test_export(self, task: str, strict: bool, tmp_path: Path) -> None:
         """An exported program gives the model's outputs by their names, also when it was saved and loaded."""

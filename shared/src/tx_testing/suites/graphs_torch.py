@@ -12,6 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from tx_core.weights import WeightsError
 
+from .base import in_graphs
 from .exports_torch import Positional
 from .model_ids import IdSuite
 from .models import FILES, FLAGS, SAME
@@ -75,6 +76,7 @@ class TorchGraphSuite(TorchModels, IdSuite):
         if task in self.spec.output_heads:
             assert torch.equal(model.get_input_embeddings().weight, model.get_output_embeddings().weight)
 
+    @in_graphs
     def test_compile_without_graph_breaks(self, task: str) -> None:
         model = self.model(task)
         model.skip_padding = False  # as in a graph, which is for any number of tokens
@@ -89,6 +91,7 @@ class TorchGraphSuite(TorchModels, IdSuite):
                     assert_close(one, two, SAME)
         torch._dynamo.reset()
 
+    @in_graphs
     def test_compiled_once_for_all_sizes(self, task: str) -> None:
         model = self.model(task)
         model.skip_padding = False  # as in a graph, which is for any number of tokens
@@ -135,6 +138,7 @@ class TorchGraphSuite(TorchModels, IdSuite):
                 found = leaves(model(**given)._asdict())
                 assert [value.shape for value in found.values()] == shapes
 
+    @in_graphs
     @pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
     def test_make_fx(self, mode: Literal["real", "fake", "symbolic"], task: str) -> None:
         model, inputs = self.shared(task), self.tensors(task, labels=True)
@@ -147,6 +151,7 @@ class TorchGraphSuite(TorchModels, IdSuite):
             graph = make_fx(call, tracing_mode=mode, _allow_non_fake_inputs=True)(*inputs.values())
             assert_close(self.backend.numpy(graph(*inputs.values())), self.backend.numpy(call(*inputs.values())), SAME)
 
+    @in_graphs
     def test_numbers_outside_their_range_in_a_graph(self, task: str) -> None:
         """PyTorch's own operations raise an error there, where they read a table."""
         torch._dynamo.reset()

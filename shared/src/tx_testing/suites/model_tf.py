@@ -17,6 +17,7 @@ import tensorflow as tf
 from tx_core.models.layers_tf import ModuleList, descendants
 from tx_core.models.variables_tf import named_parameters
 
+from .base import in_graphs
 from .model import ModelSuite
 from .model_core import CoreSuite
 from .models import FLAGS, SAME
@@ -268,6 +269,7 @@ class TFModelSuite(TFModels, ModelSuite):
         compiled = tf.function(lambda inputs: model(inputs), jit_compile=True)
         self._same(compiled(inputs), self.run(model, self.spec.inputs("base")))
 
+    @in_graphs
     def test_export(self, task: str, tmp_path: Path) -> None:
         """``model.export`` writes what serves, with no input described: it takes what the tokenizer gives."""
         model = self.model(task, **FLAGS)
@@ -314,6 +316,7 @@ class TFModelSuite(TFModels, ModelSuite):
         with pytest.raises(ValueError, match="the vocabulary has only"):
             tf.function(lambda: model(wrong)[0])()
 
+    @in_graphs
     def test_numbers_outside_their_range_in_a_graph(self, task: str) -> None:
         """TensorFlow raises an error, which names the argument."""
         model = self.shared(task)
@@ -322,6 +325,7 @@ class TFModelSuite(TFModels, ModelSuite):
             with pytest.raises(tf.errors.InvalidArgumentError, match=case.said):
                 compiled(self.backend.tensors(case.inputs))
 
+    @in_graphs
     def test_numbers_outside_their_range_where_sizes_are_found_out_later(self, task: str) -> None:
         model = self.shared(task)
         compiled: dict[frozenset[str], Any] = {}
@@ -346,6 +350,7 @@ class TFModelSuite(TFModels, ModelSuite):
         described = {name: tf.TensorSpec([None] * len(x.shape), x.dtype) for name, x in inputs.items()}
         return tf.function(lambda inputs: tuple(model(**inputs)), input_signature=[described])
 
+    @in_graphs
     def test_numbers_outside_their_range_under_xla(self, task: str) -> None:
         """XLA raises no errors: what comes of a wrong number is NaN, and nothing else is."""
         model = self.shared(task)
@@ -418,6 +423,7 @@ class TFModelSuite(TFModels, ModelSuite):
         logits = model.predict(ids, batch_size=3, verbose=0)[0]
         assert_close(logits, self.run(model, {"input_ids": ids})["logits"], 1e-5)
 
+    @in_graphs
     def test_predict_joins_batches(self, task: str) -> None:
         """Batches are joined on the axis that counts rows, also in memories, and also if the last is smaller."""
         model = self.model(task, **FLAGS)

@@ -56,6 +56,8 @@ class ModelSpec:
         token_inputs: input with a number for every token → how many numbers there are; given if in ``arguments``.
         finds_padding: whether without an attention mask the configuration's padding token is not attended to.
         zero_token_types: whether token types of 0 are the same as none.
+        graph_tasks: tasks whose classes are compiled, traced and exported in the tests, which takes most of their time;
+            None for all. Heads that only differ in modules of their own need it once, in one of the architectures.
         any_axes: whether token ids may have any axes before the sequence, (S,) or (B, C, S) say.
         labels: task → keyword → kind of label, where they differ from ``LABELS``.
 
@@ -103,6 +105,7 @@ class ModelSpec:
     token_inputs: Mapping[str, int] = field(default_factory=lambda: {"token_type_ids": 2})
     finds_padding: bool = False
     zero_token_types: bool = True
+    graph_tasks: tuple[str, ...] | None = None
     any_axes: bool = False
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
