@@ -258,7 +258,11 @@ POISON: dict[str, bytes] = {
     "out-of-band buffer": b"\x97",
     "text opcodes": b"I1\n",
     "codecs as a function of the file": b"c_codecs\ndecode\n(" + op_string("x") + b"tR",
-    "numpy's own pickles": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tC\x01btR",
+    "making an array": b"cnumpy\nndarray\n(" + op_tuple(op_int(1 << 40)) + b"tR",
+    "calling what a record is": b"cfairseq.tasks\nsetup_task\n)R)R",
+    "attributes of a package's name": b"comegaconf\nos\n" + op_dict(x=op_string("1")) + b"b",
+    "a type": b"c__builtin__\nlist\n(" + op_tuple(op_int(1)) + b"tR",
+    "a package that begins like another": b"cfairseqx.tasks\nsetup_task\n)R",
     "a class of __main__": b"c__main__\nNet\n)\x81",
     "transformers' model": b"ctransformers.modeling_bert\nBertModel\n)\x81",
 }  # fmt: skip
@@ -283,7 +287,7 @@ def test_a_poisoned_pickle_is_refused_and_nothing_runs(
         open_checkpoint(path)
     assert str(path) in str(caught.value)
     assert not (tmp_path / TARGET).exists()
-    assert set(sys.modules) - modules <= {"difflib"}
+    assert set(sys.modules) - modules <= {"difflib", "encodings.cp437"}
 
 
 @pytest.mark.parametrize("where", ["magic", "system", "keys"])
@@ -546,6 +550,78 @@ def test_allowed_records_stay_what_they_are_named(tmp_path: Path) -> None:
         assert checkpoint.names() == ["a"]
 
 
+def op_record(name: str, **state: bytes) -> bytes:
+    """An object of a class, as pickle makes it."""
+    module, _, kind = name.rpartition(".")
+    return f"c{module}\n{kind}\n)".encode() + b"\x81" + op_dict(**state) + b"b"
+
+
+def fairseq_args() -> bytes:
+    """A configuration of fairseq's in its newer form: OmegaConf's containers, an enumeration, its own classes."""
+    layers = op_record("omegaconf.nodes.IntegerNode", _metadata=b"ctyping\nAny\n", _val=op_int(4), _parent=b"N")
+    listed = op_record("omegaconf.listconfig.ListConfig", _content=b"](" + layers + op_record("fairseq.Meter") + b"e")
+    choice = b"cfairseq.dataclass.constants\nChoice\n(" + op_string("c10d") + b"tR"
+    types = b"c_operator\ngetitem\n(ctyping\nList\nc__builtin__\nint\ntR"
+    meters = b"cfairseq.logging.meters\nMetersDict\n)R(" + op_string("loss") + op_int(1) + b"u"
+    model = op_dict(layers=layers, kept=listed, backend=choice, types=types, meters=meters, weight=op_tensor())
+    return op_record("omegaconf.dictconfig.DictConfig", _content=model, _flags_cache=op_dict(), _parent=b"N")
+
+
+@both_formats
+def test_what_training_programs_note_is_told_as_plain_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Path]
+) -> None:
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tC\x01btR"
+    array += op_tuple(op_int(1), op_tuple(op_int(1)), pickle.dumps(np.dtype("f4"), 2)[2:-1], b"\x89C\x04abcd") + b"b"
+    counts = b"ccollections\ndefaultdict\n(c__builtin__\nint\ntR(" + op_string("the") + op_int(7) + b"u"
+    params = op_dict(dim=op_int(8), scores=array, words=op_tensor(), pair=op_tuple(op_int(1), array), none=b"N")
+    keyed = b"}(" + op_int(0) + op_string("<s>") + op_tuple(op_int(1)) + op_string("left out") + b"u"
+    namespace = op_record("argparse.Namespace", arch=op_string("roberta"), lr=b"G?\xb9\x99\x99\x99\x99\x99\x9a")
+    content = op_dict(
+        model=op_dict(w=op_tensor()), args=namespace, cfg=op_dict(model=fairseq_args()), params=params, counts=counts,
+        words=keyed, epoch=op_int(3),
+    )  # fmt: skip
+    monkeypatch.setattr(pickle, "loads", None)
+    modules = set(sys.modules)
+    with open_checkpoint(make(tmp_path / "m", content)) as checkpoint:
+        assert checkpoint.names() == ["model.w", "params.words"]
+        assert checkpoint.note("args") == {"arch": "roberta", "lr": 0.1}
+        assert checkpoint.note("cfg") == {"model": {"layers": 4, "kept": [4, None], "backend": "c10d"}}
+        assert checkpoint.note("params") == {"dim": 8, "pair": [1, None], "none": None}
+        assert checkpoint.note("counts") == {"the": 7}
+        assert checkpoint.note("words") == {0: "<s>"}
+        assert checkpoint.note("epoch") == 3
+        assert checkpoint.note("unheard of") is None
+    assert checkpoint.note("epoch") is None, "closed"
+    assert not {"fairseq", "omegaconf", "argparse.Namespace"} & (set(sys.modules) - modules)
+
+
+@pytest.mark.parametrize(
+    "noted, message",
+    [
+        (b"]q\x01h\x01a", "deeper"),
+        (op_record("argparse.Namespace") + b"q\x01" + op_dict(x=b"h\x01") + b"b", "inside of each other deeper"),
+        (op_record("omegaconf.nodes.AnyNode") + b"q\x01" + op_dict(_val=b"h\x01") + b"b", "inside of each other"),
+    ],
+    ids=["list", "namespace", "node"],
+)
+def test_what_is_noted_does_not_nest_without_end(tmp_path: Path, noted: bytes, message: str) -> None:
+    with (
+        pytest.raises(CheckpointError, match=message),
+        open_checkpoint(make_zip(tmp_path / "m", op_dict(a=op_tensor(), args=noted))) as checkpoint,
+    ):
+        checkpoint.note("args")
+
+
+def test_what_is_noted_has_a_limited_number_of_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    doubled = op_record("argparse.Namespace", x=op_int(1))
+    for i in range(20):
+        doubled += b"q%c0]h%cah%ca" % (i, i, i)
+    path = make_zip(tmp_path / "m", op_dict(a=op_tensor(), args=op_record("argparse.Namespace", x=doubled)))
+    with open_checkpoint(path) as checkpoint, pytest.raises(CheckpointError, match="more than 1000000 values"):
+        checkpoint.note("args")
+
+
 # Fuzz: whatever happens to a file, the reader answers with arrays or a CheckpointError.
 
 
@@ -554,6 +630,8 @@ def read_all(path: Path) -> None:
         with open_checkpoint(path) as checkpoint:
             for name in checkpoint.names():
                 checkpoint.read(name)
+            for key in ("a", "args", "cfg"):
+                checkpoint.note(key)
     except CheckpointError:
         pass
 
@@ -561,7 +639,7 @@ def read_all(path: Path) -> None:
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     folder = tmp_path_factory.mktemp("originals")
-    content = op_dict(a=op_tensor(), model=op_dict(b=op_tensor(size=(6,), stride=(1,))))
+    content = op_dict(a=op_tensor(), model=op_dict(b=op_tensor(size=(6,), stride=(1,))), cfg=fairseq_args())
     write_torch_bin(folder / "w", {"a": FLOATS, "b": np.zeros((2, 2), np.int64)}, {"c": "a"})
     files = [make_zip(folder / "z", content), make_stream(folder / "s", content), folder / "w"]
     return [file.read_bytes() for file in files]
@@ -581,7 +659,13 @@ def test_flipped_and_cut_files_never_escape(
 
 
 OPCODES = st.binary(min_size=1, max_size=1)
-MEANINGFUL = st.sampled_from([op_tensor(), op_pid(), op_string("a"), op_int(3), b"ccollections\nOrderedDict\n"])
+MEANINGFUL = st.sampled_from(
+    [
+        *(op_tensor(), op_pid(), op_string("a"), op_int(3), b"ccollections\nOrderedDict\n"),
+        *(b"ccollections\ndefaultdict\n", b"cargparse\nNamespace\n", b"comegaconf.nodes\nAnyNode\n"),
+        *(b"cfairseq\nX\n", b"ctyping\nAny\n", fairseq_args()),
+    ]
+)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import collections
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -193,3 +195,35 @@ def test_a_sharded_bin_is_read(tmp_path: Path) -> None:
         assert checkpoint.format == "torch"
         assert checkpoint.metadata == {"total_size": "20"}
         assert {name: checkpoint.read(name).tolist() for name in checkpoint.names()} == {"a": [1, 1], "b": [0, 0, 0]}
+
+
+@both_formats
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_what_torch_save_wrote_beside_the_weights_is_told(tmp_path: Path, new_format: bool, protocol: int) -> None:
+    words = {i: f"wörd{i}" for i in range(3000)}
+    content = {
+        "model": {"w": torch.ones(2)},
+        "params": {
+            "emb_dim": 8,
+            "asm_cutoffs": [8, 20],
+            "mono": {"en": {"train": ("a", "b")}, ("en", "fr"): 1},
+            "mask_scores": np.ones(3000),
+            "pred_probs": torch.ones(3),
+            "big": 1 << 80,
+        },
+        "args": argparse.Namespace(layers=2, nested=argparse.Namespace(x=None)),
+        "dico_id2word": words,
+        "dico_word2id": {word: i for i, word in words.items()},
+        "counts": collections.defaultdict(int, the=7),
+        "stats": collections.OrderedDict(loss=[0.5]),
+    }
+    torch.save(content, tmp_path / "m", pickle_protocol=protocol, _use_new_zipfile_serialization=new_format)
+    with open_checkpoint(tmp_path / "m") as checkpoint:
+        assert checkpoint.names() == ["model.w", "params.pred_probs"]
+        assert checkpoint.note("params") == {
+            "emb_dim": 8, "asm_cutoffs": [8, 20], "mono": {"en": {"train": ["a", "b"]}}, "big": 1 << 80,
+        }  # fmt: skip
+        assert checkpoint.note("args") == {"layers": 2, "nested": {"x": None}}
+        assert checkpoint.note("dico_id2word") == words
+        assert checkpoint.note("dico_word2id")["wörd2999"] == 2999
+        assert (checkpoint.note("counts"), checkpoint.note("stats")) == ({"the": 7}, {"loss": [0.5]})

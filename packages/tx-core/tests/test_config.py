@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import inspect
 import json
@@ -11,13 +12,16 @@ import pickle
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tx_core import architecture
+from tx_core.checkpoints import Arguments, Checkpoint, CheckpointError, write_torch_bin
 from tx_core.config import (
     ACTIVATIONS,
     MAX_FILE_BYTES,
@@ -28,6 +32,8 @@ from tx_core.config import (
     check_positive,
     check_probability,
 )
+from tx_core.config_files import find_beside
+from tx_core.files import Source
 
 
 @dataclass(init=False, eq=False, repr=False)
@@ -667,6 +673,84 @@ def test_other_file_names(tmp_path: Path) -> None:
     assert Named.from_pretrained(tmp_path).n_embd == 32
     Named(n_embd=16).save_pretrained(tmp_path)
     assert Named.from_pretrained(tmp_path).n_embd == 16
+
+
+@dataclass(init=False, eq=False, repr=False)
+class OriginalConfig(ToyConfig):
+    """A configuration whose authors keep it beside the weights."""
+
+    checkpoint_names = ("model.pt", "last.pt")
+
+    def _read_checkpoint(self, checkpoint: Checkpoint) -> None:
+        arguments = Arguments(checkpoint.path, checkpoint.note("args") or {}, "its args")
+        self._update({"n_layer": arguments.count("layers"), "act": arguments.choice("act", ("gelu", "relu"), "relu")})
+
+
+def write_training(path: Path, **args: Any) -> None:
+    """A training's checkpoint, as argparse's programs write it."""
+    (path.parent / "weights").mkdir(exist_ok=True)
+    write_torch_bin(path.parent / "weights" / path.name, {"w": np.zeros(2, np.float32)})
+    with zipfile.ZipFile(path.parent / "weights" / path.name) as archive:
+        root = next(name for name in archive.namelist() if name.endswith("data.pkl")).removesuffix("data.pkl")
+        model = archive.read(f"{root}data.pkl")[2:-1]
+        noted = pickle.dumps(argparse.Namespace(**args), 2)[2:-1]
+        values = b"\x80\x02}(U\x05model" + model + b"U\x04args" + noted + b"u."
+        with zipfile.ZipFile(path, "w") as out:
+            for name in archive.namelist():
+                out.writestr(name, values if name.endswith("data.pkl") else archive.read(name))
+
+
+def test_a_configuration_that_lies_in_the_authors_checkpoint(tmp_path: Path) -> None:
+    write_training(tmp_path / "last.pt", layers=7)
+    write_training(tmp_path / "other.pt", layers=5, act="gelu")
+    for path, layers, act in (("", 7, "relu"), ("last.pt", 7, "relu"), ("other.pt", 5, "gelu")):
+        config = OriginalConfig.from_pretrained(tmp_path / path, dropout=0.5)
+        assert (config.n_layer, config.act, config.dropout) == (layers, act, 0.5)
+    assert find_beside(OriginalConfig, tmp_path / "other.pt", Source()) == tmp_path / "other.pt"
+    ToyConfig(n_layer=2).save_pretrained(tmp_path)
+    assert OriginalConfig.from_pretrained(tmp_path).n_layer == 2
+    assert find_beside(OriginalConfig, tmp_path / "other.pt", Source()) == tmp_path / "config.json"
+    with pytest.raises(ValueError, match=r"last\.pt"):
+        ToyConfig.from_pretrained(tmp_path / "last.pt")
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json: pass"):
+        ToyConfig.from_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json or model\.pt or last\.pt: pass"):
+        OriginalConfig.from_pretrained(tmp_path / "weights", subfolder="none")
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        ({}, r"last\.pt: its args do not say layers: pass config="),
+        ({"layers": 0}, r"last\.pt: its args say that layers is 0, expected a number of at least 1"),
+        ({"layers": "12"}, "layers is '12', expected"),
+        ({"layers": True}, "layers is True, expected"),
+        ({"layers": None}, "layers is None, expected"),
+        ({"layers": 1 << 40}, "n_layer is 1099511627776, expected 1 to 1024"),
+        ({"layers": 1, "act": "selu"}, "act is 'selu', expected one of 'gelu', 'relu'"),
+        ({"layers": 1, "act": ["gelu"]}, "act is .'gelu'., expected one of"),
+    ],
+)
+def test_impossible_arguments_of_a_training_are_named(args: dict[str, Any], message: str, tmp_path: Path) -> None:
+    write_training(tmp_path / "last.pt", **args)
+    with pytest.raises(ValueError, match=message):
+        OriginalConfig.from_pretrained(tmp_path)
+
+
+def test_arguments_are_checked(tmp_path: Path) -> None:
+    arguments = Arguments(tmp_path, {"p": 1, "q": 1.5, "r": True, "i": 0, "j": -1, "nan": math.nan}, "params")
+    assert arguments.probability("p", 0) == 1
+    assert arguments.probability("none", 0.25) == 0.25
+    assert (arguments.index("i", 3), arguments.index("none", 3)) == (0, 3)
+    assert (arguments.flag("r", False), arguments.flag("none", True)) == (True, True)
+    for name in ("q", "r", "nan"):
+        with pytest.raises(CheckpointError, match=f"params say that {name} is .*, expected a probability from 0 to 1"):
+            arguments.probability(name, 0)
+    with pytest.raises(CheckpointError, match="j is -1, expected a number from 0 on"):
+        arguments.index("j", 0)
+    with pytest.raises(CheckpointError, match="p is 1, expected True or False"):
+        arguments.flag("p", True)
 
 
 def test_saving_to_a_file_is_refused(tmp_path: Path) -> None:

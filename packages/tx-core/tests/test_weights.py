@@ -659,3 +659,82 @@ def test_ties_of_the_output_layer() -> None:
     ):
         config = SimpleNamespace(tie_word_embeddings=tie, twice=again)
         assert table.ties(config, output, lambda: {"lm.decoder.weight", "lm.bias"}) == wanted
+
+
+# -- the authors' own PyTorch checkpoints -----------------------------------------------------------------------------
+
+
+class HeadedTable(WeightTable):
+    """A table whose authors keep several heads, each under a name of its own."""
+
+    def from_file(self, name: str) -> str | None:
+        return re.sub(r"^heads\.\w+\.", "heads.any.", name)
+
+    def choice(self, name: str) -> str | None:
+        found = re.match(r"heads\.(\w+)\.", name)
+        return found[1] if found else None
+
+
+TORCH = HeadedTable(
+    prefix="toy",
+    rows=(
+        embedding("toy.words", "core.tokens"),
+        embedding("toy.types", absent=0),
+        embedding("toy.marks"),
+        *linear("classifier", "heads.any", leaves=(".weight",), layout="same"),
+    ),
+    dropped_originals=("core.version", "notes.*"),
+    strangers=(("*core.memory.*", "a toy with a memory, which is another architecture"),),
+)
+TORCH_WANTED = {"toy.words.weight": (5, 2), "toy.types.weight": (1, 2)}
+
+
+def load_torch(
+    arrays: Mapping[str, object], wanted: Mapping[str, tuple[int, ...]] = TORCH_WANTED
+) -> tuple[LoadReport, dict[str, str], Weights]:
+    weights = Weights(Arrays(arrays, "torch"), TORCH, {}, "x.pt")
+    report, origin = compare(weights, wanted, TORCH, (("classifier",),), {})
+    return report, origin, weights
+
+
+@pytest.mark.parametrize("prefix", ["model.", "model.module."])
+def test_original_names_under_a_prefix_beside_a_trainings_state(prefix: str) -> None:
+    words = floats(5, 2) + 1
+    state = {"extra_state.meters.0": floats(1), "last_optimizer_state.0.m": floats(9), "notes.x": floats(2)}
+    report, origin, weights = load_torch({f"{prefix}core.tokens": words, f"{prefix}core.version": floats(1), **state})
+    assert report.prefix == prefix
+    assert report.loaded == list(TORCH_WANTED)
+    assert sorted(report.dropped) == sorted([f"{prefix}core.version", *state])
+    np.testing.assert_array_equal(weights.read(origin["toy.words.weight"]), words)
+
+
+def test_a_parameter_that_the_authors_do_without_is_a_constant() -> None:
+    _, origin, weights = load_torch({"core.tokens": floats(5, 2)})
+    for get in (weights.read, weights.take):
+        types = get(origin["toy.types.weight"])
+        assert types.dtype == np.float32
+        np.testing.assert_array_equal(types, np.zeros((1, 2)))
+        types += 1  # one's own
+    weights.give_back("toy.types.weight")
+    with pytest.raises(WeightsError, match=r"missing(.|\n)*toy\.marks\.weight"):
+        load_torch({"core.tokens": floats(5, 2)}, {**TORCH_WANTED, "toy.marks.weight": (1, 2)})
+    with pytest.raises(WeightsError, match=r"missing(.|\n)*toy\.types\.weight"):  # published files have it
+        load_torch({"toy.words.weight": floats(5, 2)})
+
+
+def test_one_of_the_authors_heads_is_read_and_several_are_refused_where_one_is_wanted() -> None:
+    one = {"model.core.tokens": floats(5, 2), "model.heads.mnli.weight": floats(3, 2)}
+    wanted = {**TORCH_WANTED, "classifier.weight": (3, 2)}
+    report, origin, weights = load_torch(one, wanted)
+    assert not report.newly_initialized
+    np.testing.assert_array_equal(weights.read(origin["classifier.weight"]), floats(3, 2))
+    two = {**one, "model.heads.rte.weight": floats(2, 2)}
+    with pytest.raises(WeightsError, match="several heads of this kind, 'mnli', 'rte': keep one"):
+        load_torch(two, wanted)
+    report, _, _ = load_torch(two)
+    assert sorted(report.dropped) == ["model.heads.mnli.weight", "model.heads.rte.weight"]
+
+
+def test_what_names_tell_of_another_model_is_said() -> None:
+    with pytest.raises(WeightsError, match=r"core\.memory\.keys(.|\n)*this is a toy with a memory, which is another"):
+        load_torch({"model.core.tokens": floats(5, 2), "model.core.memory.keys": floats(1)})

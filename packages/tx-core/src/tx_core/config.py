@@ -35,6 +35,7 @@ from .config_fields import (
     fields_of,
     nearest_field,
 )
+from .config_files import is_pickled
 from .config_labels import agree, inverse
 from .json_files import MAX_DEPTH, nests_too_deep, read_json_object
 from .messages import quoted, shorten
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self, overload
 
     from .architecture import Architecture
+    from .checkpoints import Checkpoint
     from .files import Source
 else:
 
@@ -106,6 +108,8 @@ class PretrainedConfig:
         aliases: further names of fields, alias -> field: read, written, and accepted as keywords and JSON keys.
         pretrained_config_archive_map: published name -> URL of its configuration.
         file_names: the names a folder's configuration may have, the authors' own after `config.json`.
+        checkpoint_names: the names of the authors' checkpoints of weights that hold the configuration too, where they
+            have no file for it.
         limits: field -> its largest value, for sizes beyond `MAX_SIZES`: `BertConfig.limits = {"hidden_size": 10**6}`.
 
     Args:
@@ -123,6 +127,7 @@ class PretrainedConfig:
     aliases = _NO_NAMES
     pretrained_config_archive_map = _NO_NAMES
     file_names = _FILE_NAMES
+    checkpoint_names = _NO_TYPES
     limits = _NO_LIMITS
     # Apart from the attributes, which are written: the keys of the file that are no fields, and those that it has as
     # null.
@@ -273,11 +278,25 @@ class PretrainedConfig:
         self._update(values, file=True)
 
     def _read_file(self, path: str | os.PathLike[str]) -> None:
+        if self.checkpoint_names and is_pickled(path):
+            from .checkpoints import open_checkpoint
+
+            with open_checkpoint(os.fspath(path)) as checkpoint:
+                self._read_checkpoint(checkpoint)
+            return
         values = read_config(path)
         try:
             self._read(values)
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+    def _read_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Take the values that one of the authors' checkpoints holds. For classes that have `checkpoint_names`.
+
+        Raises:
+            ValueError: it holds none, or they are no configuration of this class; names the file.
+        """
+        raise NotImplementedError
 
     def _check(self, path: str | os.PathLike[str] | None) -> None:
         """Validate; errors name the file that the values come from, if it is one."""
@@ -389,8 +408,9 @@ class PretrainedConfig:
         """The configuration of a folder, a file, a URL or a name of the hub.
 
         Args:
-            pretrained_model_name_or_path: a folder with `config.json` (or another of `file_names`), the path or URL of
-                such a file, or a name such as "bert-base-uncased" or "organisation/name".
+            pretrained_model_name_or_path: a folder with `config.json` (or another of `file_names` and
+                `checkpoint_names`), the path or URL of such a file, or a name such as "bert-base-uncased" or
+                "organisation/name".
             return_unused_kwargs: also return the keywords that are neither fields nor download options.
             kwargs: values that replace those of the file, and download options (see `tx_core.files.Source`).
 
@@ -418,10 +438,11 @@ class PretrainedConfig:
         """
         from .files import locate
 
-        path = locate(name_or_path, cls.file_names, source)
+        names = (*cls.file_names, *cls.checkpoint_names)
+        path = locate(name_or_path, names, source)
         if path is None:
             raise FileNotFoundError(
-                f"{os.fspath(name_or_path)} has no {' or '.join(cls.file_names)}: pass config={cls.__name__}(...) to "
+                f"{os.fspath(name_or_path)} has no {' or '.join(names)}: pass config={cls.__name__}(...) to "
                 f"the model, or write the file with {cls.__name__}(...).save_pretrained(folder)"
             )
         return path

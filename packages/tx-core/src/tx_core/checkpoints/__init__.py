@@ -6,6 +6,7 @@ formats, Keras-2-era `.h5`, TensorFlow 1 checkpoints, and the `.npy` shards of O
 
 from __future__ import annotations
 
+from tx_core.checkpoints.arguments import Arguments
 from tx_core.checkpoints.base import ArrayInfo, Checkpoint, CheckpointError, LazyArray
 from tx_core.checkpoints.detect import open_checkpoint
 from tx_core.checkpoints.keras_h5 import write_keras_h5
@@ -14,6 +15,7 @@ from tx_core.checkpoints.tf1 import write_tf1
 from tx_core.checkpoints.torch_bin import write_torch_bin
 
 __all__ = [
+    "Arguments",
     "ArrayInfo",
     "Checkpoint",
     "CheckpointError",

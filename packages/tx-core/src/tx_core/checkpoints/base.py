@@ -94,6 +94,18 @@ class Checkpoint(ABC):
     def give_back(self, name: str) -> None:  # noqa: B027  # formats that are never mapped have nothing to free
         """Free the memory of an array that was taken, and is neither changed nor needed any longer."""
 
+    def note(self, key: str) -> Any:
+        """What a PyTorch file holds under a key of its own beside its arrays, e.g. how it was trained.
+
+        Returns:
+            Plain values: dictionaries, lists, numbers, texts; what is none of these is left out. None if there is
+            nothing under the key.
+
+        Raises:
+            CheckpointError: it is of more values than any such file has.
+        """
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Close the underlying files. Arrays that were taken stay as they are."""

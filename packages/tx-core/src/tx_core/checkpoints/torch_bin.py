@@ -2,7 +2,7 @@
 
 A state dict is a pickle that refers to raw storages by key. The pickle goes through `unpickle`, which runs nothing;
 the storages are read when asked for. Nested dictionaries and lists (a training checkpoint's `{"model": {…}}`) are
-flattened: their arrays are named "model.<name>"; everything that is no tensor is left out.
+flattened: their arrays are named "model.<name>"; what is no tensor is no array, and told by `TorchCheckpoint.note`.
 Format: torch/serialization.py and torch/_utils.py of PyTorch.
 """
 
@@ -36,6 +36,7 @@ from tx_core.checkpoints.base import (
     read_bytes,
     remake,
 )
+from tx_core.checkpoints.plain_values import plain
 from tx_core.checkpoints.unpickle import Global, Unpickler
 from tx_core.files import atomic_write
 from tx_core.messages import quoted, shorten
@@ -45,9 +46,9 @@ PROTOCOL_VERSION = 1001
 MAX_DEPTH = 32
 MAX_NODES = 1_000_000
 MAX_NAME = 4096
+"""Characters of a flattened name."""
 MAX_NAMES = 64 << 20
 """Characters of all names together: containers that share parts could spell them out at any length."""
-"""Characters of a flattened name."""
 ALIGNMENT = 64
 """Bytes; what torch.save aligns storages to."""
 SMALL = 16 << 20
@@ -141,6 +142,7 @@ class TorchCheckpoint(Checkpoint):
             else:
                 value, self._offsets = self._open_stream()
             self._tensors = self._collect(value)
+            self._value = value if isinstance(value, dict) else {}
         except BaseException:
             self._file.close()
             raise
@@ -327,7 +329,7 @@ class TorchCheckpoint(Checkpoint):
                 visited += 1
                 if visited > MAX_NODES:
                     raise self._error(f"holds more than {MAX_NODES} values")
-                if not isinstance(key, str | int):
+                if not isinstance(key, str | int) or not isinstance(child, _Tensor | dict | list | tuple):
                     continue
                 name = f"{prefix}.{key}" if prefix else str(key)
                 if len(name) > MAX_NAME:
@@ -373,7 +375,11 @@ class TorchCheckpoint(Checkpoint):
         # A transposed array keeps its memory; one that repeats or skips elements gets memory of its own.
         return view if tensor.span == count and _is_dense(tensor) else view.copy()
 
+    def note(self, key: str) -> Any:
+        return plain(self._value.get(key), self.path)
+
     def close(self) -> None:
+        self._value = {}
         self._file.close()
 
 

@@ -38,7 +38,10 @@ class Global:
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """What became of an object that is neither a container nor a tensor: its class's name, and nothing that runs."""
+    """What became of an object that is neither a container nor a tensor: its class's name, and nothing that runs.
+
+    Its state is what the pickle would have set, or the arguments that it would have been made of.
+    """
 
     kind: Global
     state: Any = field(default=None, repr=False)
@@ -50,9 +53,10 @@ class _Mark:
 
 _MARK = _Mark()
 
-# Containers of plain values, and records that stay opaque. Tensors' names are in `torch_bin`.
+# Containers of plain values, and objects that become records. Tensors' names are in `torch_bin`.
 _CONTAINERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "OrderedDict"): dict,
+    ("collections", "defaultdict"): dict,
     ("builtins", "set"): list,
     ("__builtin__", "set"): list,
     ("builtins", "frozenset"): list,
@@ -65,8 +69,27 @@ _RECORDS = {
     ("numpy", "dtype"),
     ("numpy.core.multiarray", "scalar"),
     ("numpy._core.multiarray", "scalar"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy.core.numeric", "_frombuffer"),
+    ("numpy._core.numeric", "_frombuffer"),
     ("_codecs", "encode"),
+    ("_operator", "getitem"),  # typing.List[int]
 }
+# Training programs whose own classes and enumerations become records too: what they know of a training lies in these.
+_RECORD_PACKAGES = ("fairseq", "omegaconf")
+# Types that such records refer to.
+_TYPES = {
+    ("numpy", "ndarray"),
+    *((module, name) for module in ("builtins", "__builtin__") for name in ("bool", "dict", "float", "int", "list")),
+    *(("builtins", name) for name in ("bytes", "str")),
+    *(("__builtin__", name) for name in ("long", "unicode")),
+    *(("typing", name) for name in ("Any", "Dict", "List", "Optional", "Tuple", "Union")),
+}
+
+
+def _is_record(module: str, name: str) -> bool:
+    return (module, name) in _RECORDS or module.partition(".")[0] in _RECORD_PACKAGES
 
 
 class Unpickler:
@@ -176,12 +199,16 @@ class Unpickler:
 
     def _append(self, values: list[Any]) -> None:
         target = self._top()
+        if isinstance(target, Record):  # a list of a class of its own
+            return
         if not isinstance(target, list):
             raise self._error("the pickle appends to something that is no list; the file is damaged")
         target.extend(values)
 
     def _set(self, values: list[Any]) -> None:
         target = self._top()
+        if isinstance(target, Record):  # a dictionary of a class of its own
+            return
         if not isinstance(target, dict) or len(values) % 2:
             raise self._error("the pickle sets items of something that is no dictionary; the file is damaged")
         for key, value in zip(values[::2], values[1::2], strict=True):
@@ -191,7 +218,8 @@ class Unpickler:
         if not isinstance(module, str) or not isinstance(name, str):
             raise self._error("a global of the pickle is not named by strings")
         known = (module, name)
-        if known not in self._handlers and known not in _RECORDS and not (self._names and self._names(module, name)):
+        referred = known in _TYPES or (self._names is not None and self._names(module, name))
+        if known not in self._handlers and not _is_record(module, name) and not referred:
             raise self._error(
                 f"the pickle names {shorten(module, 80)}.{shorten(name, 80)}, which is not allowed here, since a "
                 "pickle can run code; nothing was run. If you trust the file, open it where it was made and save only "
@@ -208,7 +236,7 @@ class Unpickler:
             self._push(self._container(function, arguments))
         elif handler is not None:
             self._push(self._call(handler, function, arguments))
-        elif (function.module, function.name) in _RECORDS:
+        elif _is_record(function.module, function.name):
             self._push(Record(function, arguments))
         else:
             raise self._error(f"the pickle calls {function}, which is not allowed; nothing was run")
@@ -220,9 +248,9 @@ class Unpickler:
             raise self._error(f"the pickle gives {function} arguments that do not fit: {error}") from error
 
     def _container(self, function: Global, arguments: tuple[Any, ...]) -> Any:
-        """`OrderedDict()`, `OrderedDict([[key, value], …])`, `set([…])`."""
+        """`OrderedDict()`, `OrderedDict([[key, value], …])`, `defaultdict(dict)`, `set([…])`."""
         kind = _CONTAINERS[function.module, function.name]
-        if not arguments:
+        if not arguments or (function.name == "defaultdict" and isinstance(arguments[0], Global | None)):
             return kind()
         items = arguments[0]
         if len(arguments) != 1 or not isinstance(items, list | tuple):
@@ -246,7 +274,7 @@ class Unpickler:
         known = (kind.module, kind.name)
         if known in _CONTAINERS:
             self._push(self._container(kind, arguments))
-        elif known in _RECORDS:
+        elif _is_record(*known):
             self._push(Record(kind, arguments))
         else:
             raise self._error(f"the pickle makes an object of {kind}, which is not allowed; nothing was run")
@@ -333,6 +361,7 @@ _OPERATIONS: dict[bytes, Callable[[Unpickler], None]] = {
     b"B": lambda u: u._push(u._take(u._int("<I"))),
     b"C": lambda u: u._push(u._take(u._int("<B"))),
     b"\x8e": lambda u: u._push(u._take(u._int("<Q"))),
+    b"\x96": lambda u: u._push(u._take(u._int("<Q"))),  # a bytearray
     b"]": lambda u: u._push([]),
     b"a": lambda u: u._append([u._pop()]),
     b"e": lambda u: u._append(u._pop_mark()),

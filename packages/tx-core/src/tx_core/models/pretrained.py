@@ -18,6 +18,7 @@ from tx_core.checkpoints.base import measure
 from tx_core.checkpoints.sharded import files_of, read_index
 from tx_core.checkpoints.tf1 import STATE_FILE
 from tx_core.config import PretrainedConfig
+from tx_core.config_files import find_beside
 from tx_core.files import (
     SAFE_WEIGHTS_NAME,
     TF2_WEIGHTS_NAME,
@@ -98,11 +99,10 @@ def resolve_config(
         unused = {name: value for name, value in keywords.items() if name not in changes}
         _refuse_unknown(model_class, config, unused)
         return config, unused, source
-    if config is None:
-        weights = Path(name_or_path)
-        beside = os.path.isfile(weights) or os.path.isfile(f"{weights}.index")
-        config = weights.parent if beside else name_or_path
-    path = config_class.find(config, source)
+    if config is None and (os.path.isfile(name_or_path) or os.path.isfile(f"{os.fspath(name_or_path)}.index")):
+        path = find_beside(config_class, name_or_path, source)
+    else:
+        path = config_class.find(name_or_path if config is None else config, source)
     loaded, unused = config_class.from_pretrained(path, return_unused_kwargs=True, **keywords)
     _refuse_unknown(model_class, loaded, unused)
     try:

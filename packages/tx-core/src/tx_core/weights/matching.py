@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tx_core.messages import quoted
+
 from .layouts import Shape
 from .reading import Weights
 from .report import LoadReport, WeightsError
@@ -51,6 +53,8 @@ def compare(
         names_of.setdefault(name, []).append(alias)
     for name, shape in wanted.items():
         present = [n for n in (name, *names_of.get(name, ())) if n in weights]
+        if not present and weights.supply(name, shape):
+            present = [name]
         if not present:
             report.missing_keys.append(name)
             continue
@@ -75,13 +79,22 @@ def compare(
         if name not in used and not weights.serves(name, used):
             # Another head's parameters: the table knows them, this class has no use for them.
             report.dropped.append(name)
-    report.error_msgs.extend(weights.misfits + weights.differing_twins())
+    report.error_msgs.extend(weights.misfits + weights.differing_twins() + _undecided(weights, wanted))
+    if what := table.stranger(report.unexpected_keys):
+        report.error_msgs.append(f"this is {what}")
     report.newly_initialized.extend(_new(report.missing_keys, list(wanted), table, new_heads, users_base))
     if not origin:
         report.error_msgs.append("the file has none of the model's parameters")
     if problems := report.problems():
         raise WeightsError(f"{weights.source or 'the weights'} cannot be loaded:\n{problems}{_hint(report)}", report)
     return report, origin
+
+
+def _undecided(weights: Weights, wanted: Mapping[str, Shape]) -> list[str]:
+    """The message on a head of which the file has several, if the model wants it."""
+    heads = dict.fromkeys(head for name in wanted for head in weights.choices.get(name, ()))
+    listed = ", ".join(quoted(head) for head in heads)
+    return [f"the file has several heads of this kind, {listed}: keep one in a copy of the file"] if heads else []
 
 
 def _new(

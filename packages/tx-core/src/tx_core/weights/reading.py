@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 # What training frameworks keep beside the weights, by the first part of its name.
 _TRAINING_STATE = re.compile(
-    r"(?:\w*(?:optim|sched|scaler|rng_state)\w*|amp|callbacks|loops|hyper_parameters|hparams|args|config|cfg)(?:\..*)?"
+    r"(?:\w*(?:optim|sched|scaler|rng_state)\w*|amp|callbacks|loops|hyper_parameters|hparams|args|config|cfg"
+    r"|extra_state)(?:\..*)?"
     r"|epoch|(?:global_)?step|iteration|loss|best_\w+",
     re.DOTALL,
 )
@@ -51,13 +52,15 @@ class _Entry:
     part: Part | None
     shape: Shape
     dtype: str
+    fill: float | None = None  # the value of an array that the file does not have
 
 
 class Weights:
     """A checkpoint seen through a table: arrays by published name, read one at a time.
 
     A file of PyTorch's has the authors' names if none of its names is a published one. Its names may all begin with the
-    same parts, of a wrapper or of the key that they lie under beside a training's state.
+    same parts, of a wrapper or of the key that they lie under beside a training's state; the fewest parts count that
+    leave a known name.
 
     Args:
         raw: an open checkpoint; closed with this object.
@@ -70,6 +73,7 @@ class Weights:
         dropped: names in the file that it knows to be no parameters.
         prefix: what all names of parameters in the file begin with, and published ones do not.
         misfits: messages on arrays whose shape is none that their rows can have.
+        choices: published name → the heads that the file has of this kind, if it has several. They are dropped.
     """
 
     def __init__(self, raw: Raw, table: WeightTable, known: Mapping[str, str] | None = None, source: str = "") -> None:
@@ -84,13 +88,17 @@ class Weights:
         self._twins: list[tuple[_Entry, _Entry]] = []  # of the same parameter, to be compared
         self._named: dict[str, list[str]] = {}  # name in the file → published names
         self._held: dict[str, tuple[Array, set[str]]] = {}  # name in the file → array, parts that are still to be read
+        self.choices: dict[str, list[str]] = {}
         names = dict.fromkeys(raw.names())
-        spelling = self._spelling(names)
-        self.prefix = self._prefix(names) if spelling == "published" else ""
+        self._spelling, self.prefix = self._spelled(names)
+        inner = {name: name[len(self.prefix) :] for name in names if name.startswith(self.prefix)}
+        heads = {name: head for name, own in inner.items() if (head := table.choice(own)) is not None}
+        several = self._spelling == "original" and len({*heads.values()}) > 1
         for name in names:
-            if name.startswith(self.prefix):
-                places = self._places(name[len(self.prefix) :], name, spelling, names)
-            else:
+            places = self._places(inner[name], name, names) if name in inner else ()
+            if several and name in heads and places:
+                for place in places:
+                    self.choices.setdefault(place.name, []).append(heads[name])
                 places = ()
             if places is None:
                 self.unexpected.append(name)
@@ -102,34 +110,39 @@ class Weights:
                 except ValueError as error:
                     self.misfits.append(f"{shorten(name)}: {error}")
 
-    def _spelling(self, names: Collection[str]) -> str:
+    def _spelled(self, names: Collection[str]) -> tuple[str, str]:
+        """(spelling, prefix) of the file's names."""
         if self._raw.format in ("tf1", "npy_shards"):
-            return "original"
+            return "original", ""
         # The reference writes safetensors from TensorFlow with Keras's names and layouts.
         if self._raw.format == "keras_h5" or self._raw.metadata.get("format") == "tf":
-            return "keras"
-        published = any(map(self._is_published, names))
-        return "original" if not published and any(map(self._table.from_original, names)) else "published"
+            return "keras", ""
+        for prefix in self._prefixes(names):
+            inner = [name[len(prefix) :] for name in names if name.startswith(prefix)]
+            if any(map(self._is_published, inner)):
+                return "published", prefix
+            if any(map(self._table.from_original, inner)):
+                return "original", prefix
+        return "published", ""
 
     def _is_published(self, name: str) -> bool:
         return name in self._own or self._table.published(name) is not None
 
-    def _prefix(self, names: Collection[str]) -> str:
-        """What stands before all published names, a training's state aside; nothing if they are not all under it."""
-        if any(map(self._is_published, names)):
-            return ""
-        weights = [name for name in names if not _TRAINING_STATE.fullmatch(name)]
+    def _prefixes(self, names: Collection[str]) -> Iterator[str]:
+        """What all names begin with, a training's state aside: nothing, and the parts that they share."""
+        yield ""
+        weights = [
+            name for name in names if not _TRAINING_STATE.fullmatch(name) and not self._table.is_dropped_original(name)
+        ]
         prefix = ""
         for _ in range(_MOST_PREFIXES):
             part, dot, _ = weights[0][len(prefix) :].partition(".") if weights else ("", "", "")
             prefix += part + dot
             if not dot or not all(name.startswith(prefix) for name in weights):
-                break
-            if any(self._is_published(name[len(prefix) :]) for name in weights):
-                return prefix
-        return ""
+                return
+            yield prefix
 
-    def _places(self, name: str, raw: str, spelling: str, names: Collection[str]) -> tuple[Place, ...] | None:
+    def _places(self, name: str, raw: str, names: Collection[str]) -> tuple[Place, ...] | None:
         """The parameters that a name stands for; empty if it is known to be none, None if it is unknown.
 
         Args:
@@ -139,12 +152,14 @@ class Weights:
         """
         if name in self._own:
             place: Place | None = Place(self._own[name], "same")
-        elif spelling == "original":
+        elif self._table.is_dropped_original(name):
+            return ()
+        elif self._spelling == "original":
             if places := self._table.from_original(name):
                 return places
             slot = is_optimizer_state(name, lambda each: each in names or bool(self._table.from_original(each)))
             return () if slot else None
-        elif spelling == "keras":
+        elif self._spelling == "keras":
             place = self._keras_place(raw)
         else:
             published = self._table.published(name)
@@ -190,10 +205,18 @@ class Weights:
     def dtype(self, name: str) -> str:
         return self._entries[name].dtype
 
+    def supply(self, name: str, shape: Shape) -> bool:
+        """Whether the authors have no such parameter, and compute what a constant one does: it is then among these."""
+        row = self._table.row(name) if self._spelling == "original" else None
+        if row is None or row.original is not None or row.absent is None:
+            return False
+        self._entries[name] = _Entry(name, "same", None, shape, "float32", row.absent)
+        return True
+
     def serves(self, name: str, used: Collection[str]) -> bool:
         """Whether the array of a published name is one of those used, in the other way: whole, or in parts."""
         entry = self._entries[name]
-        others = (other for other in self._named[entry.raw] if other in used)
+        others = (other for other in self._named.get(entry.raw, ()) if other in used)
         return any((self._entries[other].part is None) != (entry.part is None) for other in others)
 
     def read(self, name: str) -> Array:
@@ -215,15 +238,19 @@ class Weights:
     def take(self, name: str) -> Array:
         """As :meth:`read`, of memory that the caller may keep: see :meth:`tx_core.checkpoints.Checkpoint.take`."""
         entry = self._entries[name]
-        return self.read(name) if entry.part is not None else self._convert(entry, self._raw.take(entry.raw))
+        if entry.part is not None or entry.fill is not None:
+            return self.read(name)
+        return self._convert(entry, self._raw.take(entry.raw))
 
     def give_back(self, name: str) -> None:
         """Free the memory of an array that was taken, and is neither changed nor needed any longer."""
         entry = self._entries[name]
-        if entry.part is None:
+        if entry.part is None and entry.fill is None:
             self._raw.give_back(entry.raw)
 
     def _fetch(self, entry: _Entry) -> Array:
+        if entry.fill is not None:
+            return np.full(entry.shape, entry.fill, np.float32)
         return self._convert(entry, self._raw.read(entry.raw))
 
     @staticmethod

@@ -38,6 +38,8 @@ class Row:
             published leaf. A kernel is transposed there, and so is a ``projection``, a matrix that no layer owns.
         part: which part of the authors' array it is. ``(k, n)``: the k-th of n equal parts along the first axis.
             ``"{i}"``: the item at i of the first axis, which ``original`` then does not have. None: all of it.
+        absent: the value of every element with which the model computes what the authors', who have no such parameter,
+            computes; None where there is no such value.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Row:
     layout: str = "same"
     kind: Kind = "parameter"
     part: tuple[int, int] | str | None = None
+    absent: float | None = None
 
     @property
     def keras_leaf(self) -> str:
@@ -107,7 +110,7 @@ def norm(name: str, original: str | None = None, leaves: tuple[str, ...] = ("/ga
     return _layer("norm", name, original, leaves)
 
 
-def embedding(name: str, original: str | None = None, shared: bool = False) -> Row:
+def embedding(name: str, original: str | None = None, shared: bool = False, absent: float | None = None) -> Row:
     """The weight of an embedding.
 
     Args:
@@ -115,8 +118,9 @@ def embedding(name: str, original: str | None = None, shared: bool = False) -> R
         original: the authors' name of the weight; None where they have none.
         shared: whether the Keras models of 2019 could score the vocabulary with it; ``tf_model.h5`` calls it ``weight``
             then.
+        absent: see :class:`Row`.
     """
-    return Row(f"{name}.weight", original, kind="shared_embedding" if shared else "embedding")
+    return Row(f"{name}.weight", original, kind="shared_embedding" if shared else "embedding", absent=absent)
 
 
 def _layer(

@@ -132,6 +132,9 @@ class WeightTable:
             wrote. They are read, and never written.
         dropped: published names that old or foreign files carry and that are no parameters (buffers); ``*`` stands
             for anything.
+        dropped_originals: names in the authors' checkpoints that are no parameters; ``*`` stands for anything.
+        strangers: (name, what it tells) of models of the same authors that are none of this architecture: ``*`` stands
+            for anything, and the sentence goes on after "this is".
         original_files: names that the authors' checkpoints have in a folder.
         renamed: (old ending, new ending) of published names that changed in 2019.
         keras_layers: published prefix → prefix in ``tf_model.h5`` where they differ, e.g. ``cls.predictions`` →
@@ -146,6 +149,8 @@ class WeightTable:
     tied_by: Callable[[Any], Iterable[Tied]] | None = None
     other_originals: tuple[Row, ...] = ()
     dropped: tuple[str, ...] = ()
+    dropped_originals: tuple[str, ...] = ()
+    strangers: tuple[tuple[str, str], ...] = ()
     original_files: tuple[str, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
     keras_layers: Mapping[str, str] = field(default_factory=dict)
@@ -183,6 +188,23 @@ class WeightTable:
     def is_dropped(self, name: str) -> bool:
         """Whether a published name (with prefix) is known to be no parameter."""
         return any(dropped.fullmatch(name) for dropped in self._dropped)
+
+    @cached_property
+    def _dropped_originals(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(pattern(name) for name in self.dropped_originals)
+
+    def is_dropped_original(self, name: str) -> bool:
+        """Whether a name in the authors' checkpoints is known to be no parameter."""
+        return any(dropped.fullmatch(name) for dropped in self._dropped_originals)
+
+    def stranger(self, names: Iterable[str]) -> str | None:
+        """What the names of a file say that it is, if not of this architecture; None if they say nothing."""
+        known = [(pattern(name), what) for name, what in self.strangers]
+        return next((what for name in names for each, what in known if each.fullmatch(name)), None)
+
+    def choice(self, name: str) -> str | None:
+        """The head that an original name is of, where authors keep several of a kind under names of their own."""
+        return None
 
     def from_file(self, name: str) -> str | None:
         """The original name, as rows spell it, of a name in an authors' file; None if it cannot be one.
