@@ -76,9 +76,10 @@ class ModelSpec:
 
         new_heads: task → prefixes of the parameters that a checkpoint of the base model does not have and that are
             newly initialised, ``{"sequence-classification": ("classifier",)}``.
-        output_heads: tasks whose models have output embeddings tied to the input's.
+        output_heads: tasks whose models have output embeddings, tied to the input's unless the configuration says not.
         zero_init: configuration fields that, set to 0, make every weight start at exactly 0 or 1.
         without_gradient: task → prefixes of parameters that its loss does not depend on.
+        untrained: prefixes of parameters that are computed when a model is made, and stay as they are in training.
         without_effect: endings of parameters that change no output, so that their gradient is rounding: a bias of the
             keys shifts all scores of a query alike.
         tf_only: names of public classes in ``model_tf`` without a PyTorch twin.
@@ -124,6 +125,7 @@ class ModelSpec:
     output_heads: tuple[str, ...] = ("masked-lm", "causal-lm", "pretraining")
     zero_init: tuple[str, ...] = ("initializer_range",)
     without_gradient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    untrained: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
     tf_only: tuple[str, ...] = ()
 

@@ -18,3 +18,9 @@ def sinusoids(positions: int, width: int) -> np.ndarray[Any, np.dtype[np.float64
     frequencies = 10000.0 ** (-2.0 * np.arange(width // 2) / width)  # radians a position
     angles = np.arange(positions)[:, None] * frequencies
     return np.concatenate((np.sin(angles), np.cos(angles)), axis=-1)
+
+
+def alternating_sinusoids(positions: int, width: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The same with sines and cosines taking turns, as in the paper: (positions, width). The width is even."""
+    halves = sinusoids(positions, width).reshape(positions, 2, width // 2)
+    return halves.swapaxes(1, 2).reshape(positions, width)

@@ -1,4 +1,4 @@
-"""Sinusoidal positions as a layer, in PyTorch. Mirrored by ``positions_tf``.
+"""Sinusoidal positions as layers, in PyTorch. Mirrored by ``positions_tf``.
 
 Shapes: B batch, S sequence, H hidden size.
 """
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .positions import sinusoids
+from .positions import alternating_sinusoids, sinusoids
 
 
 class Sinusoids(nn.Module):
@@ -44,3 +44,24 @@ class Sinusoids(nn.Module):
 
     def forward(self, position_ids: Tensor) -> Tensor:
         return F.embedding(position_ids, self.table)
+
+
+class SinusoidalEmbedding(nn.Embedding):
+    """A table of vectors that files hold and nobody learns, (…) positions → (…, H). A new one is computed.
+
+    Sines and cosines alternate. Thawing a model does not thaw it.
+
+    Args:
+        positions: how many there are. width: H, an even number.
+    """
+
+    def __init__(self, positions: int, width: int) -> None:
+        super().__init__(positions, width)
+        self.weight.requires_grad_(False)
+
+    def compute(self) -> None:
+        """Fill the table."""
+        self.weight.data.copy_(torch.from_numpy(alternating_sinusoids(*self.weight.shape)))
+
+    def forward(self, position_ids: Tensor) -> Tensor:
+        return F.embedding(position_ids, self.weight.detach())

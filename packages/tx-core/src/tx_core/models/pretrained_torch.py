@@ -24,7 +24,7 @@ from .checkpointing_torch import Checkpointing
 from .embeddings_torch import check_embeddings, follow_embeddings
 from .forward_torch import make_positions
 from .layers_torch import Conv1D
-from .positions_torch import Sinusoids
+from .positions_torch import SinusoidalEmbedding, Sinusoids
 from .pretrained import (
     heads_left,
     loading_bar,
@@ -224,7 +224,9 @@ class PreTrainedModel(nn.Module):
 
         Weights are normal with ``config.initializer_range``, normalisations the identity, biases 0.
         """
-        if isinstance(module, nn.Linear | nn.Embedding | Conv1D):
+        if isinstance(module, SinusoidalEmbedding):
+            module.compute()
+        elif isinstance(module, nn.Linear | nn.Embedding | Conv1D):
             module.weight.data.normal_(mean=0.0, std=self.config.initializer_range)
         elif isinstance(module, nn.LayerNorm):
             module.weight.data.fill_(1.0)
