@@ -1,4 +1,4 @@
-"""DistilBert in PyTorch and TensorFlow.
+"""DistilBERT in PyTorch and TensorFlow (Sanh et al. 2019, https://arxiv.org/abs/1910.01108).
 
 Importing this package imports no framework; names are loaded when they are first used.
 """

@@ -2,9 +2,19 @@
 from collections.abc import Mapping
 
 from .config import DistilBertConfig as DistilBertConfig
+from .model_tf import TFDistilBertForMaskedLM as TFDistilBertForMaskedLM
+from .model_tf import TFDistilBertForMultipleChoice as TFDistilBertForMultipleChoice
+from .model_tf import TFDistilBertForQuestionAnswering as TFDistilBertForQuestionAnswering
+from .model_tf import TFDistilBertForSequenceClassification as TFDistilBertForSequenceClassification
+from .model_tf import TFDistilBertForTokenClassification as TFDistilBertForTokenClassification
 from .model_tf import TFDistilBertMainLayer as TFDistilBertMainLayer
 from .model_tf import TFDistilBertModel as TFDistilBertModel
 from .model_tf import TFDistilBertPreTrainedModel as TFDistilBertPreTrainedModel
+from .model_torch import DistilBertForMaskedLM as DistilBertForMaskedLM
+from .model_torch import DistilBertForMultipleChoice as DistilBertForMultipleChoice
+from .model_torch import DistilBertForQuestionAnswering as DistilBertForQuestionAnswering
+from .model_torch import DistilBertForSequenceClassification as DistilBertForSequenceClassification
+from .model_torch import DistilBertForTokenClassification as DistilBertForTokenClassification
 from .model_torch import DistilBertModel as DistilBertModel
 from .model_torch import DistilBertPreTrainedModel as DistilBertPreTrainedModel
 from .tokenizer import DistilBertTokenizer as DistilBertTokenizer
