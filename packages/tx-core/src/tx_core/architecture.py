@@ -39,6 +39,7 @@ class Task(StrEnum):
     TOKEN_CLASSIFICATION = "token-classification"
     MULTIPLE_CHOICE = "multiple-choice"
     QUESTION_ANSWERING = "question-answering"
+    BEAM_QUESTION_ANSWERING = "beam-question-answering"
 
 
 _NOTHING: dict[str, str] = {}

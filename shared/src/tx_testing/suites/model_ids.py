@@ -63,11 +63,12 @@ class IdSuite(Models):
         """Calls with one wrong label. An answer's places are none: those beyond the sequence are ignored."""
         inputs, labels = self.all_ids(task)[0], self.spec.make_labels(task)
         config = self.spec.make_config(**self.spec.task_config.get(task, {}))
-        sizes = {"tokens": self.spec.vocab_size(), "pair": 2, "choices": CHOICES}
+        sizes = {"tokens": self.spec.vocab_size(), "pair": 2, "truth": 2, "choices": CHOICES, "token": SEQUENCE}
         sizes["classes"] = sizes["token classes"] = config.num_labels
         for name, kind in self.spec.label_keywords(task).items():
-            # -1 is ignored as a token, and as a pair.
-            for wrong in (-2, sizes[kind], *((-1,) if kind in ("classes", "choices") else ())) if kind in sizes else ():
+            # -1 is ignored as a word or a class of one, and as a pair.
+            ignored = kind in ("tokens", "token classes", "pair")
+            for wrong in (-2, sizes[kind], *(() if ignored else (-1,))) if kind in sizes else ():
                 array = labels[name].copy()
                 array.reshape(-1)[2 if array.ndim > 1 else 0] = wrong
                 yield Outside({**inputs, **labels, name: array}, name, wrong, sizes[kind])

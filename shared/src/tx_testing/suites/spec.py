@@ -31,9 +31,23 @@ LABELS: dict[str, dict[str, str]] = {
     "sequence-classification": {"labels": "classes"},
     "token-classification": {"labels": "token classes"},
     "question-answering": {"start_positions": "positions", "end_positions": "positions"},
+    "beam-question-answering": {
+        "start_positions": "answer",
+        "end_positions": "answer",
+        "is_impossible": "truth",
+        "cls_index": "token",
+    },
     "multiple-choice": {"labels": "choices"},
     "next-sentence": {"next_sentence_label": "pair"},
 }
+
+# Task → fields of the output with labels, where they are not the loss and the fields without.
+LABELLED_FIELDS = {"beam-question-answering": ("loss",)}
+
+# Fields that are positions of tokens in their rows.
+POSITIONS = ("start_top_index", "end_top_index")
+# Fields that depend on which token comes before which, so that rounding changes them by more than itself.
+RANKED = (*POSITIONS, "end_top_log_probs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +75,7 @@ class ModelSpec:
         any_axes: whether token ids may have any axes before the sequence, (S,) or (B, C, S) say.
         labels: task → keyword → kind of label, where they differ from ``LABELS``.
 
-        labelled_fields: task → fields of the output with labels, where they are not the loss and the fields without.
+        labelled_fields: task → fields of the output with labels, where they differ from ``LABELLED_FIELDS``.
         token_losses: tasks whose loss is a number for every label, (B, S); others are one number.
         batch_axes: output field → the axis of its arrays that counts sentences, where that is not the first. None for a
             memory that holds padding: it differs from that of a sentence alone.
@@ -261,17 +275,21 @@ class ModelSpec:
                 label = rng.integers(0, self.vocab_size() if kind == "tokens" else config.num_labels, mask.shape)
                 label = np.where(mask == 1, label, -100)
                 label[0, 1] = -100
+            elif kind in ("answer", "token"):
+                label = rng.integers(0, mask.sum(-1))
+            elif kind == "truth":
+                label = rng.integers(0, 2, mask.shape[:1])
             else:
                 classes = {"classes": config.num_labels, "pair": 2, "positions": 5, "choices": CHOICES}[kind]
                 label = rng.integers(0, classes, mask.shape[:1])
-            made[keyword] = label.astype(np.int64)
+            made[keyword] = label.astype(np.float32 if kind == "truth" else np.int64)
         return made
 
     # --- outputs
 
     def fields_with_labels(self, task: str, fields: Sequence[str]) -> tuple[str, ...]:
         """The fields of an output with labels, where ``fields`` are those without."""
-        return tuple(self.labelled_fields.get(task, ("loss", *fields)))
+        return tuple(self.labelled_fields.get(task, LABELLED_FIELDS.get(task, ("loss", *fields))))
 
     def loss_shape(self, task: str) -> tuple[int, ...]:
         """The shape of the loss."""

@@ -20,6 +20,7 @@ from .inputs import bind, check_together, one_of
 from .inputs_torch import by_choice, check_ids, choices, flatten_choices, has_values, have_choices
 from .losses import no_choices, wrong_shape
 from .losses_torch import causal_loss, class_loss, sequence_loss, span_loss, token_loss
+from .squad_head_torch import answer_beam, answer_loss
 
 
 class Head(HeadBase):
@@ -36,8 +37,10 @@ class Head(HeadBase):
 
     if TYPE_CHECKING:  # given by the model that an architecture's class is, too
         base_model_prefix: ClassVar[str]
+        config: Any
         get_output_embeddings: Any
         multiple_choice_head: Any
+        qa_outputs: Any
         named_parameters: Any
         _output: Any
 
@@ -232,6 +235,46 @@ class QuestionAnswering(Head):
         start, end = self.logits(outputs, given.get("attention_mask")).unbind(-1)
         loss = None if own["start_positions"] is None else span_loss(start, end, *own.values())
         return self._output(loss=loss, start_logits=start, end_logits=end, rest=outputs)
+
+
+class BeamQuestionAnswering(Head):
+    """The likeliest answers, each with a first and a last token, and whether there is one."""
+
+    takes = ("start_positions", "end_positions", "is_impossible", "cls_index", "p_mask")
+
+    def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
+        return any(_is_padding(own[name], attention_mask) for name in ("start_positions", "cls_index"))
+
+    def answer_layers(self) -> Any:
+        """What has the three layers of :class:`tx_core.models.squad_head_torch.SQuADHead`."""
+        return self.qa_outputs
+
+    def _answer(self, given: dict[str, Any]) -> Any:
+        """Find answers.
+
+        Args:
+            start_positions, end_positions: (B,), the answer's first and last token; those beyond the sequence are
+                ignored.
+            is_impossible: (B,), 1 where the text has no answer, else 0; needs all other labels and ``cls_index``.
+            cls_index: (B,), the token that stands for the whole text; by default the last that is not padding.
+            p_mask: (B, S), 1 for tokens that cannot be in an answer, such as the question's. Padding cannot be.
+
+        Returns:
+            With labels ``(loss, …)``: of the start, and of the end after the true start, their mean; and half of
+            that of ``is_impossible``. Without them ``(start_top_log_probs (B, start_n_top), start_top_index,
+            end_top_log_probs (B, end_n_top·start_n_top), end_top_index, cls_logits (B,), …)``: the likeliest starts,
+            best first, and for each the likeliest ends, the j-th for the i-th start at j·start_n_top + i. In spite
+            of their published names these are probabilities. Where fewer tokens can be in an answer than are asked
+            for, the best is repeated with a probability of 0. ``cls_logits`` is high where there is no answer.
+        """
+        outputs, own = self._read(given)
+        names = ("start_positions", "end_positions") + (("is_impossible", "cls_index") if own["is_impossible"] is not None else ())
+        check_together(**{name: own[name] for name in names})
+        layers, mask = self.answer_layers(), given.get("attention_mask")
+        if own["start_positions"] is None:
+            found = answer_beam(layers, self.config, outputs[0], mask, own["cls_index"], own["p_mask"])
+            return self._output(**found, rest=outputs)
+        return self._output(loss=answer_loss(layers, outputs[0], mask, **own), rest=outputs)
 
 
 class LanguageModelling(Head):

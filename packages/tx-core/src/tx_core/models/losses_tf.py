@@ -31,7 +31,7 @@ from .losses import (
 Tensor = Any
 
 
-def _fits(wanted: Sequence[int | None], found: Sequence[int | None]) -> bool:
+def fits(wanted: Sequence[int | None], found: Sequence[int | None]) -> bool:
     """Whether two shapes may be one. A size of None is not known before the run."""
     same = (w == f or w is None or f is None for w, f in zip(wanted, found, strict=False))
     return len(wanted) == len(found) and all(same)
@@ -50,13 +50,24 @@ def _one_a_row(logits: Tensor, labels: Tensor) -> bool:
 
 
 def _check(logits: Tensor, labels: Tensor, name: str) -> None:
-    if not _fits(logits.shape[:-1], labels.shape):
+    if not fits(logits.shape[:-1], labels.shape):
         raise ValueError(wrong_shape(name, logits.shape[:-1], labels.shape))
 
 
-def _precise(logits: Tensor) -> Tensor:
+def precise(logits: Tensor) -> Tensor:
     """Half-precision numbers in float32: too coarse for a loss."""
     return logits if keras.backend.standardize_dtype(logits.dtype) == "float64" else ops.cast(logits, "float32")
+
+
+def by_row(name: str, labels: Tensor, predictions: Tensor) -> Tensor:
+    """Labels (B,) or (B, 1) of predictions (B, …) as (B,).
+
+    Raises:
+        ValueError: if there is not one label a row; names the argument.
+    """
+    if not _one_a_row(predictions, labels):
+        raise ValueError(wrong_shape(name, predictions.shape[:1], labels.shape))
+    return ops.reshape(labels, (-1,))
 
 
 def token_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Sequence[int] = IGNORED) -> Tensor:
@@ -77,7 +88,7 @@ def token_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Se
     labels = ops.cast(labels, "int32")
     without = functools.reduce(ops.logical_or, [labels == each for each in ignored])
     targets, wrong = check_ids(name, ops.where(without, 0, labels), ops.shape(logits)[-1], "classes")
-    losses = ops.sparse_categorical_crossentropy(targets, _precise(logits), from_logits=True)
+    losses = ops.sparse_categorical_crossentropy(targets, precise(logits), from_logits=True)
     kept = ops.cast(ops.logical_not(without), losses.dtype)
     if wrong is not None:
         kept = kept + undefined(wrong, keras.backend.standardize_dtype(losses.dtype))
@@ -90,9 +101,7 @@ def class_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Se
     Args:
         logits: (B, classes). labels: (B,) or (B, 1).
     """
-    if not _one_a_row(logits, labels):
-        raise ValueError(wrong_shape(name, logits.shape[:1], labels.shape))
-    return token_loss(logits, ops.reshape(labels, (-1,)), name, ignored)
+    return token_loss(logits, by_row(name, labels, logits), name, ignored)
 
 
 def causal_loss(logits: Tensor, labels: Tensor, name: str = "labels") -> Tensor:
@@ -116,9 +125,9 @@ def sequence_loss(logits: Tensor, labels: Tensor, config: PretrainedConfig) -> T
     Raises:
         ValueError: if the labels are not such labels.
     """
-    numbers, kind = _precise(logits), problem_type(config)
+    numbers, kind = precise(logits), problem_type(config)
     if kind == MULTI_LABEL:
-        if not _fits(logits.shape, labels.shape):
+        if not fits(logits.shape, labels.shape):
             raise ValueError(no_numbers(kind, logits.shape, labels.shape))
         targets = ops.cast(labels, numbers.dtype)
         return ops.mean(ops.binary_crossentropy(targets, numbers, from_logits=True))

@@ -28,9 +28,20 @@ from .losses import (
 )
 
 
-def _precise(logits: Tensor) -> Tensor:
+def precise(logits: Tensor) -> Tensor:
     """Half-precision numbers in float32: too coarse for a loss."""
     return logits.float() if logits.dtype.itemsize < 4 else logits
+
+
+def by_row(name: str, labels: Tensor, predictions: Tensor) -> Tensor:
+    """Labels (B,) or (B, 1) of predictions (B, …) as (B,).
+
+    Raises:
+        ValueError: if there is not one label a row; names the argument.
+    """
+    if labels.numel() != len(predictions):
+        raise ValueError(wrong_shape(name, predictions.shape[:1], labels.shape))
+    return labels.reshape(-1)
 
 
 def token_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Sequence[int] = IGNORED) -> Tensor:
@@ -51,7 +62,7 @@ def token_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Se
     without = functools.reduce(torch.logical_or, [labels == each for each in ignored])
     check_ids(name, labels.masked_fill(without, 0), logits.shape[-1], "classes")
     targets = labels.masked_fill(without, -100).reshape(-1)
-    total = F.cross_entropy(_precise(logits.reshape(-1, logits.shape[-1])), targets, ignore_index=-100, reduction="sum")
+    total = F.cross_entropy(precise(logits.reshape(-1, logits.shape[-1])), targets, ignore_index=-100, reduction="sum")
     return total / (~without).sum().clamp(min=1)
 
 
@@ -61,9 +72,7 @@ def class_loss(logits: Tensor, labels: Tensor, name: str = "labels", ignored: Se
     Args:
         logits: (B, classes). labels: (B,) or (B, 1).
     """
-    if labels.numel() != len(logits):
-        raise ValueError(wrong_shape(name, logits.shape[:1], labels.shape))
-    return token_loss(logits, labels.reshape(-1), name, ignored)
+    return token_loss(logits, by_row(name, labels, logits), name, ignored)
 
 
 def causal_loss(logits: Tensor, labels: Tensor, name: str = "labels") -> Tensor:
@@ -88,7 +97,7 @@ def sequence_loss(logits: Tensor, labels: Tensor, config: PretrainedConfig) -> T
     Raises:
         ValueError: if the labels are not such labels.
     """
-    numbers, kind = _precise(logits), problem_type(config)
+    numbers, kind = precise(logits), problem_type(config)
     if kind == MULTI_LABEL:
         if labels.shape != logits.shape:
             raise ValueError(no_numbers(kind, logits.shape, labels.shape))
