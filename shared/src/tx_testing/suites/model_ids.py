@@ -63,7 +63,7 @@ class IdSuite(Models):
         """Calls with one wrong label. An answer's places are none: those beyond the sequence are ignored."""
         inputs, labels = self.all_ids(task)[0], self.spec.make_labels(task)
         config = self.spec.make_config(**self.spec.task_config.get(task, {}))
-        sizes = {"tokens": self.spec.vocab_size(), "pair": 2, "truth": 2, "choices": CHOICES, "token": SEQUENCE}
+        sizes = {"tokens": self.spec.vocab_size(), "pair": 2, "truth": 2, "choices": CHOICES, "place": SEQUENCE}
         sizes["classes"] = sizes["token classes"] = config.num_labels
         for name, kind in self.spec.label_keywords(task).items():
             # -1 is ignored as a word or a class of one, and as a pair.

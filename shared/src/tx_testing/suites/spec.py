@@ -35,7 +35,7 @@ LABELS: dict[str, dict[str, str]] = {
         "start_positions": "answer",
         "end_positions": "answer",
         "is_impossible": "truth",
-        "cls_index": "token",
+        "cls_index": "place",
     },
     "multiple-choice": {"labels": "choices"},
     "next-sentence": {"next_sentence_label": "pair"},
@@ -275,7 +275,7 @@ class ModelSpec:
                 label = rng.integers(0, self.vocab_size() if kind == "tokens" else config.num_labels, mask.shape)
                 label = np.where(mask == 1, label, -100)
                 label[0, 1] = -100
-            elif kind in ("answer", "token"):
+            elif kind in ("answer", "place"):
                 label = rng.integers(0, mask.sum(-1))
             elif kind == "truth":
                 label = rng.integers(0, 2, mask.shape[:1])

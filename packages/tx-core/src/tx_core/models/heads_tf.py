@@ -34,7 +34,6 @@ class Head(HeadBase):
 
     if TYPE_CHECKING:  # given by the model that an architecture's class is, too
         base_model_prefix: ClassVar[str]
-        config: Any
         get_output_embeddings: Any
         multiple_choice_head: Any
         qa_outputs: Any
@@ -214,7 +213,9 @@ class BeamQuestionAnswering(Head):
             for, the best is repeated with a probability of 0. ``cls_logits`` is high where there is no answer.
         """
         outputs, own = self._read(given)
-        names = ("start_positions", "end_positions") + (("is_impossible", "cls_index") if own["is_impossible"] is not None else ())
+        names = ("start_positions", "end_positions") + (
+            ("is_impossible", "cls_index") if own["is_impossible"] is not None else ()
+        )
         check_together(**{name: own[name] for name in names})
         layers, mask = self.answer_layers(), given.get("attention_mask")
         if own["start_positions"] is None:

@@ -197,16 +197,12 @@ def _best(logits: Tensor, allowed: Tensor, count: int) -> tuple[Tensor, Tensor, 
     """
     numbers = _masked(logits, allowed)
     likely = ops.softmax(numbers, axis=-1)
-    # So that there are always as many to choose from.
-    more = ((0, 0), (0, count))
-    _, order = ops.top_k(ops.pad(numbers, more, constant_values=_NEVER), count)
-    order = ops.cast(order, "int32")
-    possible = ops.take_along_axis(ops.pad(ops.cast(allowed, "int32"), more), order, axis=1) > 0
-    return (
-        likely,
-        ops.take_along_axis(ops.pad(likely, more), order, axis=1),
-        ops.where(possible, order, order[:, :1]),
-    )
+    room = ((0, 0), (0, count))
+    more = ops.pad(numbers, room, constant_values=_NEVER)  # so that there are always as many to choose from
+    order = ops.cast(ops.top_k(more, count)[1], "int32")
+    possible = ops.take_along_axis(ops.pad(ops.cast(allowed, "int32"), room), order, axis=1) > 0
+    best = ops.take_along_axis(ops.pad(likely, room), order, axis=1)
+    return likely, best, ops.where(possible, order, order[:, :1])
 
 
 def _at(hidden_states: Tensor, index: Tensor) -> Tensor:

@@ -183,10 +183,15 @@ def _best(logits: Tensor, allowed: Tensor, count: int) -> tuple[Tensor, Tensor, 
     """
     numbers = _masked(logits, allowed)
     likely = numbers.softmax(-1)
-    # So that there are always as many to choose from.
-    order = F.pad(numbers, (0, count), value=_NEVER).argsort(-1, descending=True, stable=True)[:, :count]
+    more = F.pad(numbers, (0, count), value=_NEVER)  # so that there are always as many to choose from
+    if torch.jit.is_tracing():  # type: ignore[attr-defined]
+        # ONNX has no sorting that keeps the order of equals, but its operation for this prefers the first.
+        order = more.topk(count).indices
+    else:
+        order = more.argsort(dim=-1, descending=True, stable=True)[:, :count]
     possible = F.pad(allowed, (0, count)).gather(1, order)
-    return likely, F.pad(likely, (0, count)).gather(1, order), torch.where(possible, order, order[:, :1])
+    best = F.pad(likely, (0, count)).gather(1, order)
+    return likely, best, torch.where(possible, order, order[:, :1])
 
 
 def _at(hidden_states: Tensor, index: Tensor) -> Tensor:
