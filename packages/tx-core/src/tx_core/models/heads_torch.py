@@ -267,13 +267,12 @@ class BeamQuestionAnswering(Head):
             for, the best is repeated with a probability of 0. ``cls_logits`` is high where there is no answer.
         """
         outputs, own = self._read(given)
-        names = ("start_positions", "end_positions") + (
-            ("is_impossible", "cls_index") if own["is_impossible"] is not None else ()
-        )
-        check_together(**{name: own[name] for name in names})
+        needed = ("start_positions", "end_positions", "is_impossible", "cls_index")
+        check_together(**{name: own[name] for name in needed[: 2 if own["is_impossible"] is None else 4]})
         layers, mask = self.answer_layers(), given.get("attention_mask")
         if own["start_positions"] is None:
-            found = answer_beam(layers, self.config, outputs[0], mask, own["cls_index"], own["p_mask"])
+            config = self.config  # type: ignore[attr-defined]
+            found = answer_beam(layers, config, outputs[0], mask, own["cls_index"], own["p_mask"])
             return self._output(**found, rest=outputs)
         return self._output(loss=answer_loss(layers, outputs[0], mask, **own), rest=outputs)
 
