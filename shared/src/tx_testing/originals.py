@@ -1,16 +1,23 @@
-"""The authors' own checkpoints, changed."""
+"""The authors' own checkpoints, changed, or small ones of the same form."""
 
 from __future__ import annotations
 
+import argparse
+import pickle
 import shutil
-from collections.abc import Iterable
+import struct
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tx_core.checkpoints import open_checkpoint, write_tf1
+from tx_core.checkpoints import open_checkpoint, write_tf1, write_torch_bin
 
 from .data import data_path
+
+Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 def write_googles_bert(folder: Path, slots: Iterable[str], *others: str) -> set[str]:
@@ -33,3 +40,135 @@ def write_googles_bert(folder: Path, slots: Iterable[str], *others: str) -> set[
     shutil.copy(source / "bert_config.json", folder)
     write_tf1(folder / "bert_model.ckpt", {**arrays, **{name: np.zeros(3, np.float32) for name in state}})
     return {*state, "global_step"}
+
+
+def write_training(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]], key: str = "model", **notes: Any) -> None:
+    """Write a training's checkpoint as `torch.save({key: {name: tensor}, **notes}, path)` does, without PyTorch."""
+    write_torch_bin(path, arrays)
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    pickled = next(name for name in entries if name.endswith("/data.pkl"))
+    values = _pickled(key) + entries[pickled][2:-1]
+    values += b"".join(_pickled(name) + pickle.dumps(value, 2)[2:-1] for name, value in notes.items())
+    entries[pickled] = b"\x80\x02}(" + values + b"u."
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+
+
+def _pickled(text: str) -> bytes:
+    return b"X" + struct.pack("<I", len(text.encode())) + text.encode()
+
+
+# The heavy chain of an antibody, of the test of the package sapiens, whose RoBERTa TX_DATA has.
+HEAVY_CHAIN = (
+    "QVQLVQSGVEVKKPGASVKVSCKASGYTFTNYYMYWVRQAPGQGLEWMGGINPSNGGTNFNEKFKNRVTLTTDSSTTTAYMELKSLQFDDTAVYYCARRDYRFDMGFDYWGQG"
+    "TTVTVSS"
+)
+
+
+def heavy_chain(folder: Path) -> tuple[list[str], list[int]]:
+    """(symbols by id, ids of HEAVY_CHAIN between ``<s>`` and ``</s>``) by the ``dict.txt`` of a folder."""
+    residues = [line.split()[0] for line in (folder / "dict.txt").read_text().splitlines()]
+    symbols = ["<s>", "<pad>", "</s>", "<unk>", *residues, "<mask>"]
+    return symbols, [0, *map(symbols.index, HEAVY_CHAIN), 2]
+
+
+FAIRSEQ_ENCODER = "encoder.sentence_encoder."
+FAIRSEQ_SIZES = {
+    "encoder_layers": 2,
+    "encoder_embed_dim": 8,
+    "encoder_ffn_embed_dim": 12,
+    "encoder_attention_heads": 2,
+    "max_positions": 14,
+}
+FAIRSEQ_ARGS = {
+    "arch": "roberta_base",
+    "task": "masked_lm",
+    "activation_fn": "gelu",
+    "dropout": 0.2,
+    "attention_dropout": 0.3,
+    "activation_dropout": 0.0,
+    "pooler_dropout": 0.4,
+    "pooler_activation_fn": "tanh",
+    "encoder_layerdrop": 0,
+    "untie_weights_roberta": False,
+    **FAIRSEQ_SIZES,
+}
+
+
+def fairseq_roberta(tokens: int = 20, heads: Mapping[str, int] | None = None) -> Arrays:
+    """The arrays of a small RoBERTa under the names of fairseq 0.12.
+
+    Args:
+        tokens: the size of its dictionary.
+        heads: the name of a classification head → its number of classes.
+    """
+    random = np.random.default_rng(0)
+    layers, width, inner, _, positions = FAIRSEQ_SIZES.values()
+    words = f"{FAIRSEQ_ENCODER}embed_tokens.weight"
+    shapes: dict[str, tuple[int, ...]] = {
+        words: (tokens, width),
+        f"{FAIRSEQ_ENCODER}embed_positions.weight": (positions + 2, width),
+        f"{FAIRSEQ_ENCODER}layernorm_embedding": (width,),
+    }
+    for i in range(layers):
+        layer = f"{FAIRSEQ_ENCODER}layers.{i}."
+        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            shapes[f"{layer}self_attn.{name}"] = width, width
+        shapes |= {f"{layer}fc1": (inner, width), f"{layer}fc2": (width, inner)}
+        shapes |= {f"{layer}self_attn_layer_norm": (width,), f"{layer}final_layer_norm": (width,)}
+    shapes |= {"encoder.lm_head.dense": (width, width), "encoder.lm_head.layer_norm": (width,)}
+    for head, classes in (heads or {}).items():
+        shapes[f"classification_heads.{head}.dense"] = width, width
+        shapes[f"classification_heads.{head}.out_proj"] = classes, width
+    arrays: Arrays = {}
+    for name, shape in shapes.items():
+        weight = random.normal(0, 0.2, shape).astype(np.float32)
+        if name.endswith(".weight"):
+            arrays[name] = weight
+        else:
+            arrays[f"{name}.weight"] = weight + (len(shape) == 1)
+            arrays[f"{name}.bias"] = random.normal(0, 0.2, shape[:1]).astype(np.float32)
+    arrays["encoder.lm_head.weight"] = arrays[words]
+    arrays["encoder.lm_head.bias"] = random.normal(0, 0.2, tokens).astype(np.float32)
+    return arrays
+
+
+def fairseq_release(arrays: Arrays, release: str) -> Arrays:
+    """The same under the names, and in the matrices, of another release of fairseq: 0.8, 0.10 or 0.12."""
+    if release == "0.12":
+        return {**arrays, f"{FAIRSEQ_ENCODER}version": np.full(1, 3, np.float32)}
+    old: Arrays = {}
+    for name, array in arrays.items():
+        name = name.replace("layernorm_embedding", "emb_layer_norm")
+        if release == "0.8":
+            name = name.replace("encoder.", "decoder.", 1) if name.startswith("encoder.") else name
+            first, fused, leaf = name.partition("q_proj.")
+            if fused:
+                parts = [arrays[f"{first}{part}_proj.{leaf}".replace("decoder.", "encoder.", 1)] for part in "qkv"]
+                name, array = f"{first}in_proj_{leaf}", np.concatenate(parts)
+            elif "k_proj." in name or "v_proj." in name:
+                continue
+        old[name] = array
+    return old
+
+
+def write_fairseq_roberta(
+    path: Path, release: str = "0.12", heads: Mapping[str, int] | None = None, tokens: int = 20, **args: Any
+) -> Arrays:
+    """Write a small RoBERTa as a release of fairseq does; returns its arrays under the names of 0.12.
+
+    Args:
+        heads, tokens: see :func:`fairseq_roberta`.
+        args: arguments of the training that are to be others; those that are None are left out.
+    """
+    arrays = fairseq_roberta(tokens, heads)
+    given = {name: value for name, value in {**FAIRSEQ_ARGS, **args}.items() if value is not None}
+    notes: dict[str, Any] = {"args": argparse.Namespace(**given)}
+    if release == "0.12":
+        notes = {"args": None, "cfg": {"model": {"_name": given.get("arch"), **given}, "task": {"_name": "masked_lm"}}}
+    history = [{"num_updates": 7, "lr_scheduler_state": {"best": 1.5}}]
+    state = {"train_iterator": {"epoch": 2}, "val_loss": 1.5}
+    write_training(path, fairseq_release(arrays, release), **notes, optimizer_history=history, extra_state=state)
+    return arrays

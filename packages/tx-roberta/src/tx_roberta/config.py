@@ -8,6 +8,10 @@ from tx_bert.config import BertConfig
 
 from .architecture import ARCHITECTURE
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tx_core.checkpoints import Checkpoint
+
 
 @dataclass(init=False, eq=False, repr=False)
 class RobertaConfig(BertConfig, architecture=ARCHITECTURE):
@@ -27,6 +31,7 @@ class RobertaConfig(BertConfig, architecture=ARCHITECTURE):
     """
 
     file_names = ("config.json",)  # type: ignore[assignment]
+    checkpoint_names = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
 
     vocab_size: int = 50265
     pad_token_id: int = 1
@@ -35,6 +40,11 @@ class RobertaConfig(BertConfig, architecture=ARCHITECTURE):
     def longest_sequence(self) -> int:
         """How many tokens a model takes at once: 512 where there are 514 positions."""
         return self.max_position_embeddings - self.pad_token_id - 1
+
+    def _read_checkpoint(self, checkpoint: Checkpoint) -> None:
+        from .fairseq import fields
+
+        self._update(fields(checkpoint))
 
     def validate_relations(self) -> None:
         """Check the values against each other (see `PretrainedConfig.validate_relations`)."""

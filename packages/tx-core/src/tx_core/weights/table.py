@@ -133,8 +133,8 @@ class WeightTable:
         dropped: published names that old or foreign files carry and that are no parameters (buffers); ``*`` stands
             for anything.
         dropped_originals: names in the authors' checkpoints that are no parameters; ``*`` stands for anything.
-        strangers: (name, what it tells) of models of the same authors that are none of this architecture: ``*`` stands
-            for anything, and the sentence goes on after "this is".
+        strangers: (name, what it tells) of models of the same authors that are none of this architecture, the most
+            telling first: ``*`` stands for anything, and the sentence goes on after "this is".
         original_files: names that the authors' checkpoints have in a folder.
         renamed: (old ending, new ending) of published names that changed in 2019.
         keras_layers: published prefix → prefix in ``tf_model.h5`` where they differ, e.g. ``cls.predictions`` →
@@ -197,10 +197,10 @@ class WeightTable:
         """Whether a name in the authors' checkpoints is known to be no parameter."""
         return any(dropped.fullmatch(name) for dropped in self._dropped_originals)
 
-    def stranger(self, names: Iterable[str]) -> str | None:
+    def stranger(self, names: Collection[str]) -> str | None:
         """What the names of a file say that it is, if not of this architecture; None if they say nothing."""
-        known = [(pattern(name), what) for name, what in self.strangers]
-        return next((what for name in names for each, what in known if each.fullmatch(name)), None)
+        found = ((pattern(name), what) for name, what in self.strangers)
+        return next((what for each, what in found if any(map(each.fullmatch, names))), None)
 
     def choice(self, name: str) -> str | None:
         """The head that an original name is of, where authors keep several of a kind under names of their own."""
