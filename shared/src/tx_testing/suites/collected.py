@@ -18,11 +18,13 @@ SUITES: dict[str, dict[str, str]] = {
         "TestModel": f"{_PACKAGE}.model_torch:TorchModelSuite",
         "TestPast": f"{_PACKAGE}.past_torch:TorchPastSuite",
         "TestGeneration": f"{_PACKAGE}.generation_torch:TorchGenerationSuite",
+        "TestRealWeights": f"{_PACKAGE}.real_weights_torch:TorchRealWeightsSuite",
     },
     "tf": {
         "TestModel": f"{_PACKAGE}.model_tf:TFModelSuite",
         "TestPast": f"{_PACKAGE}.past_tf:TFPastSuite",
         "TestGeneration": f"{_PACKAGE}.generation_tf:TFGenerationSuite",
+        "TestRealWeights": f"{_PACKAGE}.real_weights_tf:TFRealWeightsSuite",
     },
     "both": {
         "TestModel": f"{_PACKAGE}.model_both:BothSuite",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import runpy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tx_testing.kinds import KINDS
 
 Array = np.ndarray[Any, Any]
 Inputs = dict[str, Array]
+FromBert = Callable[[dict[str, Any], dict[str, Array]], tuple[dict[str, Any], dict[str, Array]]]
 
 SEQUENCE = 7  # differs from every other size of a tiny model, so that sequence axes are recognised by their length
 WORDS = 99  # in the vocabulary of a tiny model
@@ -96,6 +97,8 @@ class ModelSpec:
         untrained: prefixes of parameters that are computed when a model is made, and stay as they are in training.
         without_effect: endings of parameters that change no output, so that their gradient is rounding: a bias of the
             keys shifts all scores of a query alike.
+        from_bert: a BERT for texts of one segment (:func:`tx_testing.minilm.one_segment`) → the configuration and the
+            published parameters of the bare model that computes the same. None if there is no such model.
         tf_only: names of public classes in ``model_tf`` without a PyTorch twin.
 
         reference_keywords: keyword of tx → keyword of the reference, where they differ.
@@ -141,6 +144,7 @@ class ModelSpec:
     without_gradient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untrained: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
+    from_bert: FromBert | None = None
     tf_only: tuple[str, ...] = ()
 
     reference_keywords: Mapping[str, str] = field(default_factory=dict)
