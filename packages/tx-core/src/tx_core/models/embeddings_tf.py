@@ -8,7 +8,9 @@ import keras
 
 from tx_core.messages import quoted
 
-from .pretrained import check_sizes
+from .adaptive_softmax_tf import AdaptiveSoftmax
+from .layers_tf import descendants
+from .pretrained import check_sizes, check_words
 from .pruning_tf import resize_rows
 
 
@@ -17,13 +19,22 @@ def check_embeddings(model: Any, old: Any, new: Any) -> None:
 
     Raises:
         TypeError: if it is no ``keras.layers.Embedding``.
-        ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
+        ValueError: if the width is another, or output embeddings that are not tied, or an adaptive softmax, score
+            another number of tokens.
     """
     decoder, tied = model.get_output_embeddings(), model.config.tie_word_embeddings
     if not isinstance(new, keras.layers.Embedding):
         raise TypeError(f"the input embeddings must be a keras.layers.Embedding, not {quoted(new)}")
+    check_scores(model, new.input_dim)
     scored = None if decoder is None or tied else decoder.num_embeddings
     check_sizes(new.input_dim, new.output_dim, old.output_dim, scored)
+
+
+def check_scores(model: Any, size: int) -> None:
+    """Raise ValueError if a model has an adaptive softmax, which scores a vocabulary of another size."""
+    for layer in descendants(model):
+        if isinstance(layer, AdaptiveSoftmax):
+            check_words(size, layer.words)
 
 
 def follow_embeddings(model: Any, new: Any) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from .pretrained import check_sizes
+from .adaptive_softmax_torch import AdaptiveSoftmax
+from .pretrained import check_sizes, check_words
 from .pruning_torch import resize_rows
 
 
@@ -15,7 +16,8 @@ def check_embeddings(model: Any, old: nn.Module, new: nn.Module) -> None:
 
     Raises:
         TypeError: if output embeddings are to be tied to something else than an ``nn.Embedding``.
-        ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
+        ValueError: if the width is another, or output embeddings that are not tied, or an adaptive softmax, score
+            another number of tokens.
     """
     decoder, tied = model.get_output_embeddings(), model.config.tie_word_embeddings
     if decoder is not None and tied and not isinstance(new, nn.Embedding):
@@ -23,9 +25,17 @@ def check_embeddings(model: Any, old: nn.Module, new: nn.Module) -> None:
             f"{type(model).__name__} ties its output embeddings to its input embeddings, which must be an "
             f"nn.Embedding, not {type(new).__name__}: set config.tie_word_embeddings to False to use another"
         )
+    check_scores(model, _tokens(model, new))
     width, old_width = (getattr(layer, "embedding_dim", None) for layer in (new, old))
     scored = None if decoder is None or tied else decoder.out_features
     check_sizes(_tokens(model, new), width, old_width, scored)
+
+
+def check_scores(model: Any, size: int) -> None:
+    """Raise ValueError if a model has an adaptive softmax, which scores a vocabulary of another size."""
+    for module in model.modules():
+        if isinstance(module, AdaptiveSoftmax):
+            check_words(size, module.words)
 
 
 def follow_embeddings(model: Any, new: nn.Module) -> None:

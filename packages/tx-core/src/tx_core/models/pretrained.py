@@ -195,6 +195,15 @@ def check_sizes(size: int, width: int | None, old_width: int | None, scored: int
         )
 
 
+def check_words(size: int, scored: int) -> None:
+    """Raise ValueError if a vocabulary is to have another size than the adaptive softmax that scores it."""
+    if size != scored:
+        raise ValueError(
+            f"the vocabulary cannot be made {size} tokens: the adaptive softmax scores {scored}, in clusters by their "
+            f"frequency. Build a new model with vocab_size={size}, and train its head, or build it with asm=False"
+        )
+
+
 def open_weights(
     name_or_path: str | os.PathLike[str],
     table: WeightTable,

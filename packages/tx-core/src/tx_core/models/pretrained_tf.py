@@ -21,7 +21,7 @@ from tx_core.outputs import output
 from tx_core.weights import Array, LoadReport, Weights, WeightTable, compare
 
 from .batches_tf import Predicts
-from .embeddings_tf import check_embeddings, follow_embeddings
+from .embeddings_tf import check_embeddings, check_scores, follow_embeddings
 from .inputs_tf import NamedInputs, input_names
 from .layers_tf import build_children, descendants
 from .main_layer_tf import share_policy
@@ -424,7 +424,8 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
             The input embeddings.
 
         Raises:
-            ValueError: if the number is not positive, or a layer has LoRA weights.
+            ValueError: if the number is not positive, an adaptive softmax scores the words, or a layer has LoRA
+                weights.
         """
         embedding = self.get_input_embeddings()
         if new_num_tokens is None or new_num_tokens == embedding.input_dim:
@@ -432,6 +433,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
         if new_num_tokens < 1:
             raise ValueError(f"new_num_tokens must be at least 1, not {new_num_tokens}")
         self._check_no_lora()
+        check_scores(self, new_num_tokens)
         decoder = self.get_output_embeddings()
         for owner, name in filter(None, (self._output_bias(),)):
             resize_rows(owner, name, new_num_tokens)

@@ -472,6 +472,9 @@ class PreTrainedModel(nn.Module):
 
         Returns:
             The input embeddings.
+
+        Raises:
+            ValueError: if the number is not positive, or an adaptive softmax scores the words.
         """
         old = self._word_embeddings()
         if new_num_tokens is None or new_num_tokens == old.weight.shape[0]:
