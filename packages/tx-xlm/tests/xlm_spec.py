@@ -31,6 +31,7 @@ SPEC = ModelSpec(
             "config": {"causal": True, "n_langs": 1, "pad_index": 0, "pad_token_id": None},
             "token_inputs": {"token_type_ids": 2},
             "generates": True,
+            "only": ("base", "masked-lm"),
             # The reference cannot call them in TensorFlow; in PyTorch padding on the right attends to padding.
             "not_in_reference": _NOT_IN_TF,
             "reference_queries": False,

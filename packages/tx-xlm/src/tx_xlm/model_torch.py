@@ -315,6 +315,7 @@ class XLMWithLMHeadModel(KeyValueGeneration, XLMHead, LanguageModelling, XLMPreT
 
     def _prepare(self) -> None:
         refuse_generation(self.config)
+        super()._prepare()
 
     def _run(self, prompts: Any, *args: Any, **own: Any) -> Any:
         return super()._run(with_languages(self.config, prompts), *args, **own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -92,6 +93,13 @@ def input_names(cls: Any) -> tuple[str, ...]:
     return tuple(name for name in names if name != "training")
 
 
+@dataclass(eq=False, slots=True)
+class Kept:
+    """A dictionary that a model reads and adds to. Keras would hand on a copy of the dictionary itself."""
+
+    entries: dict[Any, Any]
+
+
 def _is_numbers(value: Any) -> bool:
     """Whether a list holds numbers, or lists of them, rather than one tensor for each input."""
     while isinstance(value, list | tuple):
@@ -111,6 +119,8 @@ def _holds_tensors(value: Any) -> bool:
 
 
 def _to_tensors(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return Kept(value)
     if not isinstance(value, list | tuple) or _holds_tensors(value):
         return value
     try:
@@ -143,7 +153,7 @@ def input_shape(
     given: Any = inputs_embeds if input_ids is None else input_ids
     name, rank = ("inputs_embeds", 3) if input_ids is None else ("input_ids", 2)
     wanted = "(batch, sequence)" if rank == 2 else "(batch, sequence, hidden)"
-    if not _is_dense(given):
+    if not is_dense(given):
         raise TypeError(
             f"{name} must be a tensor of shape {wanted}, not a {type(given).__name__}: "
             "pad rows of different lengths, and pass an attention_mask"
@@ -182,7 +192,7 @@ def check_ids(name: str, ids: Tensor, size: Size | None, kind: str = "") -> tupl
         ValueError: naming the argument, its range and the number found. In a graph it is TensorFlow's
             ``InvalidArgumentError``, which says the same.
     """
-    if _readable(ids):
+    if readable(ids):
         values = ids.numpy()  # not an operation, whose result would be symbolic inside a tf.function
         low, high = (int(values.min()), int(values.max())) if values.size else (0, -1)
         if low < 0 or (size is not None and high >= size):
@@ -219,7 +229,7 @@ def _assert_none(wrong: Tensor, numbers: Tensor, said: tuple[str, str]) -> None:
     tf.debugging.Assert(tf.logical_not(tf.reduce_any(wrong)), [said[0], found, said[1]])
 
 
-def _is_dense(x: Any) -> bool:
+def is_dense(x: Any) -> bool:
     """Whether something is an ordinary tensor, neither ragged nor sparse."""
     if keras.backend.backend() != "tensorflow":
         return bool(ops.is_tensor(x)) or isinstance(x, keras.Variable)
@@ -228,7 +238,7 @@ def _is_dense(x: Any) -> bool:
     return isinstance(x, tf.Tensor | tf.Variable | keras.Variable)
 
 
-def _readable(x: Tensor) -> bool:
+def readable(x: Tensor) -> bool:
     """Whether the values of a tensor are known, and at hand: reading an accelerator would wait for all queued work."""
     if keras.backend.backend() != "tensorflow":
         return False
@@ -245,7 +255,7 @@ def as_rows(input_ids: Tensor | None, *others: Tensor | None) -> tuple[tuple[Siz
         the inputs.
     """
     inputs = [input_ids, *others]
-    if input_ids is None or not _is_dense(input_ids) or len(input_ids.shape) in (0, 2):
+    if input_ids is None or not is_dense(input_ids) or len(input_ids.shape) in (0, 2):
         return None, inputs
     refuse_empty(input_ids=input_ids)
     rows = [None if x is None else ops.reshape(x, (-1, ops.shape(x)[-1])) for x in inputs]
