@@ -1,6 +1,8 @@
 """XLM as the standard suites test it: a tiny model, and what is particular to it."""
 
-from tx_testing.suites.spec import ModelSpec
+from typing import Any
+
+from tx_testing.suites.spec import Array, ModelSpec
 
 _NOT_IN_TF = tuple(
     ("tf", task)
@@ -13,6 +15,42 @@ _NOT_IN_TF = tuple(
         "multiple-choice",
     )
 )
+
+# What is BERT's in a layer of XLM.
+_OF_BERT = {
+    "attentions.{i}.q_lin": "attention.self.query",
+    "attentions.{i}.k_lin": "attention.self.key",
+    "attentions.{i}.v_lin": "attention.self.value",
+    "attentions.{i}.out_lin": "attention.output.dense",
+    "layer_norm1.{i}": "attention.output.LayerNorm",
+    "ffns.{i}.lin1": "intermediate.dense",
+    "ffns.{i}.lin2": "output.dense",
+    "layer_norm2.{i}": "output.LayerNorm",
+}
+
+
+def from_bert(config: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """XLM of one language, with BERT's activation function."""
+    own = {
+        "vocab_size": config["vocab_size"],
+        "emb_dim": config["hidden_size"],
+        "n_layers": config["num_hidden_layers"],
+        "n_heads": config["num_attention_heads"],
+        "max_position_embeddings": config["max_position_embeddings"],
+        "layer_norm_eps": config["layer_norm_eps"],
+    }
+    assert (config["intermediate_size"], config["hidden_act"]) == (4 * own["emb_dim"], "gelu")
+    names = {
+        "embeddings.weight": "embeddings.word_embeddings.weight",
+        "position_embeddings.weight": "embeddings.position_embeddings.weight",
+    }
+    layers = [(f"{name}.", f"encoder.layer.{{i}}.{of_bert}.") for name, of_bert in _OF_BERT.items()]
+    for name, of_bert in (("layer_norm_emb.", "embeddings.LayerNorm."), *layers):
+        for i in range(own["n_layers"]):
+            for leaf in ("weight", "bias"):
+                names[name.format(i=i) + leaf] = of_bert.format(i=i) + leaf
+    return own, {name: arrays[of_bert] for name, of_bert in names.items()}
+
 
 SPEC = ModelSpec(
     architecture="tx_xlm.architecture:ARCHITECTURE",
@@ -60,5 +98,6 @@ SPEC = ModelSpec(
     generates=False,
     activation=None,
     dropouts=("dropout", "attention_dropout", "summary_first_dropout"),
+    from_bert=from_bert,
     tf_only=("TFXLMMainLayer",),
 )
