@@ -12,7 +12,7 @@ import torch
 from tx_core.models import squad_head_tf, squad_head_torch
 from tx_core.models.variables_tf import named_parameters
 
-CONFIG = SimpleNamespace(hidden_size=6, layer_norm_eps=1e-12, initializer_range=0.5, start_n_top=3, end_n_top=2)
+CONFIG = SimpleNamespace(hidden_size=6, layer_norm_eps=1e-12, start_n_top=3, end_n_top=2)
 RNG = np.random.default_rng(0)
 STATES = RNG.standard_normal((4, 9, 6)).astype(np.float32)
 MASK = (np.arange(9) < np.array([[9], [6], [4], [2]])).astype(np.int64)
@@ -29,7 +29,7 @@ def heads(dtype: str = "float32") -> tuple[torch.nn.Module, Any]:
     """The same head in both frameworks; the same in every call."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
-    one, two = squad_head_torch.SQuADHead(CONFIG).eval(), squad_head_tf.SQuADHead(CONFIG)
+    one, two = squad_head_torch.SQuADHead(CONFIG).eval(), squad_head_tf.SQuADHead(CONFIG, 0.02)
     two.build()
     keras.config.set_dtype_policy(before)
     values = {parameter.name: parameter for parameter in named_parameters(two)}

@@ -28,7 +28,7 @@ def main(arguments, inputs, folder):
         output = head(**named, return_dict=True)
     return {name: value.numpy() for name, value in output.items() if value is not None}
 """
-CONFIG = SimpleNamespace(hidden_size=24, layer_norm_eps=1e-12, initializer_range=0.02, start_n_top=4, end_n_top=3)
+CONFIG = SimpleNamespace(hidden_size=24, layer_norm_eps=1e-12, start_n_top=4, end_n_top=3)
 RNG = np.random.default_rng(0)
 LENGTHS = np.array([13, 9, 6])
 STATES = RNG.standard_normal((3, 13, 24)).astype(np.float32)
@@ -58,7 +58,7 @@ def test_same_numbers(case: str, padding: str) -> None:
     if padding == "attention_mask" and "p_mask" in inputs:
         # Padding is no place for an answer, though nobody says so: what the reference is to be told.
         values |= {"attention_mask": 1 - P_MASK, "p_mask": None}
-    head = squad_head_tf.SQuADHead(CONFIG)
+    head = squad_head_tf.SQuADHead(CONFIG, 0.02)
     head.build()
     for parameter in named_parameters(head):
         parameter.assign(HEAD.state_dict()[parameter.name].numpy())

@@ -30,9 +30,9 @@ _NEVER = -1e30
 class PoolerStartLogits(Module):
     """Scores of every token as an answer's first one."""
 
-    def __init__(self, config: Any, **kwargs: Any) -> None:
+    def __init__(self, config: Any, initializer_range: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dense = Linear(config.hidden_size, 1, config.initializer_range, name="dense")
+        self.dense = Linear(config.hidden_size, 1, initializer_range, name="dense")
 
     def call(self, hidden_states: Tensor) -> Tensor:
         """(B, S, H) → (B, S)."""
@@ -42,9 +42,9 @@ class PoolerStartLogits(Module):
 class PoolerEndLogits(Module):
     """Scores of every token as the last one of an answer whose first is known."""
 
-    def __init__(self, config: Any, **kwargs: Any) -> None:
+    def __init__(self, config: Any, initializer_range: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        width, std = config.hidden_size, config.initializer_range
+        width, std = config.hidden_size, initializer_range
         self.dense_0 = Linear(2 * width, width, std, name="dense_0")
         self.LayerNorm = LayerNorm(width, config.layer_norm_eps, name="LayerNorm")
         self.dense_1 = Linear(width, 1, std, name="dense_1")
@@ -59,9 +59,9 @@ class PoolerEndLogits(Module):
 class PoolerAnswerClass(Module):
     """The score of a question's having no answer in the text."""
 
-    def __init__(self, config: Any, **kwargs: Any) -> None:
+    def __init__(self, config: Any, initializer_range: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        width, std = config.hidden_size, config.initializer_range
+        width, std = config.hidden_size, initializer_range
         self.dense_0 = Linear(2 * width, width, std, name="dense_0")
         self.dense_1 = Linear(width, 1, std, use_bias=False, name="dense_1")
 
@@ -74,11 +74,11 @@ class PoolerAnswerClass(Module):
 class SQuADHead(Module):
     """The three layers that find answers. :func:`answer_loss` and :func:`answer_beam` say how."""
 
-    def __init__(self, config: Any, **kwargs: Any) -> None:
+    def __init__(self, config: Any, initializer_range: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.start_logits = PoolerStartLogits(config, name="start_logits")
-        self.end_logits = PoolerEndLogits(config, name="end_logits")
-        self.answer_class = PoolerAnswerClass(config, name="answer_class")
+        self.start_logits = PoolerStartLogits(config, initializer_range, name="start_logits")
+        self.end_logits = PoolerEndLogits(config, initializer_range, name="end_logits")
+        self.answer_class = PoolerAnswerClass(config, initializer_range, name="answer_class")
 
 
 def answer_loss(
