@@ -12,7 +12,6 @@ import pickle
 import subprocess
 import sys
 import time
-import zipfile
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 import pytest
 
 from tx_core import architecture
-from tx_core.checkpoints import Arguments, Checkpoint, CheckpointError, write_torch_bin
+from tx_core.checkpoints import Arguments, Checkpoint, CheckpointError
 from tx_core.config import (
     ACTIVATIONS,
     MAX_FILE_BYTES,
@@ -34,6 +33,7 @@ from tx_core.config import (
 )
 from tx_core.config_files import find_beside
 from tx_core.files import Source
+from tx_testing.originals import write_training
 
 
 @dataclass(init=False, eq=False, repr=False)
@@ -681,28 +681,18 @@ class OriginalConfig(ToyConfig):
 
     checkpoint_names = ("model.pt", "last.pt")
 
-    def _read_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def _values_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
         arguments = Arguments(checkpoint.path, checkpoint.note("args") or {}, "its args")
-        self._update({"n_layer": arguments.count("layers"), "act": arguments.choice("act", ("gelu", "relu"), "relu")})
+        return {"n_layer": arguments.count("layers"), "act": arguments.choice("act", ("gelu", "relu"), "relu")}
 
 
-def write_training(path: Path, **args: Any) -> None:
-    """A training's checkpoint, as argparse's programs write it."""
-    (path.parent / "weights").mkdir(exist_ok=True)
-    write_torch_bin(path.parent / "weights" / path.name, {"w": np.zeros(2, np.float32)})
-    with zipfile.ZipFile(path.parent / "weights" / path.name) as archive:
-        root = next(name for name in archive.namelist() if name.endswith("data.pkl")).removesuffix("data.pkl")
-        model = archive.read(f"{root}data.pkl")[2:-1]
-        noted = pickle.dumps(argparse.Namespace(**args), 2)[2:-1]
-        values = b"\x80\x02}(U\x05model" + model + b"U\x04args" + noted + b"u."
-        with zipfile.ZipFile(path, "w") as out:
-            for name in archive.namelist():
-                out.writestr(name, values if name.endswith("data.pkl") else archive.read(name))
+def write_args(path: Path, **args: Any) -> None:
+    write_training(path, {"w": np.zeros(2, np.float32)}, args=argparse.Namespace(**args))
 
 
 def test_a_configuration_that_lies_in_the_authors_checkpoint(tmp_path: Path) -> None:
-    write_training(tmp_path / "last.pt", layers=7)
-    write_training(tmp_path / "other.pt", layers=5, act="gelu")
+    write_args(tmp_path / "last.pt", layers=7)
+    write_args(tmp_path / "other.pt", layers=5, act="gelu")
     for path, layers, act in (("", 7, "relu"), ("last.pt", 7, "relu"), ("other.pt", 5, "gelu")):
         config = OriginalConfig.from_pretrained(tmp_path / path, dropout=0.5)
         assert (config.n_layer, config.act, config.dropout) == (layers, act, 0.5)
@@ -716,7 +706,7 @@ def test_a_configuration_that_lies_in_the_authors_checkpoint(tmp_path: Path) -> 
     with pytest.raises(FileNotFoundError, match=r"has no config\.json: pass"):
         ToyConfig.from_pretrained(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"has no config\.json or model\.pt or last\.pt: pass"):
-        OriginalConfig.from_pretrained(tmp_path / "weights", subfolder="none")
+        OriginalConfig.from_pretrained(tmp_path, subfolder="none")
 
 
 @pytest.mark.parametrize(
@@ -733,7 +723,7 @@ def test_a_configuration_that_lies_in_the_authors_checkpoint(tmp_path: Path) -> 
     ],
 )
 def test_impossible_arguments_of_a_training_are_named(args: dict[str, Any], message: str, tmp_path: Path) -> None:
-    write_training(tmp_path / "last.pt", **args)
+    write_args(tmp_path / "last.pt", **args)
     with pytest.raises(ValueError, match=message):
         OriginalConfig.from_pretrained(tmp_path)
 

@@ -172,3 +172,91 @@ def write_fairseq_roberta(
     state = {"train_iterator": {"epoch": 2}, "val_loss": 1.5}
     write_training(path, fairseq_release(arrays, release), **notes, optimizer_history=history, extra_state=state)
     return arrays
+
+
+# As many words as XLM's dictionaries begin with, and some of BPE's.
+XLM_WORDS = (
+    *("<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))),
+    *(",", "the", "th@@", "e", "lo@@", "w", "er", "l@@", "o@@", "h@@", "t@@", "<@@", "r", "n@@"),
+)
+XLM_PARAMS = {
+    "exp_name": "test",
+    "encoder_only": True,
+    "emb_dim": 8,
+    "n_layers": 2,
+    "n_heads": 2,
+    "dropout": 0.2,
+    "attention_dropout": 0.3,
+    "gelu_activation": True,
+    "share_inout_emb": True,
+    "sinusoidal_embeddings": False,
+    "use_lang_emb": True,
+    "use_memory": False,
+    "asm": False,
+    "asm_cutoffs": "8000,20000",
+    "asm_div_value": 4,
+    "lgs": "de-en",
+    "langs": ["de", "en"],
+    "id2lang": {0: "de", 1: "en"},
+    "lang2id": {"de": 0, "en": 1},
+    "n_langs": 2,
+    "mono_dataset": {"de": {"train": ("de.pth",)}},
+    "para_dataset": {("de", "en"): {}},
+    "clm_steps": [],
+    "mlm_steps": [("de", None), ("en", None)],
+    "n_words": len(XLM_WORDS),
+    "bos_index": 0,
+    "eos_index": 1,
+    "pad_index": 2,
+    "unk_index": 3,
+    "mask_index": 5,
+    "mask_scores": np.ones(len(XLM_WORDS)),
+}
+
+
+def xlm(languages: int = 2) -> Arrays:
+    """The arrays of a small XLM, under the names that the authors' code gives them."""
+    random = np.random.default_rng(0)
+    words, width, layers, positions = len(XLM_WORDS), XLM_PARAMS["emb_dim"], XLM_PARAMS["n_layers"], 16
+    assert isinstance(width, int)
+    assert isinstance(layers, int)
+    arrays: Arrays = {}
+    tables = {"position_embeddings": positions, "lang_embeddings": languages, "embeddings": words}
+    for name, rows in tables.items():
+        if rows > 1:
+            arrays[f"{name}.weight"] = random.normal(0, 0.2, (rows, width)).astype(np.float32)
+    shapes: dict[str, tuple[int, ...]] = {"layer_norm_emb": (width,)}
+    for i in range(layers):
+        shapes |= {f"attentions.{i}.{name}": (width, width) for name in ("q_lin", "k_lin", "v_lin", "out_lin")}
+        shapes |= {f"layer_norm1.{i}": (width,), f"layer_norm2.{i}": (width,)}
+        shapes |= {f"ffns.{i}.lin1": (4 * width, width), f"ffns.{i}.lin2": (width, 4 * width)}
+    for name, shape in shapes.items():
+        arrays[f"{name}.weight"] = (random.normal(0, 0.2, shape) + (len(shape) == 1)).astype(np.float32)
+        arrays[f"{name}.bias"] = random.normal(0, 0.2, shape[:1]).astype(np.float32)
+    arrays["pred_layer.proj.weight"] = arrays["embeddings.weight"]
+    arrays["pred_layer.proj.bias"] = random.normal(0, 0.2, words).astype(np.float32)
+    return arrays
+
+
+def xlm_notes(**params: Any) -> dict[str, Any]:
+    """What the authors' code saves beside the arrays; params that are None are left out."""
+    words = dict(enumerate(XLM_WORDS))
+    return {
+        "params": {name: value for name, value in {**XLM_PARAMS, **params}.items() if value is not None},
+        "dico_id2word": words,
+        "dico_word2id": {word: index for index, word in words.items()},
+        "dico_counts": dict.fromkeys(XLM_WORDS, 7),
+    }
+
+
+def write_xlm(path: Path, wrapper: str = "", languages: int = 2, **params: Any) -> Arrays:
+    """Write a small XLM as the authors' code does; returns its arrays.
+
+    Args:
+        wrapper: what the names begin with, ``module.`` where several processes trained it.
+        languages: for how many languages it has vectors.
+        params: parameters of the training that are to be others; those that are None are left out.
+    """
+    arrays = xlm(languages)
+    write_training(path, {wrapper + name: array for name, array in arrays.items()}, **xlm_notes(**params))
+    return arrays

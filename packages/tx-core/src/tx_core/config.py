@@ -42,7 +42,7 @@ from .messages import quoted, shorten
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Any, Literal, Self, overload
 
@@ -278,23 +278,24 @@ class PretrainedConfig:
         self._update(values, file=True)
 
     def _read_file(self, path: str | os.PathLike[str]) -> None:
+        read: Callable[[Mapping[str, Any]], None] = self._read
         if self.checkpoint_names and is_pickled(path):
             from .checkpoints import open_checkpoint
 
             with open_checkpoint(os.fspath(path)) as checkpoint:
-                self._read_checkpoint(checkpoint)
-            return
-        values = read_config(path)
+                values, read = self._values_of(checkpoint), self._update
+        else:
+            values = read_config(path)
         try:
-            self._read(values)
+            read(values)
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from None
 
-    def _read_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Take the values that one of the authors' checkpoints holds. For classes that have `checkpoint_names`.
+    def _values_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """The fields that one of the authors' checkpoints tells. For classes that have `checkpoint_names`.
 
         Raises:
-            ValueError: it holds none, or they are no configuration of this class; names the file.
+            ValueError: it tells none, or they are no configuration of this class; names the file.
         """
         raise NotImplementedError
 

@@ -10,6 +10,8 @@ from .architecture import ARCHITECTURE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tx_core.checkpoints import Checkpoint
 
 
@@ -41,10 +43,10 @@ class RobertaConfig(BertConfig, architecture=ARCHITECTURE):
         """How many tokens a model takes at once: 512 where there are 514 positions."""
         return self.max_position_embeddings - self.pad_token_id - 1
 
-    def _read_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def _values_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
         from .fairseq import fields
 
-        self._update(fields(checkpoint))
+        return fields(checkpoint)
 
     def validate_relations(self) -> None:
         """Check the values against each other (see `PretrainedConfig.validate_relations`)."""

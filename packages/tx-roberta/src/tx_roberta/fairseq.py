@@ -6,14 +6,14 @@ fairseq (https://github.com/facebookresearch/fairseq) saves ``{"args": Namespace
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from tx_core.checkpoints import Arguments, Checkpoint, CheckpointError
+from tx_core.checkpoints import Arguments, Checkpoint, CheckpointError, Shapes
 from tx_core.messages import quoted
 
 from .weights import WEIGHTS
 
+_ENCODER = r"(?:de|en)coder\.sentence_encoder\."
 # Symbols that fairseq's dictionaries begin with; the second one is padding.
 _PADDING = 1
 # fairseq's "gelu" is the exact one.
@@ -35,11 +35,20 @@ def fields(checkpoint: Checkpoint) -> dict[str, Any]:
         CheckpointError: it is no RoBERTa of fairseq's, or has other layers than RoBERTa's.
     """
     arguments = _arguments(checkpoint)
-    shapes = _shapes(checkpoint, arguments)
-    tokens, width = shapes["encoder.sentence_encoder.embed_tokens.weight"]
-    positions = shapes["encoder.sentence_encoder.embed_positions.weight"][0]
-    layers = sum(bool(re.fullmatch(r"encoder\.sentence_encoder\.layers\.\d+\.fc1\.weight", name)) for name in shapes)
-    inner = shapes.get("encoder.sentence_encoder.layers.0.fc1.weight", (0,))[0]
+    shapes = Shapes(checkpoint, rf"{_ENCODER}embed_tokens\.weight")
+    if what := WEIGHTS.stranger(checkpoint.names()):
+        raise CheckpointError(checkpoint.path, f"this is {what}")
+    if not shapes:
+        kind = arguments.value("arch") or arguments.value("_name")
+        raise CheckpointError(
+            checkpoint.path,
+            "holds no configuration and is no RoBERTa of fairseq's, which has encoder.sentence_encoder.embed_tokens"
+            + ("" if kind is None else f"; its architecture is {quoted(kind)}"),
+        )
+    tokens, width = shapes.matrix("sentence_encoder.embed_tokens.weight")
+    positions, _ = shapes.matrix("sentence_encoder.embed_positions.weight")
+    layers = shapes.count(rf"{_ENCODER}layers\.\d+\.fc1\.weight")
+    inner, _ = shapes.matrix("sentence_encoder.layers.0.fc1.weight")
     for name, size in (
         ("encoder_layers", layers),
         ("encoder_embed_dim", width),
@@ -48,7 +57,6 @@ def fields(checkpoint: Checkpoint) -> dict[str, Any]:
     ):
         if arguments.count(name, max(size, 1)) != size:
             raise arguments.error(name, f", but the arrays are those of {size}")
-    dropout = arguments.probability("dropout", 0.1)
     found = {
         "vocab_size": tokens,
         "hidden_size": width,
@@ -58,14 +66,14 @@ def fields(checkpoint: Checkpoint) -> dict[str, Any]:
         "max_position_embeddings": positions,
         "type_vocab_size": 1,
         "hidden_act": _ACTIVATIONS[arguments.choice("activation_fn", [*_ACTIVATIONS], "gelu")],
-        "hidden_dropout_prob": dropout,
+        "hidden_dropout_prob": arguments.probability("dropout", 0.1),
         "attention_probs_dropout_prob": arguments.probability("attention_dropout", 0.1),
         "classifier_dropout": arguments.probability("pooler_dropout", 0.0),
         "layer_norm_eps": 1e-5,
         "tie_word_embeddings": not arguments.flag("untie_weights_roberta", False),
         "pad_token_id": _PADDING,
     }
-    heads = [shape for name, shape in shapes.items() if WEIGHTS.choice(name) and name.endswith(".out_proj.weight")]
+    heads = shapes.named(r"classification_heads\..+\.out_proj\.weight")
     if heads:
         arguments.choice("pooler_activation_fn", ["tanh"], "tanh")
     if len(heads) == 1 and heads[0]:
@@ -79,34 +87,3 @@ def _arguments(checkpoint: Checkpoint) -> Arguments:
         return Arguments(checkpoint.path, args, "its args")
     model = config.get("model") if isinstance(config, dict) else None
     return Arguments(checkpoint.path, model if isinstance(model, dict) else {}, "its cfg.model")
-
-
-def _shapes(checkpoint: Checkpoint, arguments: Arguments) -> dict[str, tuple[int, ...]]:
-    """Shape by name: the file's for heads, else as :mod:`tx_roberta.weights` spells it."""
-    names = checkpoint.names()
-    words = re.compile(r"(.*\.|)(?:de|en)coder\.sentence_encoder\.embed_tokens\.weight", re.DOTALL)
-    found = next(filter(None, map(words.fullmatch, names)), None)
-    if what := WEIGHTS.stranger(names):
-        raise CheckpointError(checkpoint.path, f"this is {what}")
-    if found is None:
-        kind = arguments.value("arch") or arguments.value("_name")
-        raise CheckpointError(
-            checkpoint.path,
-            "holds no configuration and is no RoBERTa of fairseq's, which has encoder.sentence_encoder.embed_tokens"
-            + ("" if kind is None else f"; its architecture is {quoted(kind)}"),
-        )
-    prefix = found[1]
-    shapes = {}
-    for name in names:
-        if name.startswith(prefix):
-            own = name.removeprefix(prefix)
-            shapes[own if WEIGHTS.choice(own) else WEIGHTS.from_file(own)] = checkpoint.info(name).shape
-    for name, axes in (("embed_tokens.weight", 2), ("embed_positions.weight", 2), ("layers.0.fc1.weight", 2)):
-        shape = shapes.get(f"encoder.sentence_encoder.{name}")
-        if shape is None or len(shape) != axes or 0 in shape:
-            raise CheckpointError(
-                checkpoint.path,
-                f"its sentence_encoder.{name} is {'missing' if shape is None else f'of shape {shape}'}; RoBERTa has a "
-                "matrix of that name",
-            )
-    return shapes

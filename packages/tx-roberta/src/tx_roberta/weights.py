@@ -10,6 +10,8 @@ import re
 
 from tx_core.weights import Row, Tied, WeightTable, embedding, linear, norm
 
+from .config import RobertaConfig
+
 LEAVES = (".weight", ".bias")
 
 
@@ -115,6 +117,6 @@ WEIGHTS = RobertaWeightTable(
         ("*sentence_encoder.layer_norm.*", "a RoBERTa whose layers normalise what they read, which is not supported"),
         ("*sentence_encoder.segment_embeddings.*", "a BERT of fairseq's, not RoBERTa"),
     ),
-    original_files=("model.pt", "checkpoint_best.pt", "checkpoint_last.pt"),
+    original_files=RobertaConfig.checkpoint_names,
     keras_repeated={"lm_head": "roberta.embeddings"},
 )

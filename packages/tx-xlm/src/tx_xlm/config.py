@@ -15,6 +15,12 @@ from tx_core.config import (
 
 from .architecture import ARCHITECTURE
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tx_core.checkpoints import Checkpoint
+
 
 @dataclass(init=False, eq=False, repr=False)
 class XLMConfig(PretrainedConfig, architecture=ARCHITECTURE):
@@ -61,6 +67,12 @@ class XLMConfig(PretrainedConfig, architecture=ARCHITECTURE):
         "num_hidden_layers": "n_layers",
         "n_words": "vocab_size",
     }
+
+    checkpoint_names = (
+        *("mlm_en_2048.pth", "mlm_ende_1024.pth", "mlm_enfr_1024.pth", "mlm_enro_1024.pth", "mlm_tlm_xnli15_1024.pth"),
+        *("mlm_xnli15_1024.pth", "clm_enfr_1024.pth", "clm_ende_1024.pth", "mlm_17_1280.pth", "mlm_100_1280.pth"),
+        *("best-valid_mlm_ppl.pth", "checkpoint.pth"),
+    )
 
     vocab_size: int = 30145
     emb_dim: int = 2048
@@ -110,6 +122,11 @@ class XLMConfig(PretrainedConfig, architecture=ARCHITECTURE):
     def summary_width(self) -> int:
         """How many numbers a summary of a sequence has."""
         return self.num_labels if self.summary_use_proj and self.summary_proj_to_labels else self.emb_dim
+
+    def _values_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        from .original import fields
+
+        return fields(checkpoint)
 
     def validate(self) -> None:
         """Check each value by itself (see `PretrainedConfig.validate`)."""

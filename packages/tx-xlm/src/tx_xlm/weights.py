@@ -1,8 +1,13 @@
-"""XLM's parameters: published names and layouts. See :mod:`tx_core.weights`."""
+"""XLM's parameters: published names and layouts. See :mod:`tx_core.weights`.
+
+The names in the authors' own files are those of published ones of the bare model.
+"""
 
 from __future__ import annotations
 
 from tx_core.weights import Tied, WeightTable, embedding, linear, norm
+
+from .config import XLMConfig
 
 _ATTENTION, _FFN = "transformer.attentions.{i}", "transformer.ffns.{i}"
 
@@ -30,6 +35,13 @@ WEIGHTS = WeightTable(
     tied=(Tied("pred_layer.proj.weight", "transformer.embeddings.weight"),),
     # A buffer that releases of 2020-2022 saved.
     dropped=("transformer.position_ids",),
+    # Probabilities of the training.
+    dropped_originals=("params.*",),
+    strangers=(
+        ("*encoder_attn.*", "a translation model of XLM's (an encoder and a decoder); only language models are read"),
+        ("*memories.*", "an XLM with product-key memories, which is another architecture"),
+    ),
+    original_files=XLMConfig.checkpoint_names,
     keras_layers={"pred_layer.proj": "pred_layer_._proj"},
     keras_repeated={"pred_layer_._proj": "transformer.embeddings"},
 )

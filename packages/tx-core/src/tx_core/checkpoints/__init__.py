@@ -6,7 +6,7 @@ formats, Keras-2-era `.h5`, TensorFlow 1 checkpoints, and the `.npy` shards of O
 
 from __future__ import annotations
 
-from tx_core.checkpoints.arguments import Arguments
+from tx_core.checkpoints.arguments import Arguments, Shapes
 from tx_core.checkpoints.base import ArrayInfo, Checkpoint, CheckpointError, LazyArray
 from tx_core.checkpoints.detect import open_checkpoint
 from tx_core.checkpoints.keras_h5 import write_keras_h5
@@ -20,6 +20,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "LazyArray",
+    "Shapes",
     "open_checkpoint",
     "write_keras_h5",
     "write_safetensors",

@@ -1,12 +1,16 @@
-"""The arguments that a training program keeps beside the weights, under its own names; nobody has checked them."""
+"""What a training program keeps that tells the configuration: its arguments, and the shapes of its arrays.
+
+Both are under its own names, and nobody has checked them.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tx_core.checkpoints.base import CheckpointError
+from tx_core.checkpoints.base import Checkpoint, CheckpointError
 from tx_core.messages import quoted
 
 
@@ -70,3 +74,47 @@ class Arguments:
         if not isinstance(value, str) or value not in choices:
             raise self.error(name, f", expected one of {', '.join(map(repr, choices))}")
         return value
+
+
+class Shapes:
+    """The shapes of a model's arrays by the authors' names, without what all of these begin with.
+
+    Args:
+        checkpoint: the authors'.
+        first: pattern of a name that every such model has. What stands before it, in the first name that ends so, is
+            no part of the names.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, first: str) -> None:
+        self._path = checkpoint.path
+        ending = re.compile(rf"(.*\.|){first}", re.DOTALL)
+        names = checkpoint.names()
+        found = next(filter(None, map(ending.fullmatch, names)), None)
+        prefix = None if found is None else found[1]
+        self._shapes = {
+            name.removeprefix(prefix): checkpoint.info(name).shape
+            for name in names
+            if prefix is not None and name.startswith(prefix)
+        }
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._shapes
+
+    def __bool__(self) -> bool:
+        return bool(self._shapes)
+
+    def count(self, pattern: str) -> int:
+        """How many names match a pattern."""
+        return len(self.named(pattern))
+
+    def named(self, pattern: str) -> list[tuple[int, ...]]:
+        """The shapes of those whose names match a pattern."""
+        return [shape for name, shape in self._shapes.items() if re.fullmatch(pattern, name, re.DOTALL)]
+
+    def matrix(self, ending: str) -> tuple[int, int]:
+        """The shape of the first whose name ends so. Raises CheckpointError unless it has two axes."""
+        shape = next(iter(self.named(rf"(?:.*\.|){re.escape(ending)}")), None)
+        if shape is None or len(shape) != 2 or 0 in shape:
+            what = "missing" if shape is None else f"of shape {shape}"
+            raise CheckpointError(self._path, f"{ending} is {what}; every such model has a matrix of this name")
+        return shape[0], shape[1]
