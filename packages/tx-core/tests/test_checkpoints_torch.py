@@ -73,6 +73,9 @@ def test_views_parameters_and_shared_storages_are_read(tmp_path: Path, new_forma
             assert_same_bits(array, tensor)
             array += 1  # of one's own: nothing else changes
             assert_same_bits(checkpoint.read(name), tensor)
+        assert checkpoint.same("base", "same")
+        assert checkpoint.same("base", "parameter")
+        assert not any(checkpoint.same("base", name) for name in ("row", "transposed", "steps", "permuted", "flipped"))
 
 
 @both_formats

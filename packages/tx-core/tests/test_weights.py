@@ -66,6 +66,9 @@ class Arrays:
         self.reads.append(name)
         return self._arrays[name]
 
+    def same(self, name: str, other: str) -> bool:
+        return self._arrays[name] is self._arrays[other]
+
     def close(self) -> None: ...
 
 
@@ -738,3 +741,12 @@ def test_one_of_the_authors_heads_is_read_and_several_are_refused_where_one_is_w
 def test_what_names_tell_of_another_model_is_said() -> None:
     with pytest.raises(WeightsError, match=r"core\.memory\.keys(.|\n)*this is a toy with a memory, which is another"):
         load_torch({"model.core.tokens": floats(5, 2), "model.core.memory.keys": floats(1)})
+
+
+def test_what_the_file_has_once_under_two_names_is_not_compared() -> None:
+    words = floats(5, 2)
+    tied = {"lm.decoder.weight": "toy.embeddings.word_embeddings.weight"}
+    for other, reads in ((words, []), (words.copy(), ["toy.embeddings.word_embeddings.weight", "lm.decoder.weight"])):
+        raw = Arrays({**FULL, "toy.embeddings.word_embeddings.weight": words, "lm.decoder.weight": other})
+        compare(Weights(raw, TABLE), WANTED, TABLE, HEADS, tied)
+        assert raw.reads == reads

@@ -34,6 +34,9 @@ class _Raw:
 
     def give_back(self, name: str) -> None: ...
 
+    def same(self, name: str, other: str) -> bool:
+        return name == other
+
     def close(self) -> None: ...
 
 

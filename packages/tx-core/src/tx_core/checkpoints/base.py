@@ -94,6 +94,10 @@ class Checkpoint(ABC):
     def give_back(self, name: str) -> None:  # noqa: B027  # formats that are never mapped have nothing to free
         """Free the memory of an array that was taken, and is neither changed nor needed any longer."""
 
+    def same(self, name: str, other: str) -> bool:
+        """Whether two names are known to stand for the same bytes of the file, so that nobody has to compare them."""
+        return name == other
+
     def note(self, key: str) -> Any:
         """What a PyTorch file holds under a key of its own beside its arrays, e.g. how it was trained.
 

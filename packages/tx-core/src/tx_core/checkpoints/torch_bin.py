@@ -375,6 +375,11 @@ class TorchCheckpoint(Checkpoint):
         # A transposed array keeps its memory; one that repeats or skips elements gets memory of its own.
         return view if tensor.span == count and _is_dense(tensor) else view.copy()
 
+    def same(self, name: str, other: str) -> bool:
+        one, two = self._tensors[name], self._tensors[other]
+        views = ((each.dtype, each.offset, each.shape, each.strides) for each in (one, two))
+        return one.storage.key == two.storage.key and next(views) == next(views)
+
     def note(self, key: str) -> Any:
         return plain(self._value.get(key), self.path)
 

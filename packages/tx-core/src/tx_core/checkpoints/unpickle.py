@@ -124,15 +124,18 @@ class Unpickler:
 
     def load(self) -> Any:
         """The pickled value. Raises CheckpointError for damage and for whatever is not allowed."""
+        read, find, stack = self._file.read, _OPERATIONS.get, self._stack
         for _ in range(MAX_OPERATIONS):
-            code = self._take(1)
-            if code == b".":
-                return self._pop()
-            operation = _OPERATIONS.get(code)
+            code = read(1)
+            operation = find(code)
             if operation is None:
+                if code == b".":
+                    return self._pop()
+                if not code:
+                    raise self._cut_off()
                 raise self._error(f"the pickle uses the opcode {quoted(code)}, which no plain state dict needs")
             operation(self)
-            if len(self._stack) > MAX_ITEMS:
+            if len(stack) > MAX_ITEMS:
                 raise self._error(f"the pickle stacks more than {MAX_ITEMS} values")
         raise self._error(
             f"the pickle takes more than {MAX_OPERATIONS} steps; "
@@ -142,18 +145,23 @@ class Unpickler:
     def _error(self, problem: str) -> CheckpointError:
         return CheckpointError(self._path, problem)
 
+    def _cut_off(self) -> CheckpointError:
+        return self._error("the pickle ends before its end; the file is truncated: fetch or copy it again")
+
     def _take(self, count: int) -> bytes:
         if count > self._left:
             raise self._error(f"the pickle is longer than {MAX_PICKLE} bytes or damaged")
         raw = self._file.read(count)
         if len(raw) < count:
-            raise self._error("the pickle ends before its end; the file is truncated: fetch or copy it again")
+            raise self._cut_off()
         self._left -= count
         return raw
 
-    def _int(self, layout: str) -> int:
-        value: int = struct.unpack(layout, self._take(struct.calcsize(layout)))[0]
-        return value
+    def _size(self, count: int) -> int:
+        return int.from_bytes(self._take(count), "little")
+
+    def _signed(self, count: int) -> int:
+        return int.from_bytes(self._take(count), "little", signed=True)
 
     def _line(self) -> str:
         raw = self._file.readline(min(self._left, 1024))
@@ -347,21 +355,21 @@ _OPERATIONS: dict[bytes, Callable[[Unpickler], None]] = {
     b"N": lambda u: u._push(None),
     b"\x88": lambda u: u._push(True),
     b"\x89": lambda u: u._push(False),
-    b"J": lambda u: u._push(u._int("<i")),
-    b"K": lambda u: u._push(u._int("<B")),
-    b"M": lambda u: u._push(u._int("<H")),
-    b"\x8a": lambda u: u._long(u._int("<B")),
-    b"\x8b": lambda u: u._long(u._int("<i")),
+    b"J": lambda u: u._push(u._signed(4)),
+    b"K": lambda u: u._push(u._size(1)),
+    b"M": lambda u: u._push(u._size(2)),
+    b"\x8a": lambda u: u._long(u._size(1)),
+    b"\x8b": lambda u: u._long(u._signed(4)),
     b"G": lambda u: u._push(struct.unpack(">d", u._take(8))[0]),
-    b"X": lambda u: u._push(u._text(u._take(u._int("<I")))),
-    b"\x8c": lambda u: u._push(u._text(u._take(u._int("<B")))),
-    b"\x8d": lambda u: u._push(u._text(u._take(u._int("<Q")))),
-    b"T": lambda u: u._string(u._int("<I")),
-    b"U": lambda u: u._string(u._int("<B")),
-    b"B": lambda u: u._push(u._take(u._int("<I"))),
-    b"C": lambda u: u._push(u._take(u._int("<B"))),
-    b"\x8e": lambda u: u._push(u._take(u._int("<Q"))),
-    b"\x96": lambda u: u._push(u._take(u._int("<Q"))),  # a bytearray
+    b"X": lambda u: u._push(u._text(u._take(u._size(4)))),
+    b"\x8c": lambda u: u._push(u._text(u._take(u._size(1)))),
+    b"\x8d": lambda u: u._push(u._text(u._take(u._size(8)))),
+    b"T": lambda u: u._string(u._size(4)),
+    b"U": lambda u: u._string(u._size(1)),
+    b"B": lambda u: u._push(u._take(u._size(4))),
+    b"C": lambda u: u._push(u._take(u._size(1))),
+    b"\x8e": lambda u: u._push(u._take(u._size(8))),
+    b"\x96": lambda u: u._push(u._take(u._size(8))),  # a bytearray
     b"]": lambda u: u._push([]),
     b"a": lambda u: u._append([u._pop()]),
     b"e": lambda u: u._append(u._pop_mark()),
@@ -377,10 +385,10 @@ _OPERATIONS: dict[bytes, Callable[[Unpickler], None]] = {
     b"\x8f": lambda u: u._push([]),  # a set becomes a list: nothing here asks for membership
     b"\x90": lambda u: u._append(u._pop_mark()),
     b"\x91": lambda u: u._push(u._pop_mark()),
-    b"h": lambda u: u._recall(u._int("<B")),
-    b"j": lambda u: u._recall(u._int("<I")),
-    b"q": lambda u: u._remember(u._int("<B")),
-    b"r": lambda u: u._remember(u._int("<I")),
+    b"h": lambda u: u._recall(u._size(1)),
+    b"j": lambda u: u._recall(u._size(4)),
+    b"q": lambda u: u._remember(u._size(1)),
+    b"r": lambda u: u._remember(u._size(4)),
     b"\x94": lambda u: u._remember(len(u._memo)),
     b"c": lambda u: u._find(u._line(), u._line()),
     b"\x93": lambda u: u._find(*u._two()),

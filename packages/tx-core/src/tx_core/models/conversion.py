@@ -47,6 +47,9 @@ class _Arrays:
 
     def give_back(self, name: str) -> None: ...
 
+    def same(self, name: str, other: str) -> bool:
+        return name == other
+
     def close(self) -> None: ...
 
 

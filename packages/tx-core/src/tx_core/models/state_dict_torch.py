@@ -36,6 +36,9 @@ class StateDict:
 
     def give_back(self, name: str) -> None: ...
 
+    def same(self, name: str, other: str) -> bool:
+        return name == other
+
     def close(self) -> None: ...
 
 

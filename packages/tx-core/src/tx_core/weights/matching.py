@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from tx_core.messages import quoted
 
 from .layouts import Shape
@@ -59,9 +57,7 @@ def compare(
             report.missing_keys.append(name)
             continue
         for other in present[1:]:
-            if weights.shape(other) == weights.shape(present[0]) and not np.array_equal(
-                weights.read(other), weights.read(present[0])
-            ):
+            if weights.shape(other) == weights.shape(present[0]) and not weights.agree(present[0], other):
                 cure = "tie_word_embeddings=False" if other in by_output else "a configuration that does not tie them"
                 report.error_msgs.append(
                     f"{present[0]} and {other} are tied in this model, yet the file gives them different values "

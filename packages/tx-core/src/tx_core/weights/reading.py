@@ -42,6 +42,7 @@ class Raw(Protocol):
     def read(self, name: str) -> Array: ...
     def take(self, name: str) -> Array: ...
     def give_back(self, name: str) -> None: ...
+    def same(self, name: str, other: str) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -256,6 +257,13 @@ class Weights:
     @staticmethod
     def _convert(entry: _Entry, array: Array) -> Array:
         return LAYOUTS[entry.layout].published(array if entry.part is None else take(array, entry.part))
+
+    def agree(self, name: str, other: str) -> bool:
+        """Whether two parameters have the same values."""
+        one, two = self._entries[name], self._entries[other]
+        if (one.layout, one.part) == (two.layout, two.part) and self._raw.same(one.raw, two.raw):
+            return True
+        return np.array_equal(self.read(name), self.read(other))
 
     def differing_twins(self) -> list[str]:
         """Messages on names that stand twice in the file for one parameter, with different values."""
