@@ -1,6 +1,7 @@
 """The pytest plugin: kinds of test modules, undeclared frameworks, skip counts."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,8 @@ def main(arguments, inputs, folder):
     assert reference.run(script, {"word": "hello"}, {"x": x}) is first
     other = reference.run(script, {"word": "hello"}, {"x": x + 1})
     assert other.folder != first.folder
+    # One process answers all requests.
+    np.testing.assert_array_equal(other.group("a")["pid"], group["pid"])
 
 
 def test_reference_failure_tells_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,3 +178,39 @@ def test_reference_failure_tells_why(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         with pytest.raises(RuntimeError, match="no such model"):
             reference.run(script)
+
+
+def test_reference_that_ends_or_hangs_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setenv("TX_REFERENCE_PYTHON", sys.executable)
+    script = """
+import os, sys, time
+import numpy as np
+def main(arguments, inputs, folder):
+    print("what a library says")
+    if arguments["do"] == "end":
+        sys.stderr.write("out of memory")
+        sys.stderr.flush()
+        os._exit(3)
+    if arguments["do"] == "hang":
+        time.sleep(60)
+    return {"pid": np.array(os.getpid())}
+"""
+    first = reference.run(script, {"do": "answer"})
+    with pytest.raises(RuntimeError, match="exit status 3:\nout of memory"):
+        reference.run(script, {"do": "end"})
+    second = reference.run(script, {"do": "answer again"})
+    with pytest.raises(subprocess.TimeoutExpired):
+        reference.run(script, {"do": "hang"}, timeout=0.5)
+    third = reference.run(script, {"do": "answer once more"})
+    assert len({int(each.arrays["pid"]) for each in (first, second, third)}) == 3
+
+
+def test_reference_processes_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setenv("TX_REFERENCE_PYTHON", sys.executable)
+    for number in range(reference._MOST_SERVERS + 2):
+        reference.run(f"def main(arguments, inputs, folder):\n    return {{}}  # {number}\n")
+        assert len(reference._servers) <= reference._MOST_SERVERS

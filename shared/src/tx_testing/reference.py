@@ -1,7 +1,7 @@
 """Runs the reference implementation (``transformers``) in a process of its own and brings its arrays and files back.
 
 Importing the reference takes 5 to 15 seconds, and its TensorFlow half changes what ``tf.keras`` means for a whole
-process: so it never runs in the tests' own process, and one process answers many requests.
+process: so it never runs in the tests' own process, and a script's process answers all requests of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +32,7 @@ SKIP_REASONS = {
     REFERENCE_5: f"{REFERENCE_5}: no newer reference (set it to a Python that has transformers 5.x, peft, accelerate)",
 }
 SCRIPTS = Path(__file__).parent / "reference_scripts"
+_MARKER = "tx-reference:"  # as in child.py, which this process cannot import
 
 Array = np.ndarray[Any, Any]
 
@@ -74,11 +77,13 @@ def run(
 ) -> Result:
     """Run ``main(arguments, inputs, folder) -> dict of arrays`` of a script with the reference's interpreter.
 
+    A script is imported once, and ``main`` called for every request: it keeps nothing for the next one.
+
     Args:
         script: Python source, or the name of a file in ``reference_scripts``.
         arguments: anything JSON can carry.
         inputs: arrays.
-        timeout: seconds after which the process is ended.
+        timeout: seconds after which the process is ended. Importing the reference is part of the first request.
         variable: the one that names the interpreter.
 
     Returns:
@@ -106,23 +111,99 @@ def run(
     folder = _root() / key[:16]
     files = folder / "files"
     files.mkdir(parents=True)
-    (folder / "script.py").write_text(source)
     (folder / "arguments.json").write_text(request)
     arrays: dict[str, Any] = dict(inputs or {})
     np.savez(folder / "inputs.npz", **arrays)
-    # -I: neither this process's PYTHONPATH nor the current folder may decide what the reference imports.
-    done = subprocess.run(
-        [python, "-I", str(SCRIPTS / "child.py"), str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    if done.returncode:
-        error = RuntimeError(f"the reference script failed with exit status {done.returncode}:\n{done.stderr[-4000:]}")
+    try:
+        _server(python, source).answer(folder, timeout)
+    except RuntimeError as error:
         _results[key] = error
-        raise error
+        raise
     with np.load(folder / "outputs.npz", allow_pickle=False) as archive:
         result = Result({name: archive[name] for name in archive.files}, files)
     _results[key] = result
     return result
+
+
+# Each takes some hundred MB. Suites ask in turns for the reference's PyTorch, its TensorFlow, and both again.
+_MOST_SERVERS = 3
+_servers: OrderedDict[tuple[str, str], _Server] = OrderedDict()
+
+
+def _server(python: str, source: str) -> _Server:
+    """The process that runs a script; the one that was not asked for the longest ends where there are too many."""
+    server = _servers.pop((python, source), None)
+    if server is None or server.ended:
+        while len(_servers) >= _MOST_SERVERS:
+            _servers.popitem(last=False)[1].end()
+        server = _Server(python, source)
+    _servers[python, source] = server
+    return server
+
+
+class _Server:
+    """A process in which a script has imported the reference, and answers requests one by one."""
+
+    def __init__(self, python: str, source: str) -> None:
+        number = len(list(_root().glob("*.py")))
+        script = _root() / f"script{number}.py"
+        script.write_text(source)
+        self._errors = script.with_suffix(".stderr")
+        with self._errors.open("wb") as errors:
+            # -I: neither this process's PYTHONPATH nor the current folder may decide what the reference imports.
+            self._process = subprocess.Popen(
+                [python, "-I", str(SCRIPTS / "child.py"), str(script)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        atexit.register(self.end)
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+        atexit.unregister(self.end)
+
+    def answer(self, folder: Path, timeout: float) -> None:
+        """Have a request answered.
+
+        Raises:
+            RuntimeError: if the script fails, or its process ends.
+            subprocess.TimeoutExpired: if it takes longer than ``timeout`` seconds.
+        """
+        timer = threading.Timer(timeout, self._process.kill)
+        timer.start()
+        try:
+            word = self._ask(folder)
+        finally:
+            in_time = timer.is_alive()
+            timer.cancel()
+        if word == "done":
+            return
+        if word == "failed":
+            raise RuntimeError(f"the reference script failed:\n{(folder / 'error.txt').read_text()[-4000:]}")
+        status = self._process.wait()
+        if not in_time:
+            raise subprocess.TimeoutExpired(self._process.args, timeout)
+        errors = self._errors.read_text(errors="replace")[-4000:]
+        raise RuntimeError(f"the reference script failed with exit status {status}:\n{errors}")
+
+    def _ask(self, folder: Path) -> str:
+        """What the process says of a request; nothing if it ends first."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(f"{folder}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return ""
+        for line in self._process.stdout:
+            if line.startswith(_MARKER):
+                return line.removeprefix(_MARKER).strip()
+        return ""
