@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from tx_core.auto import AutoModel, AutoModelWithLMHead, AutoTokenizer
 from tx_core.checkpoints import CheckpointError, write_torch_bin
-from tx_core.weights import WeightsError
+from tx_core.weights import WeightsError, originals
 from tx_roberta import (
     RobertaConfig,
     RobertaForMaskedLM,
@@ -23,8 +24,16 @@ from tx_roberta import (
     RobertaModel,
     RobertaTokenizer,
 )
+from tx_roberta.weights import WEIGHTS
 from tx_testing.data import data_path
-from tx_testing.originals import FAIRSEQ_ARGS, fairseq_release, fairseq_roberta, heavy_chain, write_fairseq_roberta
+from tx_testing.originals import (
+    FAIRSEQ_ARGS,
+    fairseq_release,
+    fairseq_roberta,
+    heavy_chain,
+    write_fairseq_roberta,
+    write_training,
+)
 
 RELEASES = pytest.mark.parametrize("release", ["0.8", "0.10", "0.12"])
 IDS = torch.tensor([[0, 5, 6, 7, 19, 2], [0, 8, 9, 2, 1, 1]])
@@ -64,8 +73,6 @@ def test_every_release_gives_the_same_model(release: str, tmp_path: Path) -> Non
 @RELEASES
 def test_what_torch_save_writes(release: str, tmp_path: Path) -> None:
     """With the arguments in a Namespace, in both formats of PyTorch's."""
-    import argparse
-
     arrays = fairseq_release(fairseq_roberta(), release)
     content = {
         "args": argparse.Namespace(**FAIRSEQ_ARGS),
@@ -78,6 +85,23 @@ def test_what_torch_save_writes(release: str, tmp_path: Path) -> None:
     for zipped in (True, False):
         torch.save(content, tmp_path / "model.pt", _use_new_zipfile_serialization=zipped)
         assert torch.equal(RobertaForMaskedLM.from_pretrained(tmp_path)(IDS).logits, wanted)
+
+
+def test_a_model_written_as_fairseq_does_computes_the_same(tmp_path: Path) -> None:
+    write_fairseq_roberta(tmp_path / "model.pt")
+    torch.manual_seed(0)
+    model = RobertaForMaskedLM(RobertaConfig.from_pretrained(tmp_path)).eval()
+    model.roberta.embeddings.token_type_embeddings.weight.data.zero_()
+    own = {name: parameter for name, parameter in model.named_parameters() if WEIGHTS.to_original(name) is not None}
+    arrays = originals({name: lambda p=p: p.detach().numpy() for name, p in own.items()}, WEIGHTS)
+    assert len(own) == len([*model.parameters()]) - 3, "all but the segments and the pooler"
+    write_training(
+        tmp_path / "model.pt",
+        fairseq_release({name: read() for name, read in arrays.items()}, "0.8"),
+        args=argparse.Namespace(**FAIRSEQ_ARGS),
+    )
+    again = RobertaForMaskedLM.from_pretrained(tmp_path)
+    assert torch.equal(again(IDS, attention_mask=IDS != 1).logits, model(IDS, attention_mask=IDS != 1).logits)
 
 
 def test_heads(tmp_path: Path) -> None:

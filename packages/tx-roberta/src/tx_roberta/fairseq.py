@@ -42,8 +42,9 @@ def fields(checkpoint: Checkpoint) -> dict[str, Any]:
         kind = arguments.value("arch") or arguments.value("_name")
         raise CheckpointError(
             checkpoint.path,
-            "holds no configuration and is no RoBERTa of fairseq's, which has encoder.sentence_encoder.embed_tokens"
-            + ("" if kind is None else f"; its architecture is {quoted(kind)}"),
+            "is no RoBERTa of fairseq's, which has encoder.sentence_encoder.embed_tokens"
+            + ("" if kind is None else f" (its architecture is {quoted(kind)})")
+            + ", so it holds no configuration: pass config=, or put a config.json beside it",
         )
     tokens, width = shapes.matrix("sentence_encoder.embed_tokens.weight")
     positions, _ = shapes.matrix("sentence_encoder.embed_positions.weight")

@@ -29,7 +29,11 @@ def fields(checkpoint: Checkpoint) -> dict[str, Any]:
     if what := WEIGHTS.stranger(checkpoint.names()):
         raise CheckpointError(checkpoint.path, f"this is {what}")
     if not shapes:
-        raise CheckpointError(checkpoint.path, "holds no configuration and is no XLM, which has embeddings.weight")
+        raise CheckpointError(
+            checkpoint.path,
+            "is no XLM of the authors', which has embeddings.weight, so it holds no configuration: pass config=, or put a "
+            "config.json beside it",
+        )
     tokens, width = shapes.matrix("embeddings.weight")
     positions, _ = shapes.matrix("position_embeddings.weight")
     layers = shapes.count(r"layer_norm1\.\d+\.weight")

@@ -218,7 +218,7 @@ def load_original_weights(model: Model, config: PretrainedConfig, path: str | os
         model: filled in place, and returned.
         config: the model's configuration. The model has it already.
         path: the weights: of a TensorFlow 1 checkpoint its prefix, or its ``.index`` file; of OpenAI GPT the folder of
-            ``params_shapes.json``, ``params_0.npy`` and so on.
+            ``params_shapes.json``, ``params_0.npy`` and so on; of fairseq and XLM the file.
 
     Raises:
         WeightsError: if the weights do not fit the model.
