@@ -143,7 +143,7 @@ def test_files_without_arguments(tmp_path: Path) -> None:
             RobertaConfig.from_pretrained(tmp_path)
         assert number < 4
     write_torch_bin(tmp_path / "model.pt", {"x": FLOATS})
-    with pytest.raises(CheckpointError, match="no RoBERTa of fairseq's, .*: pass config="):
+    with pytest.raises(CheckpointError, match=r"no RoBERTa of fairseq's, .*: pass config="):
         RobertaConfig.from_pretrained(tmp_path)
 
 

@@ -149,7 +149,7 @@ def test_files_without_params(params: Any, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"its params (do not say n_heads: pass config=|say that n_langs)"):
         XLMConfig.from_pretrained(tmp_path)
     write_torch_bin(tmp_path / NAME, {"x": FLOATS})
-    with pytest.raises(CheckpointError, match="no XLM of the authors', .*: pass config="):
+    with pytest.raises(CheckpointError, match=r"no XLM of the authors', .*: pass config="):
         XLMConfig.from_pretrained(tmp_path)
 
 

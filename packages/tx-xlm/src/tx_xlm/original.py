@@ -31,8 +31,8 @@ def fields(checkpoint: Checkpoint) -> dict[str, Any]:
     if not shapes:
         raise CheckpointError(
             checkpoint.path,
-            "is no XLM of the authors', which has embeddings.weight, so it holds no configuration: pass config=, or put a "
-            "config.json beside it",
+            "is no XLM of the authors', which has embeddings.weight, so it holds no configuration: pass config=, or "
+            "put a config.json beside it",
         )
     tokens, width = shapes.matrix("embeddings.weight")
     positions, _ = shapes.matrix("position_embeddings.weight")
