@@ -1,6 +1,41 @@
 """DistilBERT as the standard suites test it: a tiny model, and what is particular to it."""
 
-from tx_testing.suites.spec import ModelSpec
+from typing import Any
+
+from tx_testing.suites.spec import Array, ModelSpec
+
+# What is BERT's in a layer of DistilBERT.
+_OF_BERT = {
+    "attention.q_lin": "attention.self.query",
+    "attention.k_lin": "attention.self.key",
+    "attention.v_lin": "attention.self.value",
+    "attention.out_lin": "attention.output.dense",
+    "sa_layer_norm": "attention.output.LayerNorm",
+    "ffn.lin1": "intermediate.dense",
+    "ffn.lin2": "output.dense",
+    "output_layer_norm": "output.LayerNorm",
+}
+
+
+def from_bert(config: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """BERT without its segments and its pooler."""
+    own = {
+        "vocab_size": config["vocab_size"],
+        "dim": config["hidden_size"],
+        "n_layers": config["num_hidden_layers"],
+        "n_heads": config["num_attention_heads"],
+        "hidden_dim": config["intermediate_size"],
+        "activation": config["hidden_act"],
+        "max_position_embeddings": config["max_position_embeddings"],
+    }
+    assert config["layer_norm_eps"] == 1e-12
+    found = {name: array for name, array in arrays.items() if name.startswith("embeddings.")}
+    for i in range(own["n_layers"]):
+        for name, of_bert in _OF_BERT.items():
+            for leaf in ("weight", "bias"):
+                found[f"transformer.layer.{i}.{name}.{leaf}"] = arrays[f"encoder.layer.{i}.{of_bert}.{leaf}"]
+    return own, found
+
 
 SPEC = ModelSpec(
     architecture="tx_distilbert.architecture:ARCHITECTURE",
@@ -36,5 +71,6 @@ SPEC = ModelSpec(
     activation="activation",
     dropouts=("dropout", "attention_dropout", "qa_dropout", "seq_classif_dropout"),
     generates=False,
+    from_bert=from_bert,
     tf_only=("TFDistilBertMainLayer",),
 )

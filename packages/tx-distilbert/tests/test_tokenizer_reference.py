@@ -1,0 +1,70 @@
+"""DistilBertTokenizer against the reference library's two: ids on running and on awkward text, and files both ways."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tx_distilbert import DistilBertTokenizer
+from tx_testing import reference
+from tx_testing.alignment import check_alignment
+from tx_testing.data import data_path
+from tx_testing.texts import RUNNING, awkward_texts, rows, running_lines
+from tx_tokenizers.wordpiece import _is_control
+
+SCRIPT = r"""
+import json, os
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+import numpy as np
+from transformers import DistilBertTokenizer, DistilBertTokenizerFast
+
+def main(arguments, inputs, folder):
+    slow = DistilBertTokenizer(arguments["vocab"], do_lower_case=arguments["lower"])
+    fast = DistilBertTokenizerFast(vocab_file=arguments["vocab"], do_lower_case=arguments["lower"])
+    found = slow(arguments["texts"])["input_ids"] + fast(arguments["running"])["input_ids"]
+    slow.save_pretrained(folder)
+    ours = [dict(cls.from_pretrained(arguments["ours"])("Hello, dog?", "Ja.")) for cls in (type(slow), type(fast))]
+    return {
+        "lengths": np.array([len(row) for row in found]),
+        "ids": np.array([i for row in found for i in row]),
+        "ours": np.frombuffer(json.dumps(ours).encode(), dtype=np.uint8),
+    }
+"""
+
+
+def composed(text: str) -> str:
+    """A text that is the same with its characters composed.
+
+    The slow tokenizer composes them, as neither the fast one nor BERT's own code does.
+    """
+    shown = "".join(char for char in text if not _is_control(char))
+    wanted = unicodedata.normalize("NFC", shown)
+    return text if wanted == shown else wanted
+
+
+@pytest.mark.parametrize("name, lower", [("uncased", True), ("cased", False)])
+def test_ids_are_the_references(name: str, lower: bool, tmp_path: Path) -> None:
+    vocab = data_path(f"vocab/bert-base-{name}")
+    tokenizer = DistilBertTokenizer.from_pretrained(vocab, do_lower_case=lower)
+    tokenizer.save_pretrained(tmp_path)
+    texts = [text if lower else composed(text) for text in awkward_texts()]
+    running = running_lines(RUNNING[2])
+    arguments = {"vocab": str(vocab / "vocab.txt"), "lower": lower, "texts": texts, "running": running}
+    result = reference.run(SCRIPT, {**arguments, "ours": str(tmp_path)})
+    for text, ids in zip((*texts, *running), rows(result.arrays, "ids"), strict=True):
+        assert tokenizer(text)["input_ids"] == ids, text
+    wanted = dict(tokenizer("Hello, dog?", "Ja."))
+    assert json.loads(np.asarray(result.arrays["ours"]).tobytes()) == [wanted, wanted]
+    again = DistilBertTokenizer.from_pretrained(result.folder)
+    assert dict(again("Hello, dog?", "Ja.")) == wanted
+
+
+@pytest.mark.parametrize("name, lower", [("uncased", True), ("cased", False)])
+def test_words_and_characters_are_the_references(name: str, lower: bool) -> None:
+    file = str(data_path(f"vocab/bert-base-{name}") / "vocab.txt")
+    tokenizer = DistilBertTokenizer(file, do_lower_case=lower)
+    check_alignment(tokenizer, "DistilBertTokenizerFast", [file], do_lower_case=lower)
