@@ -11,6 +11,7 @@ import pytest
 import tx_tiny
 from tx_bert import BertTokenizer
 from tx_ctrl import CTRLTokenizer
+from tx_distilbert import DistilBertTokenizer
 from tx_gpt2 import GPT2Tokenizer
 from tx_openai_gpt import OpenAIGPTTokenizer
 from tx_testing import reference
@@ -55,6 +56,7 @@ def tokenizers(folder: Path) -> dict[str, Any]:
     pieces = ["<unk>", "hello", "hell@@", "s", "a"]
     return {
         "bert": BertTokenizer(str(folder / "vocab.txt")),
+        "distilbert": DistilBertTokenizer(str(folder / "vocab.txt")),
         "openai-gpt": OpenAIGPTTokenizer(*bpe(folder / "openai", ends, merges)),
         "ctrl": CTRLTokenizer(*bpe(folder / "ctrl", pieces, merges)),
         "gpt2": GPT2Tokenizer.from_pretrained(BUNDLED / "gpt2"),
