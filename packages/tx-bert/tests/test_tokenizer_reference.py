@@ -10,7 +10,8 @@ from tx_bert.tokenizer import BertTokenizer
 from tx_testing import reference
 from tx_testing.alignment import check_alignment
 from tx_testing.data import data_path
-from tx_testing.texts import RUNNING, awkward_texts, rows, running_lines
+from tx_testing.slow_ids import check_slow_ids
+from tx_testing.texts import RUNNING, awkward_texts, composed, rows, running_lines
 
 SCRIPT = r"""
 import os
@@ -42,6 +43,13 @@ def test_every_line_has_the_references_ids_and_places(name, lower):
         assert encoding["input_ids"] == ids, text
         assert [list(span) for span in encoding["offset_mapping"]] == spans, text
         assert tokenizer.encode(text, add_special_tokens=False) == ids
+
+
+@pytest.mark.parametrize("name, lower", [("uncased", True), ("cased", False)])
+def test_ids_are_those_of_the_reference_in_python(name, lower):
+    file = str(data_path(f"vocab/bert-base-{name}") / "vocab.txt")
+    texts = awkward_texts() if lower else [*map(composed, awkward_texts())]
+    check_slow_ids(BertTokenizer(file, do_lower_case=lower), "BertTokenizer", [file], texts, do_lower_case=lower)
 
 
 CALLS = [

@@ -8,6 +8,7 @@ from tx_gpt2.tokenizer import GPT2Tokenizer
 from tx_testing import reference
 from tx_testing.alignment import check_alignment
 from tx_testing.data import data_path
+from tx_testing.slow_ids import check_slow_ids
 from tx_testing.texts import PRIVATE, RUNNING, awkward_texts, rows, running_lines
 
 MORE = [
@@ -46,6 +47,11 @@ def test_every_line_has_the_references_ids_and_places(prefix):
         assert encoding["input_ids"] == ids, text
         assert [list(span) for span in encoding["offset_mapping"]] == spans, text
         assert tokenizer.encode(text) == ids, text
+
+
+def test_ids_are_those_of_the_reference_in_python():
+    files = [str(data_path("vocab/gpt2") / name) for name in ("vocab.json", "merges.txt")]
+    check_slow_ids(GPT2Tokenizer(*files), "GPT2Tokenizer", files, [*MORE, *PRIVATE, *awkward_texts()])
 
 
 @pytest.mark.parametrize("options", [{"add_prefix_space": True}, {"add_prefix_space": True, "pad_token": "!"}])

@@ -27,7 +27,7 @@ from .values import as_batch, as_ids, as_list, as_plain
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any, ClassVar, overload
+    from typing import Any, ClassVar, Self, overload
 
     from .special_tokens import AddedToken
 
@@ -129,6 +129,10 @@ class PreTrainedTokenizer(PretrainedFiles):
         """Options of ``prepare_for_tokenization`` for the word at place ``number`` of a list of words."""
         return options
 
+    def _for_call(self, options: Mapping[str, Any]) -> Self:
+        """What splits the texts of a call with options: this tokenizer, or one like it that splits otherwise."""
+        return self
+
     def _folds_case(self) -> bool:
         return bool(self._settings.get("do_lower_case"))
 
@@ -225,7 +229,7 @@ class PreTrainedTokenizer(PretrainedFiles):
         tokens: list[str] = []
         for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is None:
-                found = self._tokenize(self._prepared(text[start:end], others))
+                found = self._for_call(others)._tokenize(self._prepared(text[start:end], others))
                 tokens += self._unspecial(found) if splits else found
             else:
                 tokens.append(token.content)
@@ -252,13 +256,14 @@ class PreTrainedTokenizer(PretrainedFiles):
         splits = self.split_special_tokens
         if options:
             splits, options = self._special_option(options)
+        worker = self._for_call(options)
         pieces = ((None if splits else self._splitter) or self._get_splitter(splits)).split(text)
         if pieces is None and not splits:
-            return self._encode(self._prepared(text, options)) if text else []
+            return worker._encode(self._prepared(text, options)) if text else []
         ids: list[int] = []
         for start, end, token in pieces or _whole(text):
             if token is None:
-                found = self._encode(self._prepared(text[start:end], options))
+                found = worker._encode(self._prepared(text[start:end], options))
                 ids += self._unspecial_ids(found) if splits else found
             else:
                 ids.append(self._known_id(token.content))
@@ -274,6 +279,7 @@ class PreTrainedTokenizer(PretrainedFiles):
             return ids, [(places[start], places[end]) for start, end in spans]
         ids, spans = [], []
         splits, options = self._special_option(options)
+        worker = self._for_call(options)
         count = 0  # of words so far
         for start, end, token in self._get_splitter(splits).split(text) or _whole(text):
             if token is not None:
@@ -289,9 +295,9 @@ class PreTrainedTokenizer(PretrainedFiles):
                 continue
             prepared = self._prepared(text[start:end], options)
             if words is None:
-                more, found = self._encode_with_offsets(prepared)
+                more, found = worker._encode_with_offsets(prepared)
             else:
-                more, found, numbers = self._encode_with_words(prepared)
+                more, found, numbers = worker._encode_with_words(prepared)
                 words += [count + number for number in numbers]
                 count += max(numbers, default=-1) + 1
             shift = end - start - len(prepared)  # minus the length of the prefix, which the text does not have

@@ -37,14 +37,16 @@ if TYPE_CHECKING:
 _VERSION = re.compile(r"#version[^\n]*\n?")
 # Lines up to the first one that is neither empty nor two symbols parted by a space.
 _MERGES = re.compile(r"(?:[^ \n]+ [^ \n]+(?:\n|\Z)|\n)*+")
+_COUNTED = r"(?m)^([^ \n]+ [^ \n]+) [0-9]+$"
 
 #: Up to this many symbols, looking through the whole word for the next pair is quicker than keeping a queue.
 _SHORT = 64
 
 
-def read_merges(path: str | os.PathLike[str]) -> list[Pair]:
+def read_merges(path: str | os.PathLike[str], counted: bool = False) -> list[Pair]:
     """The pairs of a merges file, one a line in the order of their rank, after a first line ``#version``.
 
+    With ``counted``, how often a pair occurs may follow it, as fastBPE writes it.
     White space of any kind parts symbols, as published. Some symbols of CTRL hold white space themselves: their 134
     lines read as fewer or other symbols. Such a line still counts as a rank.
 
@@ -55,6 +57,8 @@ def read_merges(path: str | os.PathLike[str]) -> list[Pair]:
     text = read_text(Path(path), "list of merges").replace("\r\n", "\n")
     version = _VERSION.match(text)
     start = version.end() if version else 0
+    if counted:
+        text = re.sub(_COUNTED, r"\1", text)
     good = _MERGES.match(text, start)
     end = good.end() if good else start
     if end < len(text):

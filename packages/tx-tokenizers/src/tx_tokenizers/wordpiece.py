@@ -110,7 +110,7 @@ def whitespace_tokenize(text: str) -> list[str]:
     return text.split()
 
 
-def _canonical_order(parts: list[tuple[str, int]]) -> list[tuple[str, int]]:
+def canonical_order(parts: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """Puts runs of combining characters into the order of their classes, as normalisation of the whole word does."""
     ordered: list[tuple[str, int]] = []
     run: list[tuple[str, int]] = []
@@ -205,7 +205,7 @@ class BasicTokenizer:
         strip_accents = self.do_lower_case if self.strip_accents is None else self.strip_accents
         if strip_accents and not text.isascii():
             run = [(one, index) for char, index in run for one in unicodedata.normalize("NFD", char)]
-            run = [part for part in _canonical_order(run) if unicodedata.category(part[0]) != "Mn"]
+            run = [part for part in canonical_order(run) if unicodedata.category(part[0]) != "Mn"]
         parts: list[Part] = []
         current: list[tuple[str, int]] = []
         for part in run:

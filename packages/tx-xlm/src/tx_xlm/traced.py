@@ -1,0 +1,86 @@
+"""A text that changes step by step and remembers which characters of the original each of its characters is from."""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tx_tokenizers.base import Span
+
+    #: A word, and the span of the original that each of its characters is from.
+    PlacedWord = tuple[str, list[Span]]
+
+_GROUP = re.compile(r"\\g<(\d+)>")
+
+
+class TracedText:
+    """A text and, for each of its characters, the span of the original that it is from."""
+
+    __slots__ = ("places", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.places: list[Span] = [(index, index + 1) for index in range(len(text))]
+
+    def _set(self, parts: Iterable[tuple[str, Span]]) -> None:
+        parts = list(parts)
+        self.text = "".join(part for part, _ in parts)
+        self.places = [place for part, place in parts for _ in part]
+
+    def map(self, change: Callable[[str], str]) -> None:
+        """Replaces each character by what ``change`` makes of it."""
+        if change(self.text) != self.text:
+            self._set((change(character), place) for character, place in zip(self.text, self.places, strict=True))
+
+    def sub(self, pattern: str | re.Pattern[str], template: str) -> None:
+        r"""``re.sub``. Characters of a group (``\g<1>``) keep their places; others of the template get the match's."""
+        parts: list[tuple[str, Span]] = []
+        end = 0
+        for match in re.finditer(pattern, self.text):
+            parts += self._part(end, match.start())
+            start, stop = match.span()
+            whole = (self.places[start][0], self.places[stop - 1][1])
+            for number, piece in enumerate(_GROUP.split(template)):
+                parts += self._part(*match.span(int(piece))) if number % 2 else [(piece, whole)]
+            end = match.end()
+        if end:
+            self._set([*parts, *self._part(end, len(self.text))])
+
+    def _part(self, start: int, end: int) -> list[tuple[str, Span]]:
+        return [*zip(self.text[start:end], self.places[start:end], strict=True)]
+
+    def divide(self, pieces: Iterable[str]) -> bool:
+        """Puts spaces between pieces of the text. False if they are not the text together."""
+        parts: list[tuple[str, Span]] = []
+        start = 0
+        for piece in pieces:
+            if not self.text.startswith(piece, start):
+                return False
+            if start:
+                parts.append((" ", (self.places[start][0],) * 2))
+            parts += self._part(start, start + len(piece))
+            start += len(piece)
+        if start < len(self.text):
+            return False
+        self._set(parts)
+        return True
+
+    def cut(self, words: Iterable[str]) -> list[PlacedWord] | None:
+        """Words that together are the text but for its white space, with their places; None if they are not."""
+        characters = [
+            (character, place)
+            for character, place in zip(self.text, self.places, strict=True)
+            if not character.isspace()
+        ]
+        found: list[PlacedWord] = []
+        end = 0
+        for word in words:
+            start, end = end, end + len(word)
+            part = characters[start:end]
+            if "".join([character for character, _ in part]) != word:
+                return None
+            found.append((word, [place for _, place in part]))
+        return found if end == len(characters) else None
