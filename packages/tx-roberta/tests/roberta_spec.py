@@ -6,8 +6,10 @@ import numpy as np
 
 from tx_testing.suites.spec import Array, ModelSpec
 
-TASKS_WITHOUT_POOLER = ("masked-lm", "sequence-classification", "token-classification", "question-answering")
-POOLER = dict.fromkeys(TASKS_WITHOUT_POOLER, ("roberta.pooler",))
+TASKS = ("masked-lm", "sequence-classification", "token-classification", "question-answering", "multiple-choice")
+POOLER = dict.fromkeys(TASKS[:4], ("roberta.pooler",))
+# Nothing here has an encoder to attend to.
+CROSS_ATTENTION = tuple(f"roberta.encoder.layer.{layer}.crossattention" for layer in range(2))
 
 
 def from_bert(config: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -23,6 +25,14 @@ def from_bert(config: dict[str, Any], arrays: dict[str, Array]) -> tuple[dict[st
     }
 
 
+# Padding, whose id is 1, stands after a sentence, before it, and within, where it is attended to.
+PLACES = {
+    "input_ids": [[0, 35, 1, 64, 21, 1, 2], [0, 17, 1, 93, 2, 1, 1], [1, 1, 1, 1, 0, 52, 2]],
+    "attention_mask": [[1] * 7, [1, 1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1, 1]],
+}
+# The reference takes the first place for a sentence's first token, padding or not.
+FIRST_PLACES = {name: [*rows[:2], rows[0][::-1]] for name, rows in PLACES.items()}
+
 SPEC = ModelSpec(
     architecture="tx_roberta.architecture:ARCHITECTURE",
     config={
@@ -35,9 +45,29 @@ SPEC = ModelSpec(
         "type_vocab_size": 3,
         "num_labels": 4,
     },
+    variants={
+        "decoder": {
+            "config": {"is_decoder": True, "add_cross_attention": True},
+            "cross_attention": False,  # as one of the options of a model; every decoder here has it
+            "without_gradient": {task: (*POOLER.get(task, ()), *CROSS_ATTENTION) for task in ("base", *TASKS)},
+        },
+    },
+    overrides={
+        f"reference::TestModel_decoder::{test}": "decoders return keys and values there; see test_decoder_reference.py"
+        for test in ("test_reference_twin_loads_and_agrees", "test_saved_files_load_in_the_reference")
+    },
+    # The other heads are BERT's.
+    graph_tasks=("base", "masked-lm", "sequence-classification"),
     labels={"masked-lm": {"masked_lm_labels": "tokens"}},
     # In the reference a token has as many scores as there are labels, and an answer needs two.
     task_config={"question-answering": {"num_labels": 2}},
+    reference_inputs={
+        "base": FIRST_PLACES,
+        "masked-lm": PLACES,
+        "sequence-classification": FIRST_PLACES,
+        "token-classification": PLACES,
+        "question-answering": PLACES,
+    },
     reference_keywords={"masked_lm_labels": "labels"},
     # The reference leaves the pooler out where the loss does not need it; the models of 2019 have it.
     absent_in_reference=POOLER,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class RobertaConfig(BertConfig, architecture=ARCHITECTURE):
     """The sizes and choices of a RoBERTa model: the fields of `BertConfig`, to which those here are exceptions.
 
-    The defaults are what published files mean that lack a field. roberta-base states four that differ from them:
-    max_position_embeddings 514, type_vocab_size 1, layer_norm_eps 1e-5 and vocab_size 50265.
+    The defaults are what published files mean that lack a field. roberta-base states three that differ from them:
+    max_position_embeddings 514, type_vocab_size 1 and layer_norm_eps 1e-5.
 
     Attributes:
         vocab_size: number of tokens.

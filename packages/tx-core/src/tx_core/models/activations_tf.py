@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ Tensor = Any
 
 def gelu(x: Tensor) -> Tensor:
     """x·Φ(x), exact (Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415)."""
-    return ops.gelu(x, approximate=False)
+    # Not ops.gelu, for which TensorFlow has √2 in float32 whatever the type of x is.
+    return 0.5 * x * (1.0 + ops.erf(x / math.sqrt(2.0)))
 
 
 def gelu_new(x: Tensor) -> Tensor:
