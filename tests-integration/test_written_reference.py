@@ -14,6 +14,7 @@ from tx_ctrl import CTRLTokenizer
 from tx_distilbert import DistilBertTokenizer
 from tx_gpt2 import GPT2Tokenizer
 from tx_openai_gpt import OpenAIGPTTokenizer
+from tx_roberta import RobertaTokenizer
 from tx_testing import reference
 from tx_testing.texts import rows
 
@@ -53,12 +54,14 @@ def tokenizers(folder: Path) -> dict[str, Any]:
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
     ends = ["<unk>", *"hels<>nwpcia", "hell", "o</w>", "s</w>", "a</w>", "hello</w>", "hells</w>", "he", "ll"]
     merges = "h e\nl l\nhe ll\nhell o</w>\nhell s</w>"
+    bytes_ = ["<s>", "<pad>", "</s>", "<unk>", *"helosn<>wpciaĠ", "he", "ll", "hell", "<mask>"]
     pieces = ["<unk>", "hello", "hell@@", "s", "a"]
     return {
         "bert": BertTokenizer(str(folder / "vocab.txt")),
         "distilbert": DistilBertTokenizer(str(folder / "vocab.txt")),
         "openai-gpt": OpenAIGPTTokenizer(*bpe(folder / "openai", ends, merges)),
         "ctrl": CTRLTokenizer(*bpe(folder / "ctrl", pieces, merges)),
+        "roberta": RobertaTokenizer(*bpe(folder / "roberta", bytes_, "h e\nl l\nhe ll")),
         "gpt2": GPT2Tokenizer.from_pretrained(BUNDLED / "gpt2"),
     }
 

@@ -1,4 +1,4 @@
-"""Roberta in PyTorch and TensorFlow.
+"""RoBERTa in PyTorch and TensorFlow (Liu et al. 2019, https://arxiv.org/abs/1907.11692).
 
 Importing this package imports no framework; names are loaded when they are first used.
 """
