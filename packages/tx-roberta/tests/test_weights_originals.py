@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tx_core.auto import AutoConfig
 from tx_core.checkpoints import CheckpointError, open_checkpoint, write_torch_bin
@@ -177,3 +180,21 @@ def test_a_real_checkpoint() -> None:
     assert sizes == (25, 128, 4, 8)
     assert (config.intermediate_size, config.longest_sequence, config.hidden_act) == (256, 144, "gelu")
     assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob, config.classifier_dropout) == (0.1, 0.1, 0)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_changed_bytes_are_errors_or_values(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "model.pt"
+    write_fairseq_roberta(path, data.draw(st.sampled_from(["0.8", "0.12"])), heads={"mnli": 3})
+    raw = bytearray(path.read_bytes())
+    end = raw.index(b"PK\x03\x04", 4)  # of the pickle
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, end - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(raw)
+    with suppress(ValueError):
+        config = RobertaConfig.from_pretrained(path)
+        config.validate_relations()
+        with Weights(open_checkpoint(path), WEIGHTS) as weights:
+            for name in weights.names():
+                weights.read(name)

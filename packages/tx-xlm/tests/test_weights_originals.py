@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tx_core.auto import AutoConfig
 from tx_core.checkpoints import CheckpointError, open_checkpoint, write_torch_bin
@@ -90,6 +93,7 @@ def test_languages_without_vectors(tmp_path: Path) -> None:
         ({"n_words": "many"}, "n_words is 'many', expected"),
         ({"n_langs": 15}, "n_langs is 15, but the arrays are those of 2"),
         ({"n_langs": 1 << 70}, "n_langs is 1180591620717411303424, but the arrays"),
+        ({"n_langs": 1 << 70, "languages": 0}, "expected the names of 1180591620717411303424 languages"),
         ({"dropout": float("nan")}, "dropout is nan, expected a probability"),
         ({"gelu_activation": "yes"}, "gelu_activation is 'yes', expected True or False"),
         ({"id2lang": {0: "de"}}, "expected the names of 2 languages"),
@@ -194,3 +198,21 @@ def test_the_dictionary(tmp_path: Path) -> None:
     write_training(tmp_path / NAME, xlm())
     with open_checkpoint(tmp_path / NAME) as checkpoint:
         assert dictionary(checkpoint) is None
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_changed_bytes_are_errors_or_values(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / NAME
+    write_xlm(path)
+    raw = bytearray(path.read_bytes())
+    end = raw.index(b"PK\x03\x04", 4)  # of the pickle
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, end - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(raw)
+    with suppress(ValueError):
+        config = XLMConfig.from_pretrained(path)
+        config.validate_relations()
+        with Weights(open_checkpoint(path), WEIGHTS) as weights:
+            for name in weights.names():
+                weights.read(name)

@@ -81,7 +81,8 @@ def _languages(arguments: Arguments, count: int) -> dict[str, Any]:
     names = arguments.value("id2lang")
     if names is None or count == 1:
         return {}
-    if not isinstance(names, dict) or sorted(map(str, names)) != sorted(map(str, range(count))):
+    numbered = isinstance(names, dict) and len(names) == count
+    if not numbered or sorted(map(str, names)) != sorted(map(str, range(count))):
         raise arguments.error("id2lang", f", expected the names of {count} languages (n_langs)")
     if not all(isinstance(name, str) for name in names.values()) or len({*names.values()}) < count:
         raise arguments.error("id2lang", ", expected a name of its own for each language")
