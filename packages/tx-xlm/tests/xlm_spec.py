@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from tx_testing.suites.spec import Array, ModelSpec
+import numpy as np
+
+from tx_testing.suites.spec import LENGTHS, SEQUENCE, Array, ModelSpec
 
 _NOT_IN_TF = tuple(
     ("tf", task)
@@ -11,6 +13,7 @@ _NOT_IN_TF = tuple(
         "masked-lm",
         "sequence-classification",
         "question-answering",
+        "beam-question-answering",
         "token-classification",
         "multiple-choice",
     )
@@ -60,8 +63,10 @@ SPEC = ModelSpec(
         "n_layers": 2,
         "n_heads": 4,
         "max_position_embeddings": 40,
-        "n_langs": 3,
+        "n_langs": 5,
         "num_labels": 4,
+        "start_n_top": 2,
+        "end_n_top": 2,
     },
     variants={
         "causal": {
@@ -77,27 +82,63 @@ SPEC = ModelSpec(
         "sinusoidal": {
             "config": {"sinusoidal_embeddings": True, "gelu_activation": False},
             "only": ("base", "masked-lm"),
+            "untrained": ("transformer.position_embeddings",),
             "not_in_reference": _NOT_IN_TF,
+        },
+        "asm": {
+            "config": {"asm": True, "asm_cutoffs": [20, 50], "asm_div_value": 2.0},
+            "only": ("masked-lm",),
+            "output_heads": (),
+            # The reference gives its adaptive softmax states of more axes than it takes.
+            "not_in_reference": (("torch", "masked-lm"), ("tf", "masked-lm")),
         },
         "one_table": {"config": {"use_lang_emb": False}, "only": ("base", "masked-lm")},
     },
     arguments=("input_ids", "attention_mask", "langs", "token_type_ids"),
-    token_inputs={"langs": 3, "token_type_ids": 2},
+    token_inputs={"langs": 5, "token_type_ids": 2},
     finds_padding=True,
     zero_token_types=False,
     # In the reference a token has as many scores as there are labels, and an answer needs two.
-    task_config={"question-answering": {"num_labels": 2}},
+    task_config={
+        "question-answering": {"num_labels": 2},
+        # The reference's class in TensorFlow wants it.
+        "multiple-choice": {"initializer_range": 0.02},
+    },
+    # The reference lets answers be padding, and takes the last place for the last token.
+    reference_inputs={
+        "beam-question-answering": {
+            "p_mask": (np.arange(SEQUENCE) >= np.array(LENGTHS)[:, None]).astype(np.float32),
+            "cls_index": [length - 1 for length in LENGTHS],
+        }
+    },
+    # In TensorFlow it takes this layer's dropout for parameters.
+    absent_in_reference={"token-classification": ("dropout",)},
+    not_in_reference=(("tf", "beam-question-answering"),),
+    no_labels_in_reference=(("tf", "masked-lm"),),
+    overrides={
+        # The reference lets an appended token say what follows; here what stands last does, as in the authors' code.
+        **{
+            f"reference::TestGeneration_causal::{name}": "the reference appends a token, whose place says what follows"
+            for name in ("test_same_tokens", "test_same_tokens_with_padding", "test_requests_are_telling")
+        },
+        **{
+            f"{kind}::TestModel_asm::test_resize_token_embeddings": "an adaptive softmax has its number of words"
+            for kind in ("torch", "tf")
+        },
+    },
     new_heads={
         "sequence-classification": ("sequence_summary",),
         "multiple-choice": ("sequence_summary", "logits_proj"),
         "question-answering": ("qa_outputs",),
+        "beam-question-answering": ("qa_outputs",),
     },
     output_heads=("masked-lm",),
     zero_init=("embed_init_std", "init_std"),
-    without_effect=("k_lin.bias",),
+    without_effect=("k_lin.bias", "start_logits.dense.bias", "end_logits.dense_1.bias"),
+    graph_tasks=("base", "masked-lm", "beam-question-answering"),
+    from_bert=from_bert,
     generates=False,
     activation=None,
     dropouts=("dropout", "attention_dropout", "summary_first_dropout"),
-    from_bert=from_bert,
     tf_only=("TFXLMMainLayer",),
 )

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 
 from .config import XLMConfig as XLMConfig
 from .model_tf import TFXLMForMultipleChoice as TFXLMForMultipleChoice
+from .model_tf import TFXLMForQuestionAnswering as TFXLMForQuestionAnswering
 from .model_tf import TFXLMForQuestionAnsweringSimple as TFXLMForQuestionAnsweringSimple
 from .model_tf import TFXLMForSequenceClassification as TFXLMForSequenceClassification
 from .model_tf import TFXLMForTokenClassification as TFXLMForTokenClassification
@@ -11,6 +12,7 @@ from .model_tf import TFXLMModel as TFXLMModel
 from .model_tf import TFXLMPreTrainedModel as TFXLMPreTrainedModel
 from .model_tf import TFXLMWithLMHeadModel as TFXLMWithLMHeadModel
 from .model_torch import XLMForMultipleChoice as XLMForMultipleChoice
+from .model_torch import XLMForQuestionAnswering as XLMForQuestionAnswering
 from .model_torch import XLMForQuestionAnsweringSimple as XLMForQuestionAnsweringSimple
 from .model_torch import XLMForSequenceClassification as XLMForSequenceClassification
 from .model_torch import XLMForTokenClassification as XLMForTokenClassification

@@ -26,6 +26,7 @@ ARCHITECTURE = Architecture(
         Task.CAUSAL_LM: "WithLMHeadModel",
         Task.SEQUENCE_CLASSIFICATION: "ForSequenceClassification",
         Task.QUESTION_ANSWERING: "ForQuestionAnsweringSimple",
+        Task.BEAM_QUESTION_ANSWERING: "ForQuestionAnswering",
         Task.TOKEN_CLASSIFICATION: "ForTokenClassification",
         Task.MULTIPLE_CHOICE: "ForMultipleChoice",
     },

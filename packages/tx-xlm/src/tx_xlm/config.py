@@ -63,6 +63,7 @@ class XLMConfig(PretrainedConfig, architecture=ARCHITECTURE):
 
     aliases = {  # noqa: RUF012 - an annotation would make it a field
         "hidden_size": "emb_dim",
+        "initializer_range": "init_std",
         "num_attention_heads": "n_heads",
         "num_hidden_layers": "n_layers",
         "n_words": "vocab_size",

@@ -15,9 +15,11 @@ from keras import ops
 
 from tx_core.generation.generate_tf import KeyValueGeneration
 from tx_core.models.activations_tf import ACTIVATIONS
+from tx_core.models.adaptive_softmax_tf import AdaptiveSoftmax
 from tx_core.models.attention_tf import is_set
 from tx_core.models.forward_tf import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_tf import (
+    BeamQuestionAnswering,
     Head,
     LanguageModelling,
     MultipleChoice,
@@ -37,8 +39,10 @@ from tx_core.models.layers_tf import (
 )
 from tx_core.models.losses_tf import token_loss
 from tx_core.models.main_layer_tf import TFBareModel, TFMainLayer
+from tx_core.models.positions_tf import SinusoidalEmbedding
 from tx_core.models.pretrained_tf import TFPreTrainedModel
 from tx_core.models.pruning_tf import kept_columns, prune_linear
+from tx_core.models.squad_head_tf import SQuADHead
 
 from .architecture import ARCHITECTURE
 from .config import XLMConfig
@@ -105,7 +109,11 @@ class TFXLMMainLayer(TFMainLayer, architecture=ARCHITECTURE):
         super().__init__(config, **kwargs)
         width, layers, epsilon = config.emb_dim, range(config.n_layers), config.layer_norm_eps
         positions, std = config.max_position_embeddings, config.embed_init_std
-        self.position_embeddings = Embedding(positions, width, std, name="position_embeddings")
+        self.position_embeddings = (
+            SinusoidalEmbedding(positions, width, name="position_embeddings")
+            if config.sinusoidal_embeddings
+            else Embedding(positions, width, std, name="position_embeddings")
+        )
         if config.has_lang_embeddings:
             self.lang_embeddings = Embedding(config.n_langs, width, std, name="lang_embeddings")
         self.embeddings = Embedding(config.vocab_size, width, std, name="embeddings")
@@ -282,14 +290,22 @@ class TFXLMPredLayer(Module):
 
     def __init__(self, config: XLMConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.proj = OutputEmbedding(config.emb_dim, config.vocab_size, config.init_std, True, name="proj")
+        sizes, std = (config.emb_dim, config.vocab_size), config.init_std
+        self.proj: Any = (
+            AdaptiveSoftmax(*sizes, config.asm_cutoffs, config.asm_div_value, std, name="proj")
+            if config.asm
+            else OutputEmbedding(*sizes, std, use_bias=True, name="proj")
+        )
 
     def call(self, hidden_states: Tensor) -> Tensor:
         return self.proj(hidden_states)  # (B, S, vocabulary)
 
 
 class TFXLMWithLMHeadModel(KeyValueGeneration, TFXLMHead, LanguageModelling, TFXLMPreTrainedModel, published=True):
-    """XLM with a language model head; the weights are the word embeddings, the bias its own."""
+    """XLM with a language model head; its weights are the word embeddings, its bias its own.
+
+    With ``config.asm`` it is an adaptive softmax: logits are logarithms of probabilities, and nothing is tied.
+    """
 
     bare = TFXLMMainLayer
     takes = ("labels",)
@@ -301,8 +317,8 @@ class TFXLMWithLMHeadModel(KeyValueGeneration, TFXLMHead, LanguageModelling, TFX
         self.pred_layer = TFXLMPredLayer(config, name="pred_layer")
         self.init_weights()
 
-    def get_output_embeddings(self) -> OutputEmbedding:
-        return self.pred_layer.proj
+    def get_output_embeddings(self) -> OutputEmbedding | None:
+        return None if self.config.asm else self.pred_layer.proj
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict tokens.
@@ -318,6 +334,10 @@ class TFXLMWithLMHeadModel(KeyValueGeneration, TFXLMHead, LanguageModelling, TFX
         logits = self.pred_layer(outputs[0])
         loss = None if own["labels"] is None else token_loss(logits, own["labels"])
         return self._output(loss=loss, logits=logits, rest=outputs)
+
+    def score(self, states: Tensor) -> Tensor:
+        """The scores (R, V) of the next token, of the last one's states (R, H)."""
+        return self.pred_layer(states) if self.config.asm else super().score(states)
 
     def _prepare(self) -> None:
         refuse_generation(self.config)
@@ -336,7 +356,7 @@ class TFXLMForSequenceClassification(TFXLMHead, SequenceClassification, TFXLMPre
     def __init__(self, config: XLMConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         self.num_labels = config.num_labels
-        self.sequence_summary = SequenceSummary(config, config.num_labels, config.init_std, name="sequence_summary")
+        self.sequence_summary = SequenceSummary(config, config.num_labels, name="sequence_summary")
         self.init_weights()
 
     def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
@@ -357,6 +377,18 @@ class TFXLMForQuestionAnsweringSimple(TFXLMHead, QuestionAnswering, TFXLMPreTrai
 
     def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.qa_outputs(outputs[0])
+
+
+class TFXLMForQuestionAnswering(TFXLMHead, BeamQuestionAnswering, TFXLMPreTrainedModel, published=True):
+    """XLM that finds the likeliest answers, and whether there is one, as in SQuAD 2.0."""
+
+    bare = TFXLMMainLayer
+    new_heads = (("qa_outputs",),)
+
+    def __init__(self, config: XLMConfig, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.qa_outputs = SQuADHead(config, config.init_std, name="qa_outputs")
+        self.init_weights()
 
 
 class TFXLMForTokenClassification(TFXLMHead, TokenClassification, TFXLMPreTrainedModel, published=True):
@@ -384,7 +416,7 @@ class TFXLMForMultipleChoice(TFXLMHead, MultipleChoice, TFXLMPreTrainedModel, pu
 
     def __init__(self, config: XLMConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
-        self.sequence_summary = SequenceSummary(config, config.num_labels, config.init_std, name="sequence_summary")
+        self.sequence_summary = SequenceSummary(config, config.num_labels, name="sequence_summary")
         self.logits_proj = Linear(config.summary_width, 1, config.init_std, name="logits_proj")
         self.init_weights()
 

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from tx_core.generation.generate_torch import KeyValueGeneration
 from tx_core.models.activations_torch import ACTIVATIONS
+from tx_core.models.adaptive_softmax_torch import AdaptiveSoftmax
 from tx_core.models.forward_torch import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_torch import (
+    BeamQuestionAnswering,
     Head,
     LanguageModelling,
     MultipleChoice,
@@ -26,8 +28,10 @@ from tx_core.models.heads_torch import (
 from tx_core.models.inputs_torch import has_values
 from tx_core.models.layers_torch import SequenceSummary
 from tx_core.models.losses_torch import token_loss
+from tx_core.models.positions_torch import SinusoidalEmbedding
 from tx_core.models.pretrained_torch import PreTrainedModel
 from tx_core.models.pruning_torch import kept_columns, prune_linear
+from tx_core.models.squad_head_torch import SQuADHead
 
 from .architecture import ARCHITECTURE
 from .config import XLMConfig
@@ -107,7 +111,8 @@ class XLMModel(XLMPreTrainedModel, published=True):
     def __init__(self, config: XLMConfig) -> None:
         super().__init__(config)
         width, layers, epsilon = config.emb_dim, range(config.n_layers), config.layer_norm_eps
-        self.position_embeddings = nn.Embedding(config.max_position_embeddings, width)
+        positions = SinusoidalEmbedding if config.sinusoidal_embeddings else nn.Embedding
+        self.position_embeddings = positions(config.max_position_embeddings, width)
         if config.has_lang_embeddings:
             self.lang_embeddings = nn.Embedding(config.n_langs, width)
         self.embeddings = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_index)
@@ -276,14 +281,20 @@ class XLMPredLayer(nn.Module):
 
     def __init__(self, config: XLMConfig) -> None:
         super().__init__()
-        self.proj = nn.Linear(config.emb_dim, config.vocab_size)
+        sizes = config.emb_dim, config.vocab_size
+        self.proj: Any = (
+            AdaptiveSoftmax(*sizes, config.asm_cutoffs, config.asm_div_value) if config.asm else nn.Linear(*sizes)
+        )
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         return self.proj(hidden_states)  # (B, S, vocabulary)
 
 
 class XLMWithLMHeadModel(KeyValueGeneration, XLMHead, LanguageModelling, XLMPreTrainedModel, published=True):
-    """XLM with a language model head; the weights are the word embeddings, the bias its own."""
+    """XLM with a language model head; its weights are the word embeddings, its bias its own.
+
+    With ``config.asm`` it is an adaptive softmax: logits are logarithms of probabilities, and nothing is tied.
+    """
 
     bare = XLMModel
     takes = ("labels",)
@@ -295,8 +306,8 @@ class XLMWithLMHeadModel(KeyValueGeneration, XLMHead, LanguageModelling, XLMPreT
         self.pred_layer = XLMPredLayer(config)
         self.init_weights()
 
-    def get_output_embeddings(self) -> nn.Linear:
-        return self.pred_layer.proj
+    def get_output_embeddings(self) -> nn.Linear | None:
+        return None if self.config.asm else self.pred_layer.proj
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict tokens.
@@ -312,6 +323,10 @@ class XLMWithLMHeadModel(KeyValueGeneration, XLMHead, LanguageModelling, XLMPreT
         logits = self.pred_layer(outputs[0])
         loss = None if own["labels"] is None else token_loss(logits, own["labels"])
         return self._output(loss=loss, logits=logits, rest=outputs)
+
+    def score(self, states: Tensor) -> Tensor:
+        """The scores (R, V) of the next token, of the last one's states (R, H)."""
+        return self.pred_layer(states) if self.config.asm else super().score(states)
 
     def _prepare(self) -> None:
         refuse_generation(self.config)
@@ -351,6 +366,18 @@ class XLMForQuestionAnsweringSimple(XLMHead, QuestionAnswering, XLMPreTrainedMod
 
     def logits(self, outputs: Any, attention_mask: Tensor | None) -> Tensor:
         return self.qa_outputs(outputs[0])
+
+
+class XLMForQuestionAnswering(XLMHead, BeamQuestionAnswering, XLMPreTrainedModel, published=True):
+    """XLM that finds the likeliest answers, and whether there is one, as in SQuAD 2.0."""
+
+    bare = XLMModel
+    new_heads = (("qa_outputs",),)
+
+    def __init__(self, config: XLMConfig) -> None:
+        super().__init__(config)
+        self.qa_outputs = SQuADHead(config)
+        self.init_weights()
 
 
 class XLMForTokenClassification(XLMHead, TokenClassification, XLMPreTrainedModel, published=True):

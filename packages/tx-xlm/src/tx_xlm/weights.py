@@ -27,10 +27,21 @@ WEIGHTS = WeightTable(
         *linear(f"{_FFN}.lin2"),
         *norm("transformer.layer_norm2.{i}"),
         linear("pred_layer.proj")[1],
+        # An adaptive softmax: the most frequent words and the clusters of the others, then each cluster.
+        *linear("pred_layer.proj.head"),
+        *linear("pred_layer.proj.tail.{i}.0", leaves=("/kernel",)),
+        *linear("pred_layer.proj.tail.{i}.1", leaves=("/kernel",)),
         *linear("sequence_summary.summary"),
         *linear("logits_proj"),
         *linear("classifier"),
         *linear("qa_outputs"),
+        # Answers by a beam.
+        *linear("qa_outputs.start_logits.dense"),
+        *linear("qa_outputs.end_logits.dense_0"),
+        *norm("qa_outputs.end_logits.LayerNorm"),
+        *linear("qa_outputs.end_logits.dense_1"),
+        *linear("qa_outputs.answer_class.dense_0"),
+        *linear("qa_outputs.answer_class.dense_1", leaves=("/kernel",)),
     ),
     tied=(Tied("pred_layer.proj.weight", "transformer.embeddings.weight"),),
     # A buffer that releases of 2020-2022 saved.

@@ -111,6 +111,7 @@ class ModelSpec:
         reference_queries: whether what padding attends to is the same in the reference.
         reference_padding: whether the reference generates rightly from left-padded prompts.
         not_in_reference: (framework, task) of classes that the reference does not have, or has wrong.
+        no_labels_in_reference: (framework, task) of classes that take no labels in the reference.
         absent_in_reference: task → prefixes of parameters that the reference's class lacks.
     """
 
@@ -157,6 +158,7 @@ class ModelSpec:
     reference_queries: bool = True
     reference_padding: bool = True
     not_in_reference: tuple[tuple[str, str], ...] = ()
+    no_labels_in_reference: tuple[tuple[str, str], ...] = ()
     absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -224,17 +224,15 @@ class SequenceSummary(Module):
 
     Args:
         labels: how many scores, unless ``summary_proj_to_labels`` is off: then they are a vector of the hidden size.
-        initializer_range: standard deviation of new weights; None for the configuration's.
     """
 
-    def __init__(self, config: Any, labels: int, initializer_range: float | None = None, **kwargs: Any) -> None:
+    def __init__(self, config: Any, labels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.summary_type = config.summary_type
         self.first_dropout = keras.layers.Dropout(config.summary_first_dropout, name="first_dropout")
         outputs = labels if config.summary_proj_to_labels else config.hidden_size
-        std = config.initializer_range if initializer_range is None else initializer_range
         self.summary = (
-            Linear(config.hidden_size, outputs, std, name="summary")
+            Linear(config.hidden_size, outputs, config.initializer_range, name="summary")
             if config.summary_use_proj
             else keras.layers.Identity(name="summary")
         )
