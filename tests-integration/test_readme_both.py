@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tx_testing import tiny_xlm
 from tx_tiny import MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,7 +21,8 @@ STAND_INS = {"bert-base-uncased": "bert", "bert-base-cased": "bert", "gpt2": "gp
 def blocks() -> dict[str, str]:
     """The tour as it stands, and each block whose comment says what to write for TensorFlow, written so."""
     found: dict[str, str] = {}
-    for readme in (ROOT / "README.md", *(ROOT / f"packages/tx-{name}/README.md" for name in ("bert", "gpt2", "tiny"))):
+    names = ("bert", "gpt2", "tiny", "xlm")
+    for readme in (ROOT / "README.md", *(ROOT / f"packages/tx-{name}/README.md" for name in names)):
         text = readme.read_text(encoding="utf-8")
         for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)):
             twin = re.search(r'# or TF(\w+), (?:with )?return_tensors="tf"', block)
@@ -32,13 +34,16 @@ def blocks() -> dict[str, str]:
 
 
 def test_the_blocks_are_found() -> None:
-    assert len(blocks()) == 5
+    assert len(blocks()) == 7
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in blocks().items()])
 def test_the_code_runs(block: str, tmp_path: Path) -> None:
     for name, model in STAND_INS.items():
         shutil.copytree(MODELS / model, tmp_path / name)
+    for name in tiny_xlm.MODELS:
+        if name in block:
+            tiny_xlm.write(tmp_path, name)
     result = subprocess.run(
         [sys.executable, "-c", block],
         cwd=tmp_path,

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tx_testing import tiny_xlm
 from tx_tiny import MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = [
     ROOT / "README.md",
-    *(ROOT / f"packages/tx-{name}/README.md" for name in ("bert", "core", "gpt2", "tiny", "tokenizers")),
+    *(ROOT / f"packages/tx-{name}/README.md" for name in ("bert", "core", "gpt2", "tiny", "tokenizers", "xlm")),
 ]
 # What the texts fetch from the hub is a folder of that name here, which wins; their numbers are not looked at.
 STAND_INS = {"bert-base-uncased": "bert", "bert-base-cased": "bert", "gpt2": "gpt2"}
@@ -39,6 +40,9 @@ def blocks(readme: Path) -> list[str]:
 def test_the_code_runs(block: str, tmp_path: Path) -> None:
     for name, model in STAND_INS.items():
         shutil.copytree(MODELS / model, tmp_path / name)
+    for name in tiny_xlm.MODELS:
+        if name in block:
+            tiny_xlm.write(tmp_path, name)
     result = subprocess.run(
         [sys.executable, "-c", block],
         cwd=tmp_path,

@@ -17,6 +17,7 @@ from tx_openai_gpt import OpenAIGPTTokenizer
 from tx_roberta import RobertaTokenizer
 from tx_testing import reference
 from tx_testing.texts import rows
+from tx_xlm import XLMTokenizer
 
 BUNDLED = Path(tx_tiny.__file__).parent / "models"
 TEXTS = ["hello hells", "hello <new> a", "<special>hello"]
@@ -56,6 +57,7 @@ def tokenizers(folder: Path) -> dict[str, Any]:
     merges = "h e\nl l\nhe ll\nhell o</w>\nhell s</w>"
     bytes_ = ["<s>", "<pad>", "</s>", "<unk>", *"helosn<>wpciaĠ", "he", "ll", "hell", "<mask>"]
     pieces = ["<unk>", "hello", "hell@@", "s", "a"]
+    special = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{i}>" for i in range(10))]
     return {
         "bert": BertTokenizer(str(folder / "vocab.txt")),
         "distilbert": DistilBertTokenizer(str(folder / "vocab.txt")),
@@ -63,6 +65,7 @@ def tokenizers(folder: Path) -> dict[str, Any]:
         "ctrl": CTRLTokenizer(*bpe(folder / "ctrl", pieces, merges)),
         "roberta": RobertaTokenizer(*bpe(folder / "roberta", bytes_, "h e\nl l\nhe ll")),
         "gpt2": GPT2Tokenizer.from_pretrained(BUNDLED / "gpt2"),
+        "xlm": XLMTokenizer(*bpe(folder / "xlm", [*special, *ends[1:]], merges)),
     }
 
 

@@ -40,9 +40,10 @@ def fields(checkpoint: Checkpoint) -> dict[str, Any]:
     for name, size in (("n_words", tokens), ("emb_dim", width), ("n_layers", layers)):
         if arguments.count(name, max(size, 1)) != size:
             raise arguments.error(name, f", but the arrays are those of {size}")
-    languages = arguments.count("n_langs", 1)
-    if "lang_embeddings.weight" in shapes and (size := shapes.matrix("lang_embeddings.weight")[0]) != languages:
-        raise arguments.error("n_langs", f", but the arrays are those of {size}")
+    vectors = shapes.matrix("lang_embeddings.weight")[0] if "lang_embeddings.weight" in shapes else None
+    languages = arguments.count("n_langs", vectors or 1)
+    if vectors is not None and vectors != languages:
+        raise arguments.error("n_langs", f", but the arrays are those of {vectors}")
     found = {
         "vocab_size": tokens,
         "emb_dim": width,
@@ -56,7 +57,7 @@ def fields(checkpoint: Checkpoint) -> dict[str, Any]:
         "causal": bool(arguments.value("clm_steps")) and not arguments.value("mlm_steps"),
         "tie_word_embeddings": arguments.flag("share_inout_emb", True),
         "n_langs": languages,
-        "use_lang_emb": languages == 1 or "lang_embeddings.weight" in shapes,
+        "use_lang_emb": languages == 1 or vectors is not None,
         "max_position_embeddings": positions,
         "embed_init_std": float(width**-0.5),
         **{

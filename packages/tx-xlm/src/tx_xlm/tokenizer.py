@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from copy import copy
 
+from tx_core.config_files import is_pickled
 from tx_core.messages import quoted
 from tx_tokenizers.bpe import BPETokenizer, read_merges
 from tx_tokenizers.pretrained import published_files
 from tx_tokenizers.tokenizer_files import read_text
 
+from .config import XLMConfig
 from .words import (
     SPACES,
     lowercase_and_remove_accent,
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, ClassVar, Self
 
+    from tx_core.files import Source
     from tx_tokenizers.base import Span
     from tx_tokenizers.bpe import Pair
+    from tx_tokenizers.pretrained import _Files
     from tx_tokenizers.special_tokens import Layout
 
 __all__ = [
@@ -61,8 +65,10 @@ _LANGUAGES = {
 _CASED = ("xlm-mlm-17-1280", "xlm-mlm-100-1280")
 # What the files of these models are called where the authors offer them, after "codes_" and "vocab_".
 _ORIGINAL_FILES = ("en", "enfr", "ende", "enro", "xnli_15", "xnli_17", "xnli_100")
+_CASED_FILES = ("codes_xnli_17", "codes_xnli_100")
 
 SPECIAL_WORDS = tuple(f"<special{number}>" for number in range(10))
+_FIRST_WORDS = ("<s>", "</s>", "<pad>", "<unk>", *SPECIAL_WORDS)
 
 
 def _published_options(name: str) -> dict[str, Any]:
@@ -74,19 +80,51 @@ def _published_options(name: str) -> dict[str, Any]:
     return options
 
 
+def symbol(word: str) -> str:
+    """A word of the authors' dictionaries as a symbol of the merges.
+
+    fastBPE marks the pieces inside a word, ``th@@ e``. Here ``</w>`` marks the last one, as in the merges.
+    """
+    return word.removesuffix("@@") if word.endswith("@@") else f"{word}</w>"
+
+
 def read_dictionary(path: Path) -> dict[str, int]:
     """The ids of the authors' list of words: special words come first, then each line's word.
 
     As in the authors' ``Dictionary``, a line counts if it is a word and a count, and if no line before it has the word.
-    fastBPE marks the pieces inside a word, ``th@@ e``. Here ``</w>`` marks the last one, as in the merges.
     """
-    words = dict.fromkeys(("<s>", "</s>", "<pad>", "<unk>", *SPECIAL_WORDS))
+    words = dict.fromkeys(_FIRST_WORDS)
     for line in read_text(path, "list of words and counts").split("\n"):
         parts = line.split()
         if len(parts) == 2 and parts[1].isdecimal() and int(parts[1]):
-            word = parts[0]
-            words[word.removesuffix("@@") if word.endswith("@@") else f"{word}</w>"] = None
+            words[symbol(parts[0])] = None
     return {word: index for index, word in enumerate(words)}
+
+
+def _of_checkpoint(path: Path) -> dict[str, Any]:
+    """The constructor's arguments that the authors' checkpoint holds: the vocabulary, the languages, ``max_len``.
+
+    Raises:
+        CheckpointError: it has no dictionary, or none of XLM's.
+    """
+    from tx_core.checkpoints import CheckpointError, open_checkpoint
+
+    from .original import dictionary, fields
+
+    with open_checkpoint(path) as checkpoint:
+        words = dictionary(checkpoint)
+        if words is None or tuple(words)[: len(_FIRST_WORDS)] != _FIRST_WORDS:
+            raise CheckpointError(path, "has no dico_id2word that begins with XLM's special words: give a vocab_file")
+        config = fields(checkpoint)
+    if len(words) != config["vocab_size"]:
+        raise CheckpointError(
+            path, f"has {config['vocab_size']} vectors of words, but {len(words)} words in dico_id2word"
+        )
+    vocab = {word if index < len(_FIRST_WORDS) else symbol(word): index for word, index in words.items()}
+    if len(vocab) < len(words):
+        raise CheckpointError(path, "two words of its dico_id2word are the same symbol")
+    languages: dict[str, Any] = {name: config[name] for name in ("id2lang", "lang2id") if name in config}
+    return {"vocab": vocab, "max_len": config["max_position_embeddings"], **languages}
 
 
 class XLMTokenizer(BPETokenizer):
@@ -98,7 +136,7 @@ class XLMTokenizer(BPETokenizer):
     words and nothing else is changed: for texts that were preprocessed as XLM's.
 
     Args:
-        vocab_file: ``vocab.json``, or the authors' list of words and counts.
+        vocab_file: ``vocab.json``, or the authors' list of words and counts, or their checkpoint, which has them too.
         merges_file: a pair of symbols a line; a count may follow it.
         vocab, merges: see ``MergesTokenizer``.
         lang2id, id2lang: the ids that the model has for languages. If they are given, a text may be in no other.
@@ -114,7 +152,7 @@ class XLMTokenizer(BPETokenizer):
     """
 
     original_files_names: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "vocab_file": tuple(f"vocab_{name}" for name in _ORIGINAL_FILES),
+        "vocab_file": (*(f"vocab_{name}" for name in _ORIGINAL_FILES), *XLMConfig.checkpoint_names),
         "merges_file": tuple(f"codes_{name}" for name in _ORIGINAL_FILES),
     }
     pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
@@ -153,7 +191,9 @@ class XLMTokenizer(BPETokenizer):
         if vocab_file is not None and not str(vocab_file).endswith(".json"):
             from pathlib import Path
 
-            vocab, vocab_file = read_dictionary(Path(vocab_file)), None
+            path = Path(vocab_file)
+            vocab = _of_checkpoint(path)["vocab"] if is_pickled(path) else read_dictionary(path)
+            vocab_file = None
         if merges_file is not None:
             merges, merges_file = read_merges(merges_file, counted=True), None
         self.lang2id = None if lang2id is None else dict(lang2id)
@@ -189,6 +229,47 @@ class XLMTokenizer(BPETokenizer):
     def _forget(self) -> None:
         super()._forget()
         self._variants: dict[tuple[str, bool], Self] = {}
+
+    # Files ----------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def _one_file(cls, name: str, source: Source) -> _Files:
+        """As in ``PretrainedFiles``, and the authors' checkpoint: the codes of its BPE lie beside it."""
+        import os
+        from pathlib import Path
+
+        if not os.path.isfile(name) or not is_pickled(name):
+            return super()._one_file(name, source)
+        files = super()._find_files(os.path.dirname(name) or ".", source)
+        files.vocabulary["vocab_file"] = path = Path(name)
+        # Several models may lie in one folder: mlm_ende_1024.pth has codes_ende, mlm_17_1280.pth codes_xnli_17.
+        part = path.stem.split("_")[-2:][0].removeprefix("xnli")
+        beside = [path.with_name(codes) for codes in cls.original_files_names["merges_file"]]
+        found = [codes for codes in beside if codes.is_file()]
+        own = [codes for codes in found if codes.name in (f"codes_{part}", f"codes_xnli_{part}")]
+        if own:
+            files.vocabulary["merges_file"] = own[0]
+        elif len(found) > 1 and files.vocabulary["merges_file"] in found:
+            raise ValueError(
+                f"{name}: of {', '.join(codes.name for codes in found)}, one has to be this model's: keep it"
+            )
+        return files
+
+    @classmethod
+    def _vocabulary_arguments(cls, name: str, files: _Files) -> dict[str, Any]:
+        words, merges = (files.vocabulary.get(argument) for argument in ("vocab_file", "merges_file"))
+        if words is not None and merges is None and words.suffix != ".json" and files.json_path is None:
+            raise FileNotFoundError(
+                f"{name}: {cls.__name__} needs the codes of its BPE, which the authors offer beside {words.name}: add "
+                f"codes_ende, or what they are called ({', '.join(cls.original_files_names['merges_file'])})"
+            )
+        arguments = super()._vocabulary_arguments(name, files)
+        if merges is not None and merges.name in _CASED_FILES:
+            arguments["do_lowercase_and_remove_accent"] = False
+        if words is not None and "vocab_file" in arguments and is_pickled(words):
+            del arguments["vocab_file"]
+            arguments.update(_of_checkpoint(words))
+        return arguments
 
     # Languages ------------------------------------------------------------------------------------------------------
 
