@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from tx_core.auto import AutoConfig
 from tx_core.checkpoints import CheckpointError, open_checkpoint, write_torch_bin
 from tx_core.weights import Weights, originals
-from tx_roberta import RobertaConfig
+from tx_roberta import RobertaConfig, RobertaTokenizer
 from tx_roberta.weights import WEIGHTS
 from tx_testing.data import data_path
 from tx_testing.originals import FAIRSEQ_ARGS, fairseq_roberta, write_fairseq_roberta, write_training
+from tx_testing.server import HubServer
 
 RELEASES = pytest.mark.parametrize("release", ["0.8", "0.10", "0.12"])
 
@@ -101,6 +102,19 @@ def test_heads_that_do_not_divide_the_width(tmp_path: Path) -> None:
         RobertaConfig.from_pretrained(tmp_path).validate_relations()
 
 
+def test_a_repository_and_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fairseq_roberta(tmp_path / "model.pt")
+    content = (tmp_path / "model.pt").read_bytes()
+    with HubServer() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+        hub.add("org/roberta.base", {"model.pt": content}, lfs=["model.pt"])
+        address = hub.put("/files/model.pt", content)
+        for name in ("org/roberta.base", address):
+            assert RobertaConfig.from_pretrained(name).hidden_size == 8
+        assert AutoConfig.from_pretrained("org/roberta.base").hidden_size == 8
+
+
 FLOATS = np.zeros((4, 4), np.float32)
 
 
@@ -180,6 +194,11 @@ def test_a_real_checkpoint() -> None:
     assert sizes == (25, 128, 4, 8)
     assert (config.intermediate_size, config.longest_sequence, config.hidden_act) == (256, 144, "gelu")
     assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob, config.classifier_dropout) == (0.1, 0.1, 0)
+
+
+def test_a_dictionary_of_other_symbols_has_no_tokenizer() -> None:
+    with pytest.raises(FileNotFoundError, match=r"needs GPT-2's encoder\.json and vocab\.bpe beside dict\.txt"):
+        RobertaTokenizer.from_pretrained(data_path("checkpoints/roberta-fairseq"))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

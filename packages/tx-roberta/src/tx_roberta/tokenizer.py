@@ -126,6 +126,11 @@ class RobertaTokenizer(ByteLevelBPETokenizer):
 
     @classmethod
     def _vocabulary_arguments(cls, name: str, files: _Files) -> dict[str, Any]:
+        if "dict_file" in files.vocabulary and not {"vocab_file", "merges_file"} <= {*files.vocabulary}:
+            raise FileNotFoundError(
+                f"{name}: {cls.__name__} needs GPT-2's encoder.json and vocab.bpe beside dict.txt, whose symbols are "
+                "its ids: add them; a dictionary of other symbols is not this tokenizer's"
+            )
         arguments = super()._vocabulary_arguments(name, files)
         if str(arguments.get("vocab_file", "")).endswith("encoder.json") and "dict_file" not in arguments:
             raise FileNotFoundError(
