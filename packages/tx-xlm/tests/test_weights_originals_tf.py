@@ -12,6 +12,7 @@ from tx_core.auto import TFAutoModelWithLMHead
 from tx_testing.originals import write_xlm
 from tx_xlm import (
     TFXLMForMultipleChoice,
+    TFXLMForQuestionAnswering,
     TFXLMForQuestionAnsweringSimple,
     TFXLMForSequenceClassification,
     TFXLMForTokenClassification,
@@ -44,6 +45,7 @@ def test_every_array_is_read(wrapper: str, tmp_path: Path) -> None:
         (TFXLMModel, ""),
         (TFXLMForSequenceClassification, "sequence_summary"),
         (TFXLMForQuestionAnsweringSimple, "qa_outputs"),
+        (TFXLMForQuestionAnswering, "qa_outputs"),
         (TFXLMForTokenClassification, "classifier"),
         (TFXLMForMultipleChoice, "logits_proj sequence_summary"),
     ],

@@ -11,10 +11,11 @@ import torch
 from tx_core.auto import AutoModel, AutoModelWithLMHead
 from tx_core.checkpoints import write_torch_bin
 from tx_core.weights import WeightsError
-from tx_testing.originals import XLM_PARAMS, write_xlm, xlm, xlm_notes
+from tx_testing.originals import XLM_PARAMS, XLM_WORDS, write_xlm, xlm, xlm_notes
 from tx_xlm import (
     XLMConfig,
     XLMForMultipleChoice,
+    XLMForQuestionAnswering,
     XLMForQuestionAnsweringSimple,
     XLMForSequenceClassification,
     XLMForTokenClassification,
@@ -71,6 +72,7 @@ def test_what_torch_save_writes(tmp_path: Path) -> None:
         (XLMModel, ""),
         (XLMForSequenceClassification, "sequence_summary"),
         (XLMForQuestionAnsweringSimple, "qa_outputs"),
+        (XLMForQuestionAnswering, "qa_outputs"),
         (XLMForTokenClassification, "classifier"),
         (XLMForMultipleChoice, "logits_proj sequence_summary"),
     ],
@@ -96,6 +98,21 @@ def test_a_causal_model_reads_from_left_to_right(tmp_path: Path) -> None:
     model = XLMModel.from_pretrained(tmp_path)
     whole, part = model(IDS, langs=LANGS)[0], model(IDS[:, :3], langs=LANGS[:, :3])[0]
     torch.testing.assert_close(whole[:, :3], part)
+
+
+def test_an_adaptive_softmax(tmp_path: Path) -> None:
+    """Its arrays are those of PyTorch's AdaptiveLogSoftmaxWithLoss, which the authors' code has."""
+    arrays = {name: torch.from_numpy(array) for name, array in xlm().items() if not name.startswith("pred_layer.")}
+    torch.manual_seed(0)
+    softmax = torch.nn.AdaptiveLogSoftmaxWithLoss(8, len(XLM_WORDS), [8, 20], 2, head_bias=True)
+    arrays |= {f"pred_layer.proj.{name}": tensor for name, tensor in softmax.state_dict().items()}
+    notes = xlm_notes(asm=True, asm_cutoffs=[8, 20], asm_div_value=2, share_inout_emb=False)
+    torch.save({"model": arrays, **notes}, tmp_path / NAME)
+    model, report = XLMWithLMHeadModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report.values())
+    with torch.no_grad():
+        hidden = model.transformer(IDS, langs=LANGS)[0]
+        torch.testing.assert_close(model(IDS, langs=LANGS)[0][0], softmax.log_prob(hidden[0]))
 
 
 def test_a_given_configuration(tmp_path: Path) -> None:
