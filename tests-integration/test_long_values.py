@@ -17,6 +17,7 @@ from tx_core.checkpoints import open_checkpoint, write_tf1
 from tx_ctrl import CTRLTokenizer
 from tx_gpt2 import GPT2Tokenizer
 from tx_openai_gpt import OpenAIGPTTokenizer
+from tx_xlm import XLMTokenizer
 
 LONG = "x" * 400_000
 FIELDS: dict[str, Any] = {
@@ -30,6 +31,7 @@ FIELDS: dict[str, Any] = {
     "layer_norm_eps": LONG,
     "model_type": LONG,
 }
+LANGUAGES = json.dumps({"id2lang": {LONG: "en"}})
 
 
 def check(call: Callable[[], object]) -> None:
@@ -78,8 +80,11 @@ WORDS = "[UNK]\na\n"
         (GPT2Tokenizer, {"vocab.json": PIECES, "merges.txt": f"#v\n{LONG} {LONG}\n"}),
         (OpenAIGPTTokenizer, {"vocab.json": PIECES, "merges.txt": f"#v\n{LONG} {LONG}\n"}),
         (CTRLTokenizer, {"vocab.json": PIECES, "merges.txt": f"#v\n{LONG} {LONG}\n"}),
+        (XLMTokenizer, {"vocab.json": PIECES, "merges.txt": f"{LONG} {LONG} {LONG}\n"}),
+        (XLMTokenizer, {"vocab_ende": f"{LONG} {LONG}\n", "codes_ende": f"{LONG} {LONG} {LONG}\n"}),
+        (XLMTokenizer, {"vocab_ende": "a 1\n", "codes_ende": "a a 1\n", "tokenizer_config.json": LANGUAGES}),
     ],
-    ids=range(13),
+    ids=range(16),
 )
 def test_tokenizers(kind: Any, files: dict[str, str], tmp_path: Path) -> None:
     for name, text in files.items():
