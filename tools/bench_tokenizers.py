@@ -1,6 +1,8 @@
-"""Times tx's tokenizers against the reference library's compiled ones, on one thread, in alternation.
+"""Times tx's tokenizers against the reference library's, on one thread, in alternation.
 
-    python tools/bench_tokenizers.py --reference-python REF/bin/python --data DATA [--model bert|gpt2] [--rounds 3]
+    python tools/bench_tokenizers.py --reference-python REF/bin/python --data DATA [--model bert] [--rounds 3]
+
+The reference's are the compiled ones, but for XLM, of which it has none: there fewer lines are encoded.
 
 Each round starts a fresh process of each library, one after the other, which encodes the same lines of running text
 several times: the first pass is "cold" (nothing is remembered yet), the best of the later ones "warm". The ratio of a
@@ -19,6 +21,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+# The reference reads XLM's vocabulary in the form in which it is published, not the authors'.
+REFERENCE_XLM = """
+import tempfile
+from transformers import XLMTokenizer
+words = [line.split(" ")[0] for line in pathlib.Path(folder, "vocab_ende").read_text("utf-8").split("\\n")[:-1]]
+tokens = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{number}>" for number in range(10))]
+tokens += [word.replace("@@", "") if "@@" in word else word + "</w>" for word in words]
+with tempfile.NamedTemporaryFile("w", suffix=".json") as vocabulary:
+    json.dump({token: index for index, token in enumerate(tokens)}, vocabulary)
+    vocabulary.flush()
+    tokenizer = XLMTokenizer(vocabulary.name, folder + "/codes_ende")
+"""
+
 MODELS = {
     # name -> (folder of the vocabulary, how tx makes its tokenizer, how the reference does)
     "bert": (
@@ -33,13 +48,28 @@ MODELS = {
         "from transformers import GPT2TokenizerFast;"
         "tokenizer = GPT2TokenizerFast(folder + '/vocab.json', folder + '/merges.txt')",
     ),
+    "roberta": (
+        "vocab/roberta-base",
+        "from tx_roberta.tokenizer import RobertaTokenizer;"
+        "tokenizer = RobertaTokenizer(folder + '/vocab.json', folder + '/merges.txt')",
+        "from transformers import RobertaTokenizerFast;"
+        "tokenizer = RobertaTokenizerFast(folder + '/vocab.json', folder + '/merges.txt')",
+    ),
+    "xlm": (
+        "vocab/xlm-ende",
+        "from tx_xlm.tokenizer import XLMTokenizer; tokenizer = XLMTokenizer.from_pretrained(folder)",
+        REFERENCE_XLM,
+    ),
 }
+LINES = {"xlm": 1500}
 TEXTS = ("lm/wikitext-2/test.txt", "lm/wikitext-2/valid.txt", "lm/wikitext-2-raw/wiki.test.raw")
 
 WORKER = """
 import json, pathlib, sys, time
-folder, files, passes, target, make = json.loads(sys.argv[1])
+folder, files, passes, target, make, count = json.loads(sys.argv[1])
 lines = [line for file in files for line in pathlib.Path(file).read_bytes().decode().split("\\n") if line.strip()]
+if count:
+    lines = lines[-count:]
 size = sum(len(line.encode()) for line in lines)
 exec(make)
 def timed(work):
@@ -58,8 +88,10 @@ print(json.dumps(found))
 """
 
 
-def measure(python: str, make: str, folder: Path, files: list[Path], passes: int, target: Path) -> dict[str, Any]:
-    request = json.dumps([str(folder), [str(file) for file in files], passes, str(target), make])
+def measure(
+    python: str, make: str, folder: Path, files: list[Path], passes: int, target: Path, count: int
+) -> dict[str, Any]:
+    request = json.dumps([str(folder), [str(file) for file in files], passes, str(target), make, count])
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run([python, "-c", WORKER, request], capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
@@ -80,6 +112,7 @@ def main() -> None:
         parser.error("--data (or TX_DATA) must name the folder of the test data")
     data = Path(arguments.data)
     name, ours, theirs = MODELS[arguments.model]
+    count = LINES.get(arguments.model, 0)  # the last ones; 0 takes all
     files = [data / text for text in TEXTS]
     print(f"tx: {sys.executable}; reference: {arguments.reference_python}; {arguments.model}, {name}")
     print(f"{arguments.rounds} rounds of a fresh process each, {arguments.passes} passes; MB/s of wall and (CPU) time")
@@ -87,8 +120,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         targets = [Path(scratch) / "tx.json", Path(scratch) / "reference.json"]
         for number in range(arguments.rounds):
-            tx = measure(sys.executable, ours, data / name, files, arguments.passes, targets[0])
-            ref = measure(arguments.reference_python, theirs, data / name, files, arguments.passes, targets[1])
+            tx = measure(sys.executable, ours, data / name, files, arguments.passes, targets[0], count)
+            ref = measure(arguments.reference_python, theirs, data / name, files, arguments.passes, targets[1], count)
             if not number:
                 print(f"{tx['lines']} lines, {tx['bytes'] / 1e6:.2f} MB of {', '.join(TEXTS)}")
                 rows, expected = (json.loads(target.read_text()) for target in targets)

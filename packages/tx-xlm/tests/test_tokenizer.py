@@ -289,7 +289,7 @@ def test_segmenters_of_languages_where_they_are_installed(modules, tokenizer):
     for lang, text, expected in (
         ("zh", "我们走。好", ["我", "们</w>", "走", ".</w>", "好</w>"]),
         ("ja", "私が、行く。", ["私</w>", "が</w>", ",", "行", "く", ".</w>"]),
-        ("th", "ขาก ขา…", ["ข", "า</w>", "ก</w>", "ข", "า", ".", ".", ".</w>"]),
+        ("th", "ข\u3000าก ขา…", ["ข", "\u3000", "า</w>", "ก</w>", "ข", "า", ".", ".", ".</w>"]),
     ):
         assert split.tokenize(text, lang=lang) == expected
         places = split(text, lang=lang, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
@@ -325,6 +325,15 @@ def test_packages_that_are_missing_are_named(modules, tokenizer, lang, missing, 
     with pytest.raises(ImportError, match=f"needs {package}: pip install {package}"):
         tokenizer.encode("low", lang=lang)
     assert tokenizer.encode("low", lang=lang, bypass_tokenizer=True) == [0, VOCAB["low</w>"], 1]
+
+
+def test_a_missing_model_of_kytea_is_named(modules, tokenizer):
+    def kytea(options):
+        raise RuntimeError("Could not open model file")
+
+    modules(Mykytea={"Mykytea": kytea})
+    with pytest.raises(FileNotFoundError, match=r"needs a model of KyTea in .*model\.bin: http.*Could not open"):
+        tokenizer.encode("low", lang="ja")
 
 
 def test_jieba_in_the_place_of_rjieba(modules, tokenizer):

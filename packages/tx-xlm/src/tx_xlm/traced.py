@@ -69,18 +69,20 @@ class TracedText:
         return True
 
     def cut(self, words: Iterable[str]) -> list[PlacedWord] | None:
-        """Words that together are the text but for its white space, with their places; None if they are not."""
-        characters = [
-            (character, place)
-            for character, place in zip(self.text, self.places, strict=True)
-            if not character.isspace()
-        ]
+        """Words that stand in the text one after the other, with their places; None if they do not.
+
+        White space may stand between and inside them.
+        """
         found: list[PlacedWord] = []
-        end = 0
+        text, at = self.text, 0
         for word in words:
-            start, end = end, end + len(word)
-            part = characters[start:end]
-            if "".join([character for character, _ in part]) != word:
-                return None
-            found.append((word, [place for _, place in part]))
-        return found if end == len(characters) else None
+            places: list[Span] = []
+            for character in word:
+                while at < len(text) and text[at] != character and text[at].isspace():
+                    at += 1
+                if not text.startswith(character, at):
+                    return None
+                places.append(self.places[at])
+                at += 1
+            found.append((word, places))
+        return None if text[at:].strip() else found

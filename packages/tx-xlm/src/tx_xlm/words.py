@@ -214,37 +214,52 @@ class MosesSegmenter(_Normalizing):
         return traced.cut(words) if self._trace(traced) else None
 
 
-class ThaiSegmenter(_Normalizing):
+class _Dividing(_Normalizing):
+    """A segmenter that is given texts whose punctuation is normalized. Spaces are no words of its own."""
+
+    def _divide(self, text: str) -> Iterable[str]:
+        raise NotImplementedError
+
+    def _words(self, text: str) -> list[str]:
+        return [*filter(None, " ".join(self._divide(self._normalize(text))).split(" "))]
+
+    def _placed_words(self, traced: TracedText) -> list[PlacedWord] | None:
+        words = self._words(traced.text)
+        return traced.cut(words) if self._trace(traced) else None
+
+
+class ThaiSegmenter(_Dividing):
     """PyThaiNLP."""
 
     def __init__(self, lang: str) -> None:
         super().__init__(lang)
         self._thai: Any = required("pythainlp.tokenize", "pythainlp", "XLMTokenizer, for Thai,")
 
-    def _divide(self, text: str) -> list[str]:
-        """The words of a text whose punctuation is normalized."""
-        return " ".join(self._thai.word_tokenize(text)).split()
-
-    def _words(self, text: str) -> list[str]:
-        return self._divide(self._normalize(text))
-
-    def _placed_words(self, traced: TracedText) -> list[PlacedWord] | None:
-        return traced.cut(self._divide(traced.text)) if self._trace(traced) else None
+    def _divide(self, text: str) -> Iterable[str]:
+        words: list[str] = self._thai.word_tokenize(text)
+        return words
 
 
-class JapaneseSegmenter(ThaiSegmenter):
-    """KyTea, with the model in ``~/local/share/kytea``, or where there is none with KyTea's own."""
+class JapaneseSegmenter(_Dividing):
+    """KyTea, with the model in ``~/local/share/kytea``, or where there is none with the one that it was built for."""
 
     def __init__(self, lang: str) -> None:
         from pathlib import Path
 
-        _Normalizing.__init__(self, lang)
+        super().__init__(lang)
         kytea = required("Mykytea", "kytea", "XLMTokenizer, for Japanese,")
         model = Path.home() / "local/share/kytea/model.bin"
-        self._kytea: Any = kytea.Mykytea(f"-model {model}" if model.is_file() else "")
+        try:
+            self._kytea: Any = kytea.Mykytea(f"-model {model}" if model.is_file() else "")
+        except RuntimeError as error:
+            raise FileNotFoundError(
+                f"XLMTokenizer, for Japanese, needs a model of KyTea in {model}: http://www.phontron.com/kytea has "
+                f"one ({error})"
+            ) from error
 
-    def _divide(self, text: str) -> list[str]:
-        return " ".join(self._kytea.getWS(text)).split()
+    def _divide(self, text: str) -> Iterable[str]:
+        words: Iterable[str] = self._kytea.getWS(text)
+        return words
 
 
 class ChineseSegmenter(_Normalizing):
