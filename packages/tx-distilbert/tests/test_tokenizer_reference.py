@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,7 @@ from tx_distilbert import DistilBertTokenizer
 from tx_testing import reference
 from tx_testing.alignment import check_alignment
 from tx_testing.data import data_path
-from tx_testing.texts import RUNNING, awkward_texts, rows, running_lines
-from tx_tokenizers.wordpiece import _is_control
+from tx_testing.texts import RUNNING, awkward_texts, composed, rows, running_lines
 
 SCRIPT = r"""
 import json, os
@@ -34,16 +32,6 @@ def main(arguments, inputs, folder):
         "ours": np.frombuffer(json.dumps(ours).encode(), dtype=np.uint8),
     }
 """
-
-
-def composed(text: str) -> str:
-    """A text that is the same with its characters composed.
-
-    The slow tokenizer composes them, as neither the fast one nor BERT's own code does.
-    """
-    shown = "".join(char for char in text if not _is_control(char))
-    wanted = unicodedata.normalize("NFC", shown)
-    return text if wanted == shown else wanted
 
 
 @pytest.mark.parametrize("name, lower", [("uncased", True), ("cased", False)])

@@ -117,12 +117,14 @@ def awkward_texts(count: int = 300) -> list[str]:
 
 
 def composed(text: str) -> str:
-    """A text without control characters, composed (NFC).
+    """A text that stays the same if its characters are composed (NFC) once control characters are dropped.
 
-    The reference's WordPiece in Python does so without lower-casing, as neither its compiled one nor BERT's code does.
+    The reference's WordPiece in Python composes them, as neither its compiled one nor BERT's own code does.
     """
-    kept = [one for one in text if one in "\t\n\r" or (one != "\ufffd" and unicodedata.category(one)[0] != "C")]
-    return unicodedata.normalize("NFC", "".join(kept))
+    shown = "".join(
+        one for one in text if one in "\t\n\r" or (one not in "\x00\ufffd" and unicodedata.category(one)[0] != "C")
+    )
+    return text if unicodedata.is_normalized("NFC", shown) else unicodedata.normalize("NFC", shown)
 
 
 def running_lines(*names: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tx_core.auto import AutoTokenizer
+from tx_testing.texts import MULTILINGUAL
 
 from .base import Suite
 
@@ -25,3 +26,18 @@ class TokenizerSuite(Suite):
         written.write_text(written.read_text().replace(cls.__name__, cls.__name__ + ending))
         assert cls.__name__ + ending in written.read_text()
         assert type(AutoTokenizer.from_pretrained(tmp_path)) is cls
+
+    def test_every_text_has_places(self) -> None:
+        """They lie in the text, tokens in order have words in order, and asking for them changes no ids."""
+        cls = self.spec.tokenizer()
+        merges: dict[str, Any] = {"merges": []} if "merges_file" in cls.vocab_files_names else {}
+        tokenizer = cls(vocab={"[UNK]": 0}, unk_token="[UNK]", **merges)
+        tokenizer.add_tokens(["ok", "Low"])
+        for text in [*MULTILINGUAL, "\ud83d\ude00 a", "a\ud83d b", "Low low ok!", ""]:
+            encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            assert encoding["input_ids"] == tokenizer.encode(text, add_special_tokens=False), text
+            assert all(0 <= start <= end <= len(text) for start, end in encoding["offset_mapping"]), text
+            words = encoding.word_ids()
+            assert words == sorted(words), text
+            assert len(words) == len(encoding["input_ids"]), text
+            assert len(words) == len(tokenizer.tokenize(text)), text
