@@ -36,5 +36,6 @@ SPEC = ModelSpec(
     without_effect=("key.bias",),
     cross_attention=True,
     generates=False,
+    reference_float64=True,
     tf_only=("TFBertMainLayer",),
 )

@@ -71,6 +71,7 @@ SPEC = ModelSpec(
     activation="activation",
     dropouts=("dropout", "attention_dropout", "qa_dropout", "seq_classif_dropout"),
     generates=False,
+    reference_float64=True,
     from_bert=from_bert,
     tf_only=("TFDistilBertMainLayer",),
 )

@@ -3,7 +3,7 @@
 ``arguments["requests"]`` is a list of ``{"key", "class", "config_class", "config", "inputs": {keyword: array name},
 "options": {keyword: bool}, "load": folder, "allowed": prefixes}``. Without ``load`` a random model is made and saved as
 ``<key>`` (safetensors) and ``<key>-bin``. With it, the folder has to fit the class but for names that begin with
-``allowed``.
+``allowed``. With ``float64`` a random model is also run in double precision: the outputs are ``<key>-float64``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def randomise(model: torch.nn.Module) -> None:
 
 def flat(prefix: str, value: Any, out: dict[str, np.ndarray]) -> None:
     if isinstance(value, torch.Tensor):
-        out[prefix] = value.detach().float().numpy()
+        out[prefix] = value.detach().numpy()
     elif isinstance(value, tuple | list):
         for index, item in enumerate(value):
             flat(f"{prefix}/{index}", item, out)
@@ -62,8 +62,11 @@ def main(arguments: dict[str, Any], inputs: dict[str, np.ndarray], folder: Path)
             model.save_pretrained(folder / f"{request['key']}-bin", safe_serialization=False)
         model.eval()
         arrays = {keyword: torch.from_numpy(inputs[name]) for keyword, name in request["inputs"].items()}
-        with torch.no_grad():
-            outputs = model(**arrays, **request.get("options", {}), return_dict=True)
-        for name, value in outputs.items():
-            flat(f"{request['key']}/{name}", value, out)
+        for ending in ("", "-float64") if request.get("float64") else ("",):
+            if ending:
+                model.double()
+            with torch.no_grad():
+                outputs = model(**arrays, **request.get("options", {}), return_dict=True)
+            for name, value in outputs.items():
+                flat(f"{request['key']}{ending}/{name}", value, out)
     return out

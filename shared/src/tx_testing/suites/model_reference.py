@@ -19,9 +19,10 @@ from .base import Suite
 from .models import FLAGS, Backend, temporary_root
 from .models_tf import TFBackend
 from .models_torch import TorchBackend
-from .spec import SEQUENCE, Array, assert_close
+from .spec import SEQUENCE, Array, assert_close, leaves
 
 TOLERANCE = 2e-5  # of the largest output, in float32
+TOLERANCE_64 = 1e-10  # in float64
 # Which framework of the reference made a folder, the folder's ending, and how from_pretrained is told to take it.
 SOURCES: dict[str, tuple[str, str, Mapping[str, Mapping[str, bool]]]] = {
     "torch-safetensors": ("torch", "", {}),
@@ -70,7 +71,13 @@ class ReferenceSuite(Suite):
         """The reference's random twins of every class, made in one run."""
         arrays: dict[str, Array] = {}
         requests = [
-            self._request(task, task, arrays, self._inputs(task, labels=self._labelled(framework, task)))
+            self._request(
+                task,
+                task,
+                arrays,
+                self._inputs(task, labels=self._labelled(framework, task)),
+                float64=self.spec.reference_float64,
+            )
             for task in self.spec.class_names()
             if not self._missing_in_reference(framework, task)
         ]
@@ -91,7 +98,9 @@ class ReferenceSuite(Suite):
     def _labelled(self, framework: str, task: str) -> bool:
         return (framework, task) not in self.spec.no_labels_in_reference
 
-    def _compare(self, task: str, found: Mapping[str, Any], wanted: Mapping[str, Array]) -> None:
+    def _compare(
+        self, task: str, found: Mapping[str, Any], wanted: Mapping[str, Array], tolerance: float = TOLERANCE
+    ) -> None:
         """Compare by field; the reference's losses in TensorFlow are one a row, their mean is ours."""
         queries = self.spec.mask(task).reshape(-1, 1, SEQUENCE, 1)
         compared = 0
@@ -99,15 +108,15 @@ class ReferenceSuite(Suite):
             if isinstance(value, tuple):
                 for index, item in enumerate(value):
                     told = queries if name == "attentions" and not self.spec.reference_queries else 1
-                    assert_close(item * told, wanted[f"{name}/{index}"] * told, TOLERANCE, f"{name}[{index}]")
+                    assert_close(item * told, wanted[f"{name}/{index}"] * told, tolerance, f"{name}[{index}]")
                 assert f"{name}/{len(value)}" not in wanted
                 compared += len(value)
             elif name == "loss":
                 of_reference = wanted[name] if np.ndim(value) else np.mean(wanted[name])
-                assert_close(value, of_reference, TOLERANCE, name)
+                assert_close(value, of_reference, tolerance, name)
                 compared += 1
             else:
-                assert_close(value, wanted[name], TOLERANCE, name)
+                assert_close(value, wanted[name], tolerance, name)
                 compared += 1
         left = {name for name in wanted if name.partition("/")[0] not in found} - set(self.spec.reference_outputs)
         assert not left, f"the reference also returns {sorted(left)}"
@@ -135,6 +144,19 @@ class ReferenceSuite(Suite):
         inputs = self._inputs(task, labels=self._labelled(made_by, task))
         found = backend.run(model, inputs, **FLAGS, **self.spec.reference_options)
         self._compare(task, found, result.group(task))
+
+    @pytest.mark.parametrize("framework", ["torch", "tf"])
+    def test_float64_agrees(self, task: str, framework: str) -> None:
+        """What rounding would hide in float32."""
+        if self._missing_in_reference("torch", task) or not self.spec.reference_float64:
+            pytest.skip("does not apply: the reference has no such class, or rounds numbers of float64")
+        result, backend = self.twins("torch"), self.backends[framework]
+        cls = backend.model_class(self.spec, task)
+        model = cls.from_pretrained(str(result.folder / task), dtype="float64")
+        inputs = self._inputs(task, labels=self._labelled("torch", task))
+        found = backend.run(model, inputs, **FLAGS, **self.spec.reference_options)
+        assert {np.asarray(leaf).dtype for leaf in leaves(found).values()} == {np.dtype(np.float64)}
+        self._compare(task, found, result.group(f"{task}-float64"), TOLERANCE_64)
 
     @pytest.mark.parametrize("framework", ["torch", "tf"])
     def test_reference_decoder_agrees(self, framework: str) -> None:

@@ -109,6 +109,7 @@ class ModelSpec:
             answers, ``p_mask`` and ``cls_index``: the reference knows padding by these alone. ``start_n_top`` and
             ``end_n_top`` beyond the shortest row's tokens are filled up with others in it.
         reference_queries: whether what padding attends to is the same in the reference.
+        reference_float64: whether models of float64 are compared too: the reference may round to float32 within.
         reference_padding: whether the reference generates rightly from left-padded prompts.
         not_in_reference: (framework, task) of classes that the reference does not have, or has wrong.
         no_labels_in_reference: (framework, task) of classes that take no labels in the reference.
@@ -156,6 +157,7 @@ class ModelSpec:
     reference_options: Mapping[str, Any] = field(default_factory=dict)
     reference_inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reference_queries: bool = True
+    reference_float64: bool = False
     reference_padding: bool = True
     not_in_reference: tuple[tuple[str, str], ...] = ()
     no_labels_in_reference: tuple[tuple[str, str], ...] = ()
