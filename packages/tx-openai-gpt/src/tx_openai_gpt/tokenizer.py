@@ -6,6 +6,7 @@ import re
 
 from tx_tokenizers.bpe import BPETokenizer
 from tx_tokenizers.pretrained import published_files
+from tx_tokenizers.traced import TracedText
 from tx_tokenizers.wordpiece import BasicTokenizer
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenAIGPTTokenizer", "text_standardize"]
 
-_PLAIN = {"—": "-", "–": "-", "―": "-", "…": "...", "´": "'"}
+_PLAIN = str.maketrans({"—": "-", "–": "-", "―": "-", "…": "...", "´": "'"})
 _MARKS = re.compile(r"-+|~+|!+|\"+|;+|\?+|\++|,+|\)+|\(+|\\+|/+|\*+|\[+|\]+|}+|{+|\|+|_+")
 _SPACES = re.compile(r"\s+")
 _WORD_OR_SPACE = re.compile(r"\S+|\s+")
@@ -29,34 +30,16 @@ _BASIC = BasicTokenizer(do_lower_case=True)
 
 def text_standardize(text: str) -> str:
     """Plain dashes, dots and apostrophes, spaces around marks and line ends, otherwise single spaces."""
-    return _standardize(text, _places(text))[0]
+    traced = TracedText(text)
+    _standardize(traced)
+    return traced.text
 
 
-def _places(text: str) -> list[Span]:
-    return [(index, index + 1) for index in range(len(text))]
-
-
-def _standardize(text: str, places: list[Span]) -> tuple[str, list[Span]]:
-    """The same text, and the place that each of its characters is from. ``places`` are those of ``text``."""
-    plain = [(new, place) for old, place in zip(text, places, strict=True) for new in _PLAIN.get(old, old)]
-    spaced: list[tuple[str, Span]] = []
-    end = 0
-    for match in _MARKS.finditer("".join(new for new, _ in plain)):
-        marks = plain[match.start() : match.end()]
-        spaced += [*plain[end : match.start()], (" ", marks[0][1]), *marks, (" ", marks[-1][1])]
-        end = match.end()
-    spaced += plain[end:]
-    standard: list[tuple[str, Span]] = []
-    end = 0
-    for match in _SPACES.finditer("".join(new for new, _ in spaced)):
-        standard += spaced[end : match.start()]
-        # White space that holds a line end becomes " \n ", any other one space.
-        standard += [(new, spaced[match.start()][1]) for new in (" \n " if "\n" in match.group() else " ")]
-        end = match.end()
-    standard += spaced[end:]
-    whole = "".join(new for new, _ in standard)
-    start, stop = len(whole) - len(whole.lstrip()), len(whole.rstrip())
-    return whole[start:stop], [place for _, place in standard[start:stop]]
+def _standardize(traced: TracedText) -> None:
+    traced.map(lambda text: text.translate(_PLAIN))
+    traced.sub(_MARKS, r" \g<0> ")
+    traced.sub(_SPACES, lambda match: " \n " if "\n" in match.group() else " ")
+    traced.strip()
 
 
 def _language() -> tuple[Any, Callable[[str], str] | None]:
@@ -136,10 +119,12 @@ class OpenAIGPTTokenizer(BPETokenizer):
     def _encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
         if self.fix_text is None:
             return super()._encode_with_offsets(text)
-        standard, places = _standardize(*self._fixed(text, self.fix_text))
+        traced = self._fixed(text, self.fix_text)
+        _standardize(traced)
+        places = traced.places
         ids: list[int] = []
         spans: list[Span] = []
-        for token in self.nlp(standard):
+        for token in self.nlp(traced.text):
             more, found = self._span_memo[token.text]
             ids += more
             spans += [(places[token.idx + start][0], places[token.idx + end - 1][1]) for start, end in found]
@@ -152,14 +137,14 @@ class OpenAIGPTTokenizer(BPETokenizer):
         words = [token.text for token in self.nlp(text_standardize(self.fix_text(text)))]
         return ids, spans, [number for number, word in enumerate(words) for _ in self._span_memo[word][0]]
 
-    def _fixed(self, text: str, fix: Callable[[str], str]) -> tuple[str, list[Span]]:
-        """What ftfy makes of a text, and where each of its characters is from: its place, or its word if that changed.
+    def _fixed(self, text: str, fix: Callable[[str], str]) -> TracedText:
+        """What ftfy makes of a text. Its characters are from their places, or from their word if its length changed.
 
         Raises ValueError if ftfy changes the text otherwise than word by word.
         """
         fixed = fix(text)
         if fixed == text:
-            return text, _places(text)
+            return TracedText(text)
         parts: list[str] = []
         places: list[Span] = []
         for match in _WORD_OR_SPACE.finditer(text):
@@ -172,7 +157,7 @@ class OpenAIGPTTokenizer(BPETokenizer):
             raise ValueError(
                 "return_offsets_mapping=True: ftfy changes this text across words; encode it without offsets"
             )
-        return fixed, places
+        return TracedText(fixed, places)
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         """Words, with the pieces inside them joined on."""

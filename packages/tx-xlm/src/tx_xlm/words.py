@@ -12,16 +12,15 @@ import unicodedata
 from functools import lru_cache
 
 from tx_tokenizers.memo import WordMemo
+from tx_tokenizers.traced import TracedText
 from tx_tokenizers.wordpiece import canonical_order
-
-from .traced import TracedText
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from .traced import PlacedWord
+    from tx_tokenizers.traced import PlacedWord
 
 # Moses' replace-unicode-punctuation.perl: marks and digits of full width, and typographic ones.
 _ASCII: dict[int, str | int] = {
@@ -152,7 +151,7 @@ class _Normalizing(Segmenter):
         traced.sub(_FULL_STOP, ". ")
         for pattern, template in self._punctuation.substitutions:
             traced.sub(pattern, template)
-        traced.sub(r"\A\s+|\s+\Z", "")
+        traced.strip()
         traced.map(remove_non_printing_char)
         if self.lang == "ro":
             traced.map(romanian_preprocessing)

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tx_tokenizers.base import Span
+    from .base import Span
 
     #: A word, and the span of the original that each of its characters is from.
     PlacedWord = tuple[str, list[Span]]
@@ -17,13 +17,18 @@ _GROUP = re.compile(r"\\g<(\d+)>")
 
 
 class TracedText:
-    """A text and, for each of its characters, the span of the original that it is from."""
+    """A text and, for each of its characters, the span of the original that it is from.
+
+    Args:
+        text: the text.
+        places: the spans, if the text is not the original itself.
+    """
 
     __slots__ = ("places", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, places: list[Span] | None = None) -> None:
         self.text = text
-        self.places: list[Span] = [(index, index + 1) for index in range(len(text))]
+        self.places = [(index, index + 1) for index in range(len(text))] if places is None else places
 
     def _set(self, parts: Iterable[tuple[str, Span]]) -> None:
         parts = list(parts)
@@ -35,19 +40,27 @@ class TracedText:
         if change(self.text) != self.text:
             self._set((change(character), place) for character, place in zip(self.text, self.places, strict=True))
 
-    def sub(self, pattern: str | re.Pattern[str], template: str) -> None:
-        r"""``re.sub``. Characters of a group (``\g<1>``) keep their places; others of the template get the match's."""
+    def sub(self, pattern: str | re.Pattern[str], template: str | Callable[[re.Match[str]], str]) -> None:
+        r"""``re.sub``. Characters of a group (``\g<1>``) keep their places; others of the template get the match's.
+
+        A function gives the template of each match.
+        """
         parts: list[tuple[str, Span]] = []
         end = 0
         for match in re.finditer(pattern, self.text):
             parts += self._part(end, match.start())
-            start, stop = match.span()
-            whole = (self.places[start][0], self.places[stop - 1][1])
-            for number, piece in enumerate(_GROUP.split(template)):
+            start, end = match.span()
+            whole = (self.places[start][0], self.places[end - 1][1])
+            form = template if isinstance(template, str) else template(match)
+            for number, piece in enumerate(_GROUP.split(form)):
                 parts += self._part(*match.span(int(piece))) if number % 2 else [(piece, whole)]
-            end = match.end()
         if end:
             self._set([*parts, *self._part(end, len(self.text))])
+
+    def strip(self) -> None:
+        """``str.strip``."""
+        start, stop = len(self.text) - len(self.text.lstrip()), len(self.text.rstrip())
+        self.text, self.places = self.text[start:stop], self.places[start:stop]
 
     def _part(self, start: int, end: int) -> list[tuple[str, Span]]:
         return [*zip(self.text[start:end], self.places[start:end], strict=True)]
