@@ -92,13 +92,13 @@ class BothCoreSuite(Suite):
         one, two = self.pair(task)
         wanted, found = self.torch.gradients(one, inputs), self.tf.gradients(two, inputs)
         assert set(wanted) == set(found)
-        embeddings = one.get_input_embeddings()
-        if getattr(embeddings, "padding_idx", None) is not None:
-            # PyTorch gives the vector of the padding no gradient, Keras does; all else is compared.
-            name = next(self.torch.published(one, n) for n, p in one.named_parameters() if p is embeddings.weight)
-            for gradients in (wanted, found):
-                if (gradient := gradients[name]) is not None:
-                    gradients[name] = np.delete(gradient, embeddings.padding_idx, axis=0)
+        # PyTorch gives what is looked up for padding no gradient, Keras does; all else is compared.
+        for path, module in one.named_modules():
+            if getattr(module, "padding_idx", None) is not None:
+                name = self.torch.published(one, f"{path}.weight")
+                for gradients in (wanted, found):
+                    if (gradient := gradients[name]) is not None:
+                        gradients[name] = np.delete(gradient, module.padding_idx, axis=0)
         largest = max(float(np.abs(gradient).max()) for gradient in wanted.values() if gradient is not None)
         for name, gradient in wanted.items():
             if gradient is None or not gradient.any():
