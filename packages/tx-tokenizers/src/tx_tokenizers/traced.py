@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,3 +100,17 @@ class TracedText:
                 at += 1
             found.append((word, places))
         return None if text[at:].strip() else found
+
+
+def canonical_order(parts: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Puts runs of combining characters into the order of their classes, as normalisation of the whole word does."""
+    ordered: list[tuple[str, int]] = []
+    run: list[tuple[str, int]] = []
+    for part in parts:
+        if unicodedata.combining(part[0]):
+            run.append(part)
+            continue
+        ordered += sorted(run, key=lambda one: unicodedata.combining(one[0]))
+        run = []
+        ordered.append(part)
+    return ordered + sorted(run, key=lambda one: unicodedata.combining(one[0]))

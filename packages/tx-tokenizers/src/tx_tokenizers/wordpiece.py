@@ -13,6 +13,7 @@ from itertools import accumulate
 from tx_core.messages import quoted
 
 from .tokenizer_files import TOKENIZER_JSON, checked_vocabulary, read_text, read_vocabulary, write_bytes
+from .traced import canonical_order
 from .words import WordsTokenizer
 
 TYPE_CHECKING = False
@@ -108,20 +109,6 @@ def load_vocab(vocab_file: str | os.PathLike[str]) -> dict[str, int]:
 def whitespace_tokenize(text: str) -> list[str]:
     """The words between white space."""
     return text.split()
-
-
-def canonical_order(parts: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Puts runs of combining characters into the order of their classes, as normalisation of the whole word does."""
-    ordered: list[tuple[str, int]] = []
-    run: list[tuple[str, int]] = []
-    for part in parts:
-        if unicodedata.combining(part[0]):
-            run.append(part)
-            continue
-        ordered += sorted(run, key=lambda one: unicodedata.combining(one[0]))
-        run = []
-        ordered.append(part)
-    return ordered + sorted(run, key=lambda one: unicodedata.combining(one[0]))
 
 
 class BasicTokenizer:

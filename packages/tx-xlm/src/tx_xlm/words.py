@@ -12,8 +12,7 @@ import unicodedata
 from functools import lru_cache
 
 from tx_tokenizers.memo import WordMemo
-from tx_tokenizers.traced import TracedText
-from tx_tokenizers.wordpiece import canonical_order
+from tx_tokenizers.traced import TracedText, canonical_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
