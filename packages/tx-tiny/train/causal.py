@@ -107,6 +107,9 @@ class Task:
         ids = torch.from_numpy(stream[starts + np.arange(LENGTH)])
         return {"input_ids": ids, "labels": ids}
 
+    def loss(self, model: GPT2LMHeadModel, batch: dict[str, Tensor]) -> Tensor:
+        return model(**batch)[0]
+
     @torch.no_grad()
     def evaluate(self, model: GPT2LMHeadModel, part: str) -> dict[str, float]:
         """Loss of a token held out, and perplexities: per token, per word (between white space) and bits per byte.

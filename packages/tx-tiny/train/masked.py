@@ -43,6 +43,30 @@ Pair = tuple[list[int], list[int], bool]  # a text, another one, whether that is
 
 
 @dataclass
+class Score:
+    """What a model makes of hidden words, added up over batches."""
+
+    loss: float = 0.0
+    count: int = 0
+    found: int = 0
+
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        """Count some words: scores of the whole vocabulary (words, vocabulary), and which it was (words,)."""
+        self.loss += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+        self.count += len(labels)
+        self.found += int((logits.argmax(-1) == labels).sum())
+
+    def result(self) -> dict[str, float]:
+        """Loss and perplexity of a word, and the share of words that were found."""
+        loss = self.loss / self.count
+        return {
+            "loss": round(loss, 4),
+            "perplexity": round(math.exp(loss), 2),
+            "accuracy": round(self.found / self.count, 4),
+        }
+
+
+@dataclass
 class Pairs:
     """Sequences [CLS] A [SEP] B [SEP], padded: ids and segments (rows, LENGTH); whether B is a random text (rows,)."""
 
@@ -118,29 +142,30 @@ class Task:
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
+    def loss(self, model: BertForPreTraining, batch: dict[str, Tensor]) -> Tensor:
+        return model(**batch)[0]
+
+    def held_out_batches(self, part: str, device: torch.device) -> Iterator[dict[str, Tensor]]:
+        """Rows of a part that was not trained on; always the same words are hidden."""
+        data = self.held_out[part]
+        generator = np.random.default_rng(0)
+        for _ in range(DRAWS):
+            for rows in np.array_split(np.arange(len(data.ids)), math.ceil(len(data.ids) / 64)):
+                yield {name: x.to(device) for name, x in self.hide(data, rows, generator).items()}
+
     @torch.no_grad()
     def evaluate(self, model: BertForPreTraining, part: str) -> dict[str, float]:
         """Loss and perplexity of a hidden word, how many are found, and how many pairs are told apart, held out."""
-        data = self.held_out[part]
-        generator = np.random.default_rng(0)  # always the same words are hidden
-        total, count, found, right = 0.0, 0, 0, 0
-        for _ in range(DRAWS):
-            for rows in np.array_split(np.arange(len(data.ids)), math.ceil(len(data.ids) / 64)):
-                batch = {name: x.to(model.device) for name, x in self.hide(data, rows, generator).items()}
-                labels, follows = batch.pop("masked_lm_labels"), batch.pop("next_sentence_label")
-                words, relation = model(**batch)[:2]
-                chosen = labels != -100
-                losses = torch.nn.functional.cross_entropy(words[chosen], labels[chosen], reduction="sum")
-                total += losses.item()
-                count += int(chosen.sum())
-                found += int((words[chosen].argmax(-1) == labels[chosen]).sum())
-                right += int((relation.argmax(-1) == follows).sum())
-        loss = total / count
+        score, right = Score(), 0
+        for batch in self.held_out_batches(part, model.device):
+            labels, follows = batch.pop("masked_lm_labels"), batch.pop("next_sentence_label")
+            words, relation = model(**batch)[:2]
+            chosen = labels != -100
+            score.add(words[chosen], labels[chosen])
+            right += int((relation.argmax(-1) == follows).sum())
         return {
-            "loss": round(loss, 4),
-            "perplexity": round(math.exp(loss), 2),
-            "accuracy": round(found / count, 4),
-            "next_sentence_accuracy": round(right / (DRAWS * len(data.ids)), 4),
+            **score.result(),
+            "next_sentence_accuracy": round(right / (DRAWS * len(self.held_out[part].ids)), 4),
         }
 
 

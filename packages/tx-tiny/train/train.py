@@ -3,9 +3,11 @@
 
     python train.py bert --data DATA --output ../src/tx_tiny/models/bert
     python train.py gpt2 --data DATA --output ../src/tx_tiny/models/gpt2
+    python train.py distilbert --data DATA --output ../src/tx_tiny/models/distilbert
+    python train.py roberta --data DATA --output ../src/tx_tiny/models/roberta
 
-DATA is a folder with the texts that text.py describes. Needs tx-bert[torch] and tx-gpt2[torch]. The same command gives
-the same files on the same machine and releases: every random number comes from --seed and the number of the step, and
+The last two learn from the finished tx-tiny/bert. DATA is a folder with the texts that text.py describes. Needs tx-bert,
+tx-gpt2, tx-distilbert and tx-roberta with PyTorch. The same command gives the same files on the same machine and releases: every random number comes from --seed and the number of the step, and
 only deterministic kernels run. A run that was interrupted goes on from --state when it is started again.
 
 The output folder gets config.json, model.safetensors (float16), the tokenizer's files and training.jsonl: the settings,
@@ -40,8 +42,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 logger = logging.getLogger("train")
 
 # Each module has DEFAULTS, settings of its task, and prepare(corpus, settings, folder), which writes the tokenizer's
-# files into the folder and gives the task: model(), batch(generator), evaluate(model, part), description.
-MODULES = {"bert": "masked", "gpt2": "causal"}
+# files into the folder and gives the task: model(), batch(generator), loss(model, batch), evaluate(model, part), and
+# description.
+MODULES = {"bert": "masked", "gpt2": "causal", "distilbert": "distil", "roberta": "transfer"}
 
 
 def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -83,7 +86,7 @@ def train(task: Any, settings: argparse.Namespace, log: Callable[..., None]) -> 
         torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout
         batch = task.batch(np.random.default_rng([settings.seed, step]))
         model.train()
-        loss = model(**{name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()})[0]
+        loss = task.loss(model, {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()})
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
