@@ -15,11 +15,18 @@ from tx_bert import BertConfig, BertTokenizer
 from tx_core.auto import AutoConfig, AutoTokenizer
 from tx_core.checkpoints import open_checkpoint
 from tx_core.files import RepositoryNotFoundError, locate
+from tx_distilbert import DistilBertConfig, DistilBertTokenizer
 from tx_gpt2 import GPT2Config, GPT2Tokenizer
+from tx_roberta import RobertaConfig, RobertaTokenizer
 from tx_tiny import MODELS
 
 COMMON = {"config.json", "model.safetensors", "special_tokens_map.json", "tokenizer_config.json", "training.jsonl"}
-FILES = {"bert": {*COMMON, "vocab.txt"}, "gpt2": {*COMMON, "vocab.json", "merges.txt"}}
+FILES = {
+    "bert": {*COMMON, "vocab.txt"},
+    "distilbert": {*COMMON, "vocab.txt"},
+    "gpt2": {*COMMON, "vocab.json", "merges.txt"},
+    "roberta": {*COMMON, "vocab.json", "merges.txt"},
+}
 TEXT = (
     'The ship left Lisbon in 1902; "nobody", wrote Zoë, "has seen it since" -- not even naïve 船员 🚢.\n  Two spaces.'
 )
@@ -56,7 +63,9 @@ def test_weights_are_in_half_precision(model: str) -> None:
 
 
 def test_unknown_model_is_refused_without_a_request() -> None:
-    with pytest.raises(RepositoryNotFoundError, match="tx-tiny has no model 'xlnet'; it has bert, gpt2"):
+    with pytest.raises(
+        RepositoryNotFoundError, match="tx-tiny has no model 'xlnet'; it has bert, distilbert, gpt2, roberta"
+    ):
         AutoConfig.from_pretrained("tx-tiny/xlnet")
 
 
@@ -68,6 +77,16 @@ def test_configurations() -> None:
         assert (config.hidden_size, config.num_hidden_layers, config.vocab_size) == (160, 4, 3072)
         assert config.max_position_embeddings == length
     assert gpt2.eos_token_id == gpt2.bos_token_id == 3071
+
+
+def test_configurations_of_the_students() -> None:
+    distilbert = AutoConfig.from_pretrained("tx-tiny/distilbert")
+    roberta = AutoConfig.from_pretrained("tx-tiny/roberta")
+    assert (type(distilbert), type(roberta)) == (DistilBertConfig, RobertaConfig)
+    assert (distilbert.dim, distilbert.n_layers, distilbert.vocab_size) == (160, 2, 3072)
+    assert distilbert.max_position_embeddings == 128
+    assert (roberta.hidden_size, roberta.num_hidden_layers, roberta.vocab_size) == (160, 4, 3076)
+    assert (roberta.max_position_embeddings, roberta.pad_token_id) == (130, 1)  # 128, counted from 2
 
 
 def test_gpt2_tokenizer_is_lossless() -> None:
@@ -91,6 +110,25 @@ def test_bert_tokenizer_is_uncased_and_round_trips() -> None:
     assert tokenizer.tokenize("The film was released") == ["the", "film", "was", "released"]
     assert tokenizer.tokenize("船") == ["[UNK]"]
     assert type(AutoTokenizer.from_pretrained("tx-tiny/bert")) is BertTokenizer
+
+
+def test_distilbert_tokenizer_is_berts() -> None:
+    tokenizer = DistilBertTokenizer.from_pretrained("tx-tiny/distilbert")
+    bert = BertTokenizer.from_pretrained("tx-tiny/bert")
+    assert (len(tokenizer), tokenizer.max_len) == (3072, 128)
+    assert tokenizer.encode(TEXT) == bert.encode(TEXT)
+    assert type(AutoTokenizer.from_pretrained("tx-tiny/distilbert")) is DistilBertTokenizer
+
+
+def test_roberta_tokenizer_is_gpt2s_with_special_tokens_of_its_own() -> None:
+    tokenizer, gpt2 = RobertaTokenizer.from_pretrained("tx-tiny/roberta"), GPT2Tokenizer.from_pretrained("tx-tiny/gpt2")
+    assert len(tokenizer) == tokenizer.vocab_size == 3076
+    assert tokenizer.max_len == 128
+    assert tokenizer.convert_tokens_to_ids(["<s>", "<pad>", "</s>", "<unk>", "<mask>"]) == [0, 1, 2, 3, 3075]
+    assert tokenizer.tokenize(TEXT) == gpt2.tokenize(TEXT)
+    assert tokenizer.encode(TEXT) == [0, *(index + 4 for index in gpt2.encode(TEXT)), 2]
+    assert tokenizer.decode(tokenizer.encode(TEXT), skip_special_tokens=True) == TEXT
+    assert type(AutoTokenizer.from_pretrained("tx-tiny/roberta")) is RobertaTokenizer
 
 
 @pytest.mark.parametrize("model", sorted(FILES))

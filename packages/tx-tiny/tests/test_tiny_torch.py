@@ -9,7 +9,9 @@ import pytest
 import torch
 
 import tx_bert
+import tx_distilbert
 import tx_gpt2
+import tx_roberta
 from tx_core.auto import AutoModel, AutoModelForPreTraining, AutoModelWithLMHead
 
 # Written for this test.
@@ -67,6 +69,24 @@ def test_auto_classes() -> None:
     assert type(AutoModel.from_pretrained("tx-tiny/bert")) is tx_bert.BertModel
     assert type(AutoModelForPreTraining.from_pretrained("tx-tiny/bert")) is tx_bert.BertForPreTraining
     assert type(AutoModelWithLMHead.from_pretrained("tx-tiny/gpt2")) is tx_gpt2.GPT2LMHeadModel
+
+
+@pytest.mark.parametrize(
+    "package, name, model, new",
+    [
+        (tx_distilbert, "DistilBertModel", "distilbert", []),
+        (tx_distilbert, "DistilBertForMaskedLM", "distilbert", []),
+        (tx_distilbert, "DistilBertForTokenClassification", "distilbert", ["classifier.bias", "classifier.weight"]),
+        (tx_roberta, "RobertaForMaskedLM", "roberta", []),
+        (tx_roberta, "RobertaForTokenClassification", "roberta", ["classifier.bias", "classifier.weight"]),
+    ],
+)
+def test_students_load_strictly(package: Any, name: str, model: str, new: list[str]) -> None:
+    loaded, report = getattr(package, name).from_pretrained(f"tx-tiny/{model}", output_loading_info=True)
+    assert sorted(report.newly_initialized) == new
+    assert not report.unexpected_keys
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    assert not loaded.training
 
 
 def perplexity(model: Any, ids: torch.Tensor) -> float:

@@ -1,4 +1,4 @@
-"""How the vocabularies were learnt and the text was prepared: the parts of train/ that need no framework."""
+"""How vocabularies were learnt and aligned, and the text prepared: the parts of train/ that need no framework."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def module(name: str) -> ModuleType:
     return made
 
 
+alignment = module("alignment")
 vocabulary = module("vocabulary")
 text = module("text")
 
@@ -105,3 +106,27 @@ def test_held_out_parts_are_not_trained_on(tmp_path: Path) -> None:
     assert corpus.dev == [["Text number 3."], ["Text number 4."], ["It was chapter III.."]]
     assert corpus.test == [["Text number 5."], ["Text number 6."], ["It ended."]]
     assert set(corpus.sha256) == set(text.FILES)
+
+
+def test_tokens_of_the_same_characters_are_found() -> None:
+    ours = [(0, 0), (0, 3), (4, 8), (8, 10), (11, 12), (11, 12), (13, 15), (0, 0)]  # 11: one character, two bytes
+    theirs = [(0, 0), (0, 3), (4, 7), (7, 10), (11, 12), (13, 15), (0, 0)]
+    found = alignment.align(ours, theirs)
+    assert found.same == [-1, 1, -1, -1, -1, -1, 5, -1]
+    assert found.begin == [0, 1, 2, 2, 4, 6, 0]
+    assert found.end == [0, 2, 3, 4, 6, 7, 0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_tokens_that_share_a_character_are_found(seed: int) -> None:
+    generator = random.Random(seed)
+
+    def cut() -> list[tuple[int, int]]:
+        edges = sorted({0, 30, *generator.sample(range(1, 30), 9)})
+        return [(0, 0), *(span for span in pairwise(edges) if generator.random() < 0.9), (0, 0)]
+
+    ours, theirs = cut(), cut()
+    found = alignment.align(ours, theirs)
+    for (start, end), first, last in zip(theirs, found.begin, found.end, strict=True):
+        shared = [place for place, span in enumerate(ours) if max(span[0], start) < min(span[1], end)]
+        assert list(range(first, last)) == shared

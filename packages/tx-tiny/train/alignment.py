@@ -11,8 +11,10 @@ Span = tuple[int, int]  # the characters of a token, from … to; (0, 0) for a s
 
 @dataclass
 class Alignment:
-    """Of each of the first tokens, `same`: the place of the other token of exactly its characters, or -1. Of each of the
-    others, `begin` and `end`: the places of the first tokens that share a character with it, from … to."""
+    """Of each of the first tokens, `same`: the place of the other token of exactly its characters, or -1.
+
+    Of each of the others, `begin` and `end`: the places of the first tokens that share a character with it, from … to.
+    """
 
     same: list[int]
     begin: list[int]

@@ -23,14 +23,14 @@ TEMPERATURE = 2.0
 SOFT, HARD, DIRECTION = 5.0, 2.0, 1.0
 
 DEFAULTS = {
-    "steps": 1600,
+    "steps": 900,
     "batch": 32,
-    "rate": 5e-4,
+    "rate": 1e-3,
     "warmup": 50,
-    "dropout": 0.1,
+    "dropout": 0.0,
     "weight_decay": 0.05,
     "initializer_range": 0.02,
-    "every": 100,
+    "every": 180,
 }
 
 # What the student's parameters are called in the teacher.

@@ -6,9 +6,10 @@
     python train.py distilbert --data DATA --output ../src/tx_tiny/models/distilbert
     python train.py roberta --data DATA --output ../src/tx_tiny/models/roberta
 
-The last two learn from the finished tx-tiny/bert. DATA is a folder with the texts that text.py describes. Needs tx-bert,
-tx-gpt2, tx-distilbert and tx-roberta with PyTorch. The same command gives the same files on the same machine and releases: every random number comes from --seed and the number of the step, and
-only deterministic kernels run. A run that was interrupted goes on from --state when it is started again.
+The last two learn from the finished tx-tiny/bert. DATA is a folder with the texts that text.py describes. Needs
+tx-bert, tx-distilbert, tx-gpt2 and tx-roberta with PyTorch. The same command gives the same files on the same machine
+and releases: every random number comes from --seed and the number of the step, and only deterministic kernels run. A
+run that was interrupted goes on from --state when it is started again.
 
 The output folder gets config.json, model.safetensors (float16), the tokenizer's files and training.jsonl: the settings,
 the course of the losses, and what the finished files reach on the parts of the text that were never trained on.
@@ -172,8 +173,8 @@ def main() -> None:
     log(python=platform.python_version(), torch=torch.__version__, numpy=np.__version__, processor=processor)
     log(sha256=corpus.sha256)
     log(**task.description)
-    # The kernels that gather attention in one pass add up in no fixed order when they go backwards.
-    with sdpa_kernel(SDPBackend.MATH):
+    # On a GPU, kernels that gather attention in one pass add up in no fixed order when they go backwards.
+    with sdpa_kernel([SDPBackend.MATH] if settings.device == "cuda" else [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
         weights = train(task, settings, log)
         model = save(task, weights, settings.output)
         for part in ("dev", "test"):

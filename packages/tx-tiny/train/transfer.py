@@ -1,8 +1,9 @@
 """RoBERTa's task (Liu et al. 2019, arXiv:1907.11692): words hidden anew each time, here with a BERT of another
 vocabulary as the teacher.
 
-The student begins with the teacher's layers. Its embeddings are those of the teacher's pieces with the same letters. While
-it learns to find hidden words, its states are drawn to the teacher's wherever a token of the one is a token of the other.
+The student begins with the teacher's layers, and with the embeddings of the teacher's pieces that have the letters of
+its tokens. While it learns to find hidden words, its last states are drawn to the teacher's wherever a token of the one
+is a token of the other.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import json
 import math
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from alignment import align
-from masked import COPIES, DRAWS, LENGTH, MASKED, Score
+from masked import DRAWS, LENGTH, MASKED, Score
 from text import Corpus, Document, sentences
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
@@ -33,17 +35,18 @@ FIRST = ["<s>", "<pad>", "</s>", "<unk>"]  # entries of the vocabulary before th
 # A special token, and the teacher's that it is like.
 SPECIAL = {"<s>": "[CLS]", "<pad>": "[PAD]", "</s>": "[SEP]", "<unk>": "[UNK]", "<mask>": "[MASK]"}
 OFFSET = len(FIRST)
+COPIES = 5  # ways in which the text is cut into texts
 STATES = 2.0  # weight of the states' loss, beside that of the hidden words
 
 DEFAULTS = {
-    "steps": 1800,
+    "steps": 640,
     "batch": 32,
     "rate": 1e-3,
     "warmup": 50,
-    "dropout": 0.1,
+    "dropout": 0.0,
     "weight_decay": 0.05,
     "initializer_range": 0.02,
-    "every": 100,
+    "every": 160,
 }
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -69,7 +72,8 @@ def prepare(corpus: Corpus, settings: argparse.Namespace, folder: Path) -> Task:
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     shutil.copyfile(MODELS / "gpt2" / "merges.txt", folder / "merges.txt")
     RobertaTokenizer.from_pretrained(folder, max_len=LENGTH).save_pretrained(folder)
-    return Task(corpus, settings, RobertaTokenizer.from_pretrained(folder))
+    # The text is longer than what the model reads at once: here the tokenizer has no limit to warn of.
+    return Task(corpus, settings, RobertaTokenizer.from_pretrained(folder, max_len=sys.maxsize))
 
 
 class Task:
@@ -79,7 +83,7 @@ class Task:
         self.tokenizer = tokenizer
         self.settings = settings
         self.teacher = BertForPreTraining.from_pretrained(TEACHER).to(settings.device)
-        self.teachers = BertTokenizer.from_pretrained(TEACHER)
+        self.teachers = BertTokenizer.from_pretrained(TEACHER, max_len=sys.maxsize)
         self.pieces = [self.pieces_of(token) for token in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))]
         generator = np.random.default_rng([settings.seed, 1])
         found = [text for _ in range(COPIES) for text in self.texts(corpus.train, generator)]
@@ -171,13 +175,14 @@ class Task:
         )
         known = self.teacher.state_dict()
         words, bias = known["bert.embeddings.word_embeddings.weight"], known["cls.predictions.bias"]
+        segments = known["bert.embeddings.token_type_embeddings.weight"]
         words = torch.stack([words[pieces].mean(0) for pieces in self.pieces])
         positions = known["bert.embeddings.position_embeddings.weight"]
         unused = torch.zeros(self.tokenizer.pad_token_id + 1, taught.hidden_size, device=positions.device)
         made = {
             "roberta.embeddings.word_embeddings.weight": words,
             "roberta.embeddings.position_embeddings.weight": torch.cat([unused, positions]),
-            "roberta.embeddings.token_type_embeddings.weight": known["bert.embeddings.token_type_embeddings.weight"][:1],
+            "roberta.embeddings.token_type_embeddings.weight": segments[:1],
             "lm_head.decoder.weight": words,
             "lm_head.bias": torch.stack([bias[pieces].mean() for pieces in self.pieces]),
         }
@@ -241,11 +246,10 @@ class Task:
 
     @torch.no_grad()
     def compare(self, model: RobertaForMaskedLM | None, part: str) -> dict[str, float]:
-        """Perplexity of hidden words that both vocabularies have, and how many are found, by a student or, with None, by
-        the teacher.
+        """Perplexity of hidden words that both vocabularies have, and how many are found, by the student.
 
-        The same words are hidden from both. The teacher's vocabulary has no capital letters: all spellings of the
-        student's count together.
+        Without a model it is the teacher that is asked, for the same words. Its vocabulary has no capital letters: all
+        spellings of the student's count together.
         """
         data = self.held_out[part]
         generator = np.random.default_rng(0)
@@ -255,7 +259,7 @@ class Task:
         for _ in range(DRAWS):
             for rows in batches(len(data.ids)):
                 ids, same = data.ids[rows], data.same[rows]
-                word = (same >= 0) & self.spelling.numpy()[ids].__ge__(0)
+                word = (same >= 0) & (self.spelling.numpy()[ids] >= 0)
                 hidden = word & (generator.random(ids.shape) < MASKED)
                 labels = torch.from_numpy(self.spelling.numpy()[ids[hidden]]).to(self.teacher.device)
                 if model is None:

@@ -1,4 +1,4 @@
-"""Two small trained models that need no network: `from_pretrained("tx-tiny/bert")`, `from_pretrained("tx-tiny/gpt2")`.
+"""Four small trained models that need no network: bert, distilbert, gpt2, roberta; `from_pretrained("tx-tiny/bert")`.
 
 This module only says where their files lie; tx-core finds it by the entry-point group `tx.models`.
 """

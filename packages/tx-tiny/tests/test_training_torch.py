@@ -1,0 +1,107 @@
+"""How the students were taught: what they begin with, which words are hidden from both models, and their losses."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+TRAIN = Path(__file__).parents[1] / "train"
+MODULES = [path.stem for path in TRAIN.glob("*.py")]
+DOCUMENT = [
+    "The film was released in the summer. The band played at the end of the game, and the team won.",
+    "Hobbes' cæsura fell.",
+]
+
+
+@pytest.fixture(autouse=True)
+def _modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The training modules import each other by their names, as a script's do."""
+    monkeypatch.setenv("TX_OFFLINE", "1")
+    monkeypatch.syspath_prepend(str(TRAIN))
+    yield
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
+def prepared(name: str, folder: Path, **changes: Any) -> tuple[Any, Any]:
+    """The module of a task, and the task over a few sentences."""
+    module = import_module(name)
+    corpus = import_module("text").Corpus([DOCUMENT, DOCUMENT], [DOCUMENT, DOCUMENT], [DOCUMENT, DOCUMENT], {})
+    settings = argparse.Namespace(**{**module.DEFAULTS, "seed": 1, "device": "cpu", "batch": 4, **changes})
+    return module, module.prepare(corpus, settings, folder)
+
+
+def test_distilbert_begins_with_the_teachers_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all of them it gives what the teacher gives."""
+    module = import_module("distil")
+    monkeypatch.setattr(module, "LAYERS", (0, 1, 2, 3))
+    _, task = prepared("distil", tmp_path)
+    ids = torch.from_numpy(task.train.ids[:2])
+    with torch.no_grad():
+        student = task.model().eval()(ids, (ids != 0).long()).logits
+        teacher = task.teacher(ids, (ids != 0).long()).prediction_logits
+    torch.testing.assert_close(student[ids != 0], teacher[ids != 0], rtol=1e-4, atol=1e-4)
+
+
+def test_distilbert_loss_is_that_of_a_teacher_it_agrees_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A student of all layers has nothing to learn from the teacher: what is left is the loss of the hidden words."""
+    module = import_module("distil")
+    monkeypatch.setattr(module, "LAYERS", (0, 1, 2, 3))
+    _, task = prepared("distil", tmp_path)
+    batch = task.batch(np.random.default_rng(1))
+    batch["token_type_ids"].zero_()
+    model = task.model().eval()
+    labels = batch["masked_lm_labels"]
+    with torch.no_grad():
+        hard = model(batch["input_ids"], batch["attention_mask"], labels=labels).loss
+        torch.testing.assert_close(task.loss(model, batch), module.HARD * hard, rtol=1e-3, atol=1e-3)
+
+
+def test_roberta_begins_as_the_teacher_where_the_tokens_are_the_same(tmp_path: Path) -> None:
+    _, task = prepared("transfer", tmp_path)
+    texts = task.read([" the film was released in the United States, and the team won."])
+    length = int((texts.ids != task.tokenizer.pad_token_id).sum())
+    assert texts.same[0, 1 : length - 1].tolist() == list(range(1, length - 1))  # one token each in both
+    ids, theirs = (torch.from_numpy(x[:, :length]) for x in (texts.ids, texts.teachers))
+    with torch.no_grad():
+        student, teacher = task.model().eval().roberta(ids)[0], task.teacher.bert(theirs)[0]
+    torch.testing.assert_close(student, teacher, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_hidden_from_roberta_is_hidden_from_the_teacher(tmp_path: Path) -> None:
+    _, task = prepared("transfer", tmp_path)
+    data, rows = task.train, np.array([0, 1])
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        hidden, labels = task.hide(data.ids[rows], generator)
+        changed = hidden != data.ids[rows]
+        assert (labels[changed] != -100).all()
+        read = task.hide_from_teacher(data, rows, changed)
+        masked = read == task.teachers.mask_token_id
+        same = data.same[rows]
+        for row, place in zip(*np.nonzero(same >= 0), strict=True):
+            assert masked[row, same[row, place]] == changed[row, place]
+        assert (read[~masked] == data.teachers[rows][~masked]).all()
+        assert not masked[:, 0].any()
+
+
+def test_roberta_learns_from_its_loss(tmp_path: Path) -> None:
+    _, task = prepared("transfer", tmp_path)
+    model = task.model().train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(5):
+        loss = task.loss(model, task.batch(np.random.default_rng(1)))
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] - 0.5
