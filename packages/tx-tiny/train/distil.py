@@ -17,7 +17,9 @@ from tx_bert import BertForPreTraining, BertTokenizer
 from tx_distilbert import DistilBertConfig, DistilBertForMaskedLM, DistilBertTokenizer
 
 TEACHER = "tx-tiny/bert"
-LAYERS = (0, 2)  # of the teacher, with which the student begins
+# The teacher's layers with which the student begins: every second one. With (0, 2) it knows less at first, and after 40
+# steps still has more than twice the perplexity.
+LAYERS = (1, 3)
 TEMPERATURE = 2.0
 # Shares of the loss, as published: the teacher's predictions, the hidden words, the direction of the hidden states.
 SOFT, HARD, DIRECTION = 5.0, 2.0, 1.0
