@@ -25,14 +25,14 @@ TEMPERATURE = 2.0
 SOFT, HARD, DIRECTION = 5.0, 2.0, 1.0
 
 DEFAULTS = {
-    "steps": 900,
+    "steps": 400,
     "batch": 32,
     "rate": 1e-3,
-    "warmup": 50,
+    "warmup": 40,
     "dropout": 0.0,
     "weight_decay": 0.05,
     "initializer_range": 0.02,
-    "every": 180,
+    "every": 100,
 }
 
 # What the student's parameters are called in the teacher.
