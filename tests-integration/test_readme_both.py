@@ -15,13 +15,19 @@ from tx_testing import tiny_xlm
 from tx_tiny import MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
-STAND_INS = {"bert-base-uncased": "bert", "bert-base-cased": "bert", "gpt2": "gpt2"}
+STAND_INS = {
+    "bert-base-uncased": "bert",
+    "bert-base-cased": "bert",
+    "distilbert-base-uncased": "distilbert",
+    "gpt2": "gpt2",
+    "roberta-base": "roberta",
+}
 
 
 def blocks() -> dict[str, str]:
     """The tour as it stands, and each block whose comment says what to write for TensorFlow, written so."""
     found: dict[str, str] = {}
-    names = ("bert", "gpt2", "tiny", "xlm")
+    names = ("bert", "distilbert", "gpt2", "roberta", "tiny", "xlm")
     for readme in (ROOT / "README.md", *(ROOT / f"packages/tx-{name}/README.md" for name in names)):
         text = readme.read_text(encoding="utf-8")
         for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)):
@@ -34,7 +40,7 @@ def blocks() -> dict[str, str]:
 
 
 def test_the_blocks_are_found() -> None:
-    assert len(blocks()) == 7
+    assert len(blocks()) == 10
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in blocks().items()])

@@ -17,10 +17,19 @@ from tx_tiny import MODELS
 ROOT = Path(__file__).resolve().parent.parent
 READMES = [
     ROOT / "README.md",
-    *(ROOT / f"packages/tx-{name}/README.md" for name in ("bert", "core", "gpt2", "tiny", "tokenizers", "xlm")),
+    *(
+        ROOT / f"packages/tx-{name}/README.md"
+        for name in ("bert", "core", "distilbert", "gpt2", "roberta", "tiny", "tokenizers", "xlm")
+    ),
 ]
 # What the texts fetch from the hub is a folder of that name here, which wins; their numbers are not looked at.
-STAND_INS = {"bert-base-uncased": "bert", "bert-base-cased": "bert", "gpt2": "gpt2"}
+STAND_INS = {
+    "bert-base-uncased": "bert",
+    "bert-base-cased": "bert",
+    "distilbert-base-uncased": "distilbert",
+    "gpt2": "gpt2",
+    "roberta-base": "roberta",
+}
 
 
 def blocks(readme: Path) -> list[str]:

@@ -83,7 +83,13 @@ def test_the_reference_reads_what_is_written(variable: str, tmp_path: Path) -> N
             saved[f"{name}-{kind}"] = str(tmp_path / f"{name}-{kind}"), type(tokenizer).__name__
             wanted[f"{name}-{kind}"] = [tokenizer.encode(text) for text in TEXTS]
     models = {path.name: str(path) for path in BUNDLED.iterdir() if (path / "config.json").is_file()}
-    for name, kind in {"bert": BertTokenizer, "gpt2": GPT2Tokenizer}.items():
+    bundled = {
+        "bert": BertTokenizer,
+        "distilbert": DistilBertTokenizer,
+        "gpt2": GPT2Tokenizer,
+        "roberta": RobertaTokenizer,
+    }
+    for name, kind in bundled.items():
         saved[name] = models[name], kind.__name__
         wanted[name] = [kind.from_pretrained(models[name]).encode(text) for text in TEXTS]
     result = reference.run(SCRIPT, {"tokenizers": saved, "models": models, "texts": TEXTS}, variable=variable)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 import tx_bert
+import tx_distilbert
 import tx_gpt2
+import tx_roberta
 
 SENTENCES = ["The film was released in 2004.", "He was born in London and went to school there.", "Why?"]
 
@@ -28,6 +32,21 @@ def test_bert_gives_the_same_numbers() -> None:
     for first, second in zip(ours, theirs, strict=True):
         scale = np.abs(first.numpy()).max()
         np.testing.assert_allclose(first.numpy() / scale, second.numpy() / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "student, package, prefix", [("distilbert", tx_distilbert, "DistilBert"), ("roberta", tx_roberta, "Roberta")]
+)
+def test_students_give_the_same_numbers(student: str, package: Any, prefix: str) -> None:
+    tokenizer = getattr(package, f"{prefix}Tokenizer").from_pretrained(f"tx-tiny/{student}")
+    with torch.no_grad():
+        batch = tokenizer(SENTENCES, padding=True, return_tensors="pt")
+        model = getattr(package, f"{prefix}ForMaskedLM").from_pretrained(f"tx-tiny/{student}")
+        ours = model(**batch, skip_padding=False).logits.numpy()
+    model = getattr(package, f"TF{prefix}ForMaskedLM").from_pretrained(f"tx-tiny/{student}")
+    theirs = model(tokenizer(SENTENCES, padding=True, return_tensors="tf")).logits.numpy()
+    scale = np.abs(ours).max()
+    np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-5)
 
 
 def test_gpt2_continues_a_text_in_the_same_way() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tx_bert
+import tx_distilbert
 import tx_gpt2
+import tx_roberta
 from tx_core.auto import TFAutoModel
 
 
@@ -37,6 +40,28 @@ def test_bert_finds_hidden_words() -> None:
     logits = model(batch).logits.numpy()
     hidden = batch["input_ids"].numpy() == tokenizer.mask_token_id
     assert tokenizer.convert_ids_to_tokens(logits[hidden].argmax(-1).tolist()) == ["of", "than"]
+
+
+@pytest.mark.parametrize(
+    "student, model_class, tokenizer_class",
+    [
+        ("distilbert", tx_distilbert.TFDistilBertForMaskedLM, tx_distilbert.DistilBertTokenizer),
+        ("roberta", tx_roberta.TFRobertaForMaskedLM, tx_roberta.RobertaTokenizer),
+    ],
+)
+def test_students_load_strictly_and_find_hidden_words(student: str, model_class: Any, tokenizer_class: Any) -> None:
+    tokenizer = tokenizer_class.from_pretrained(f"tx-tiny/{student}")
+    model, report = model_class.from_pretrained(f"tx-tiny/{student}", output_loading_info=True)
+    assert not report.newly_initialized
+    assert not report.unexpected_keys
+    mask = tokenizer.mask_token
+    sentences = [
+        f"It was one {mask} the largest cities in the world.",
+        f"The album sold more {mask} two million copies.",
+    ]
+    batch = tokenizer(sentences, padding=True, return_tensors="tf")
+    best = model(batch).logits.numpy()[batch["input_ids"].numpy() == tokenizer.mask_token_id].argmax(-1)
+    assert [tokenizer.decode([index]).strip() for index in best.tolist()] == ["of", "than"]
 
 
 def test_gpt2_predicts_text_that_it_was_not_trained_on() -> None:

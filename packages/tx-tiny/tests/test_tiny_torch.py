@@ -124,19 +124,46 @@ def test_bert_finds_the_hidden_word(sentence: str, word: str) -> None:
     assert tokenizer.convert_ids_to_tokens(best) == word
 
 
-def test_bert_predicts_text_that_it_was_not_trained_on() -> None:
-    """Each word of two sentences is hidden in turn."""
-    tokenizer = tx_bert.BertTokenizer.from_pretrained("tx-tiny/bert")
-    model = tx_bert.BertForMaskedLM.from_pretrained("tx-tiny/bert")
-    ids = torch.tensor(tokenizer.encode(TEXT[:160]))
+STUDENTS = {
+    "distilbert": (tx_distilbert.DistilBertForMaskedLM, tx_distilbert.DistilBertTokenizer),
+    "roberta": (tx_roberta.RobertaForMaskedLM, tx_roberta.RobertaTokenizer),
+}
+
+
+@pytest.mark.parametrize("student", sorted(STUDENTS))
+@pytest.mark.parametrize("sentence, word", HIDDEN[:5])
+def test_students_find_the_hidden_word(student: str, sentence: str, word: str) -> None:
+    tokenizer = STUDENTS[student][1].from_pretrained(f"tx-tiny/{student}")
+    model = STUDENTS[student][0].from_pretrained(f"tx-tiny/{student}")
+    ids = tokenizer.encode(sentence.replace("[MASK]", str(tokenizer.mask_token)), return_tensors="pt")
+    with torch.no_grad():
+        best = model(ids).logits[ids == tokenizer.mask_token_id].argmax().item()
+    assert tokenizer.decode([best]).strip() == word
+
+
+def hidden_one_by_one(model: Any, tokenizer: Any, text: str) -> float:
+    """Perplexity of the tokens of a text, each hidden in turn."""
+    ids = torch.tensor(tokenizer.encode(text))
     rows = ids.repeat(len(ids) - 2, 1)
     places = torch.arange(1, len(ids) - 1)
     labels = torch.full_like(rows, -100)
     labels[places - 1, places] = ids[places]
     rows[places - 1, places] = tokenizer.mask_token_id
     with torch.no_grad():
-        loss = model(rows, labels=labels).loss.item()
-    assert math.exp(loss) < 20
+        return math.exp(model(rows, labels=labels).loss.item())
+
+
+@pytest.mark.parametrize("student", sorted(STUDENTS))
+def test_students_predict_text_that_they_were_not_trained_on(student: str) -> None:
+    tokenizer = STUDENTS[student][1].from_pretrained(f"tx-tiny/{student}")
+    model = STUDENTS[student][0].from_pretrained(f"tx-tiny/{student}")
+    assert hidden_one_by_one(model, tokenizer, TEXT[:160]) < 20
+
+
+def test_bert_predicts_text_that_it_was_not_trained_on() -> None:
+    tokenizer = tx_bert.BertTokenizer.from_pretrained("tx-tiny/bert")
+    model = tx_bert.BertForMaskedLM.from_pretrained("tx-tiny/bert")
+    assert hidden_one_by_one(model, tokenizer, TEXT[:160]) < 20
 
 
 def test_bert_tells_whether_a_text_goes_on() -> None:
