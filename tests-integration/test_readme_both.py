@@ -40,7 +40,7 @@ def blocks() -> dict[str, str]:
 
 
 def test_the_blocks_are_found() -> None:
-    assert len(blocks()) == 10
+    assert len(blocks()) == 9
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in blocks().items()])
