@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +118,10 @@ class Worker:
         self._process.communicate()
 
 
-def write_model(name: str, folder: Path) -> int:
+def write_model(name: str, framework: str, folder: Path) -> int:
     """Write MiniLM as an architecture's model; returns the id of its padding."""
     from tx_core.architecture import find, load
+    from tx_core.models.pretrained import write_h5
     from tx_testing import minilm
     from tx_testing.suites.models import write_safetensors
 
@@ -134,7 +136,11 @@ def write_model(name: str, folder: Path) -> int:
     made = config_class.from_dict(config)
     made.architectures = [f"{record.name}Model"]
     made.save_pretrained(folder)
-    write_safetensors(folder / "model.safetensors", arrays)
+    if framework == "torch":
+        write_safetensors(folder / "model.safetensors", arrays)
+    else:  # the reference's TensorFlow classes read no safetensors files with PyTorch's names
+        readers = {key: partial(np.asarray, array) for key, array in arrays.items()}
+        write_h5(folder / "tf_model.h5", made.architectures[0], readers, load(record.weights))  # type: ignore[arg-type]
     return int(made.pad_token_id)
 
 
@@ -209,7 +215,7 @@ def main() -> None:
         parser.error("in TensorFlow tx is compared with the reference (--reference), in evaluation mode")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pad = write_model(arguments.model, folder)
+        pad = write_model(arguments.model, arguments.framework, folder)
         made: dict[str, list[Batch]] = {
             task: batches(Path(arguments.data), task, arguments.batch, arguments.batches, pad)
             for task in arguments.tasks
