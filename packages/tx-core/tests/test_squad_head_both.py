@@ -22,7 +22,6 @@ LABELS: dict[str, Any] = {
     "is_impossible": np.array([0.0, 1.0, 1.0, 0.0], np.float32),
     "cls_index": np.array([0, 5, 2, 1]),
 }
-INPUTS = ("hidden_states", "attention_mask")
 
 
 def heads(dtype: str = "float32") -> tuple[torch.nn.Module, Any]:
@@ -50,7 +49,7 @@ def given(tensor: Any, values: dict[str, Any]) -> dict[str, Any]:
 def found(values: dict[str, Any], dtype: str = "float32", jit: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
     """The beams of both."""
     one, two = heads(dtype)
-    values = {"hidden_states": STATES.astype(dtype), "attention_mask": None, "cls_index": None, "p_mask": None} | values
+    values = {"hidden_states": STATES.astype(dtype), "cls_index": None, "p_mask": None} | values
     with torch.no_grad():
         first = squad_head_torch.answer_beam(one, CONFIG, **given(torch.from_numpy, values))
     tensors = given(tf.constant, values)
@@ -63,15 +62,13 @@ def found(values: dict[str, Any], dtype: str = "float32", jit: bool = False) -> 
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
-    "padded": {"attention_mask": MASK},
-    "left-padded": {"attention_mask": MASK[:, ::-1].copy()},
+    "padded": {"p_mask": 1 - MASK},
+    "left-padded": {"p_mask": 1 - MASK[:, ::-1]},
     "p_mask": {"p_mask": 1 - MASK.astype(np.float32), "cls_index": LABELS["cls_index"][:, None]},
-    "both": {"attention_mask": MASK, "p_mask": (np.arange(9) < 1).astype(np.int64)[None].repeat(4, 0)},
-    "booleans": {"attention_mask": MASK > 0, "p_mask": MASK[::-1] == 0},
-    "nothing": {"attention_mask": MASK, "p_mask": np.ones_like(MASK)},
+    "booleans": {"p_mask": MASK[::-1] == 0},
+    "nothing": {"p_mask": np.ones_like(MASK)},
     "one token": {"hidden_states": STATES[:, :1]},
     "no row": {"hidden_states": STATES[:0]},
-    "a past": {"hidden_states": STATES[:, :5], "attention_mask": MASK[:, ::-1].copy()},
 }
 
 
@@ -92,7 +89,9 @@ def test_beams_hold_what_is_likeliest() -> None:
     head, _ = heads()
     states = torch.from_numpy(STATES)
     with torch.no_grad():
-        beam = squad_head_torch.answer_beam(head, CONFIG, states, torch.from_numpy(MASK), None, None)
+        beam = squad_head_torch.answer_beam(
+            head, CONFIG, states, torch.from_numpy(MASK.sum(-1) - 1), torch.from_numpy(1 - MASK)
+        )
         for row, length in enumerate(MASK.sum(-1)):
             text = states[row : row + 1, :length]
             starts = head.start_logits(text)[0].softmax(-1)
@@ -118,7 +117,7 @@ def test_the_first_of_equals_is_the_better() -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_other_precisions(dtype: str) -> None:
-    beams = found({"attention_mask": MASK}, dtype)
+    beams = found({"p_mask": 1 - MASK}, dtype)
     for beam in beams:
         for name in ("start_top_log_probs", "end_top_log_probs", "cls_logits"):
             assert beam[name].dtype == dtype
@@ -131,7 +130,7 @@ def test_other_precisions(dtype: str) -> None:
 def losses(changes: dict[str, Any]) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
     """The losses of both, and their gradients by names."""
     one, two = heads()
-    values = {"hidden_states": STATES, "attention_mask": MASK, "p_mask": None, **LABELS, **changes}
+    values = {"hidden_states": STATES, "p_mask": 1 - MASK, **LABELS, **changes}
     first = squad_head_torch.answer_loss(one, **given(torch.from_numpy, values))
     first.backward()
     parameters = {parameter.name: parameter for parameter in named_parameters(two)}
@@ -153,7 +152,7 @@ def losses(changes: dict[str, Any]) -> tuple[Any, Any, dict[str, Any], dict[str,
     "changes",
     [
         {},
-        {"attention_mask": None},
+        {"p_mask": None},
         {"is_impossible": None, "cls_index": None},
         {name: label[:, None] for name, label in LABELS.items()},
         {"is_impossible": LABELS["is_impossible"].astype(np.int64)},
@@ -175,7 +174,7 @@ def test_same_losses_and_gradients(changes: dict[str, Any]) -> None:
 def test_rows_whose_start_is_beyond_the_sequence_are_ignored() -> None:
     late = losses({"start_positions": np.array([2, 0, 9, 9])})
     kept = {name: label[:2] for name, label in LABELS.items()}
-    alone = losses({"hidden_states": STATES[:2], "attention_mask": MASK[:2], **kept})
+    alone = losses({"hidden_states": STATES[:2], "p_mask": 1 - MASK[:2], **kept})
     np.testing.assert_allclose(late[:2], alone[:2], rtol=1e-6)
 
 
@@ -201,7 +200,7 @@ def test_an_answer_that_is_excluded_costs_much(ignored: str) -> None:
 )
 def test_wrong_labels_are_refused_in_the_same_words(changes: dict[str, Any], match: str) -> None:
     one, two = heads()
-    values = {"hidden_states": STATES, "attention_mask": MASK, "p_mask": None, **LABELS, **changes}
+    values = {"hidden_states": STATES, "p_mask": 1 - MASK, **LABELS, **changes}
     with pytest.raises(ValueError, match=match):
         squad_head_torch.answer_loss(one, **given(torch.from_numpy, values))
     with pytest.raises(ValueError, match=match):

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
-from tx_testing.suites.spec import LENGTHS, SEQUENCE, Array, ModelSpec
+from tx_testing.suites.spec import Array, ModelSpec
 
 _NOT_IN_TF = tuple(
     ("tf", task)
@@ -100,13 +98,6 @@ SPEC = ModelSpec(
     zero_token_types=False,
     # In the reference a token has as many scores as there are labels, and an answer needs two.
     task_config={"question-answering": {"num_labels": 2}},
-    # The reference lets answers be padding, and takes the last place for the last token.
-    reference_inputs={
-        "beam-question-answering": {
-            "p_mask": (np.arange(SEQUENCE) >= np.array(LENGTHS)[:, None]).astype(np.float32),
-            "cls_index": [length - 1 for length in LENGTHS],
-        }
-    },
     # In TensorFlow it takes this layer's dropout for parameters.
     absent_in_reference={"token-classification": ("dropout",)},
     # The one for choices reads a field that no XLM configuration has.

@@ -103,6 +103,7 @@ class CoreSuite(Models):
             length = LENGTHS[row]
             alone = {name: array[:, :length] for name, array in alone.items()}
             alone.pop("attention_mask", None)
+            alone |= self.spec.place_of_answers(task, np.ones((1, length), np.int64))
             for name, value in self.run(model, alone, **FLAGS).items():
                 layers = value if isinstance(value, tuple) else (value,)
                 of_batch = together[name] if isinstance(value, tuple) else (together[name],)
@@ -116,14 +117,17 @@ class CoreSuite(Models):
                     assert_close(cut, one, SAME, f"row {row}, {name}[{layer}]")
 
     def test_batch_equals_single(self, task: str) -> None:
-        self._each_alone(task, self.spec.inputs(task), left=False)
+        answers = self.spec.place_of_answers(task, self.spec.mask(task))
+        self._each_alone(task, {**self.spec.inputs(task), **answers}, left=False)
 
     def test_left_padding_equals_unpadded(self, task: str) -> None:
         self.needs_padding()
         inputs, mask = self.spec.inputs(task), self.spec.mask(task)
         shift = SEQUENCE - mask.sum(-1)
         order = (np.arange(SEQUENCE) - shift[..., None]) % SEQUENCE
-        self._each_alone(task, {n: np.take_along_axis(a, order, -1) for n, a in inputs.items()}, left=True)
+        inputs = {n: np.take_along_axis(a, order, -1) for n, a in inputs.items()}
+        answers = self.spec.place_of_answers(task, np.take_along_axis(mask, order, -1))
+        self._each_alone(task, {**inputs, **answers}, left=True)
 
     # --- inputs
 

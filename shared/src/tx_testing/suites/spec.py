@@ -270,6 +270,16 @@ class ModelSpec:
                 inputs[name] = rng.integers(0, count, mask.shape) * mask
         return inputs
 
+    def place_of_answers(self, task: str, mask: Array) -> Inputs:
+        """What a model that finds answers by a beam is told of padding. As published it does not see to it by itself.
+
+        Args:
+            mask: (B, S), 1 for tokens.
+        """
+        if task != "beam-question-answering":
+            return {}
+        return {"p_mask": 1 - mask, "cls_index": mask.shape[1] - 1 - mask[:, ::-1].argmax(-1)}
+
     def label_keywords(self, task: str) -> Mapping[str, str]:
         """Keyword of a label → what it holds."""
         return self.labels.get(task, LABELS.get(task, {}))

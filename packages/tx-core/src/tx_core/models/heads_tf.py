@@ -201,8 +201,9 @@ class BeamQuestionAnswering(Head):
             start_positions, end_positions: (B,), the answer's first and last token; those beyond the sequence are
                 ignored.
             is_impossible: (B,), 1 where the text has no answer, else 0; needs all other labels and ``cls_index``.
-            cls_index: (B,), the token that stands for the whole text; by default the last that is not padding.
-            p_mask: (B, S), 1 for tokens that cannot be in an answer, such as the question's. Padding cannot be.
+            cls_index: (B,), the token that stands for the whole text; by default the last, padding or not.
+            p_mask: (B, S), 1 for tokens that cannot be in an answer, such as the question's. As published, padding
+                can be unless it is among them: ``1 - attention_mask`` leaves it out.
 
         Returns:
             With labels ``(loss, …)``: of the start, and of the end after the true start, their mean; and half of
@@ -215,12 +216,12 @@ class BeamQuestionAnswering(Head):
         outputs, own = self._read(given)
         needed = ("start_positions", "end_positions", "is_impossible", "cls_index")
         check_together(**{name: own[name] for name in needed[: 2 if own["is_impossible"] is None else 4]})
-        layers, mask = self.answer_layers(), given.get("attention_mask")
+        layers = self.answer_layers()
         if own["start_positions"] is None:
             config = self.config  # type: ignore[attr-defined]
-            found = answer_beam(layers, config, outputs[0], mask, own["cls_index"], own["p_mask"])
+            found = answer_beam(layers, config, outputs[0], own["cls_index"], own["p_mask"])
             return self._output(**found, rest=outputs)
-        return self._output(loss=answer_loss(layers, outputs[0], mask, **own), rest=outputs)
+        return self._output(loss=answer_loss(layers, outputs[0], **own), rest=outputs)
 
 
 class LanguageModelling(Head):

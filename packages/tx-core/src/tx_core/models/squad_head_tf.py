@@ -84,7 +84,6 @@ class SQuADHead(Module):
 def answer_loss(
     head: Any,
     hidden_states: Tensor,
-    attention_mask: Tensor | None,
     start_positions: Tensor,
     end_positions: Tensor,
     is_impossible: Tensor | None,
@@ -97,19 +96,19 @@ def answer_loss(
 
     Args:
         head: :class:`SQuADHead`, or a layer that has its three.
-        hidden_states: (B, S, H). attention_mask: (B, S), 0 for padding.
+        hidden_states: (B, S, H).
         start_positions, end_positions: (B,) or (B, 1). A row whose start is beyond the sequence is ignored, and an end
             that is; negative ones are 0.
         is_impossible: (B,) or (B, 1), 1 where there is no answer, else 0; needs ``cls_index``.
         cls_index: (B,) or (B, 1), the token that stands for the text.
-        p_mask: (B, S), 1 for tokens that cannot be in an answer. One that is labelled so costs 1e30.
+        p_mask: (B, S), 1 for tokens that cannot be in an answer, padding among them. A label there costs 1e30.
 
     Raises:
         ValueError: if a shape does not fit, or a number is outside its range. In a graph that last error is
             TensorFlow's ``InvalidArgumentError``; under XLA the loss is NaN.
     """
     length = ops.shape(hidden_states)[1]
-    allowed = _allowed(hidden_states, attention_mask, p_mask)
+    allowed = _allowed(hidden_states, p_mask)
     start = ops.maximum(ops.cast(by_row("start_positions", start_positions, hidden_states), "int32"), 0)
     end = ops.cast(by_row("end_positions", end_positions, hidden_states), "int32")
     known = start < length
@@ -121,7 +120,7 @@ def answer_loss(
         return loss
     impossible = by_row("is_impossible", is_impossible, hidden_states)
     _, wrong = check_ids("is_impossible", ops.cast(impossible, "int32"), 2, "classes")
-    cls_logits = precise(head.answer_class(start_states, _cls_states(hidden_states, attention_mask, cls_index)))
+    cls_logits = precise(head.answer_class(start_states, _cls_states(hidden_states, cls_index)))
     losses = ops.binary_crossentropy(ops.cast(impossible, cls_logits.dtype), cls_logits, from_logits=True)
     counted = ops.cast(known, losses.dtype)
     if wrong is not None:
@@ -133,7 +132,6 @@ def answer_beam(
     head: Any,
     config: Any,
     hidden_states: Tensor,
-    attention_mask: Tensor | None,
     cls_index: Tensor | None,
     p_mask: Tensor | None,
 ) -> dict[str, Tensor]:
@@ -142,16 +140,16 @@ def answer_beam(
     Args:
         head: :class:`SQuADHead`, or a layer that has its three.
         config: its ``start_n_top`` and ``end_n_top``.
-        hidden_states: (B, S, H). attention_mask: (B, S), 0 for padding.
-        cls_index: (B,) or (B, 1), the token that stands for the text; the last that is not padding by default.
-        p_mask: (B, S), 1 for tokens that cannot be in an answer.
+        hidden_states: (B, S, H).
+        cls_index: (B,) or (B, 1), the token that stands for the text; the last by default.
+        p_mask: (B, S), 1 for tokens that cannot be in an answer, padding among them.
 
     Returns:
         ``start_top_log_probs`` and ``start_top_index``, (B, start_n_top), best first; ``end_top_log_probs`` and
         ``end_top_index``, (B, end_n_top·start_n_top), the j-th end for the i-th start at j·start_n_top + i;
         ``cls_logits``, (B,).
     """
-    allowed = _allowed(hidden_states, attention_mask, p_mask)
+    allowed = _allowed(hidden_states, p_mask)
     logits = head.start_logits(hidden_states)
     likely, start, start_index = _best(logits, allowed, config.start_n_top)
     ends = [
@@ -166,17 +164,14 @@ def answer_beam(
         "start_top_index": start_index,
         "end_top_log_probs": ops.reshape(ops.cast(ops.stack([end for _, end, _ in ends], axis=-1), logits.dtype), many),
         "end_top_index": ops.reshape(ops.stack([index for _, _, index in ends], axis=-1), many),
-        "cls_logits": head.answer_class(expected, _cls_states(hidden_states, attention_mask, cls_index)),
+        "cls_logits": head.answer_class(expected, _cls_states(hidden_states, cls_index)),
     }
 
 
-def _allowed(hidden_states: Tensor, attention_mask: Tensor | None, p_mask: Tensor | None) -> Tensor:
+def _allowed(hidden_states: Tensor, p_mask: Tensor | None) -> Tensor:
     """Boolean (B, S): the tokens that may be in an answer; all where a row has none."""
     batch, length = ops.shape(hidden_states)[:2]
     allowed = ops.ones((batch, length), dtype="bool")
-    if attention_mask is not None and len(attention_mask.shape) == 2:
-        # With a past, the mask covers that too.
-        allowed = ops.logical_and(allowed, is_set(attention_mask[:, -length:]))
     if p_mask is not None:
         if not fits(hidden_states.shape[:2], p_mask.shape):
             raise ValueError(wrong_shape("p_mask", hidden_states.shape[:2], p_mask.shape))
@@ -210,13 +205,13 @@ def _at(hidden_states: Tensor, index: Tensor) -> Tensor:
     return ops.take_along_axis(hidden_states, ops.expand_dims(ops.cast(index, "int32"), (1, 2)), axis=1)[:, 0]
 
 
-def _cls_states(hidden_states: Tensor, attention_mask: Tensor | None, cls_index: Tensor | None) -> Tensor:
+def _cls_states(hidden_states: Tensor, cls_index: Tensor | None) -> Tensor:
     """The states of the tokens that stand for the texts, (B, H). NaN where there is no such token."""
     if cls_index is None:
-        return summarize(hidden_states, "cls_index", None, attention_mask)
+        return summarize(hidden_states, "cls_index", None, None)
     cls_index = by_row("cls_index", cls_index, hidden_states)
     cls_index, wrong = check_ids("cls_index", cls_index, ops.shape(hidden_states)[1], "tokens")
-    states = summarize(hidden_states, "cls_index", cls_index, attention_mask)
+    states = summarize(hidden_states, "cls_index", cls_index, None)
     if wrong is None:
         return states
     return states + undefined(ops.expand_dims(wrong, -1), keras.backend.standardize_dtype(states.dtype))

@@ -78,7 +78,6 @@ class SQuADHead(nn.Module):
 def answer_loss(
     head: Any,
     hidden_states: Tensor,
-    attention_mask: Tensor | None,
     start_positions: Tensor,
     end_positions: Tensor,
     is_impossible: Tensor | None,
@@ -91,18 +90,18 @@ def answer_loss(
 
     Args:
         head: :class:`SQuADHead`, or a module that has its three layers.
-        hidden_states: (B, S, H). attention_mask: (B, S), 0 for padding.
+        hidden_states: (B, S, H).
         start_positions, end_positions: (B,) or (B, 1). A row whose start is beyond the sequence is ignored, and an end
             that is; negative ones are 0.
         is_impossible: (B,) or (B, 1), 1 where there is no answer, else 0; needs ``cls_index``.
         cls_index: (B,) or (B, 1), the token that stands for the text.
-        p_mask: (B, S), 1 for tokens that cannot be in an answer. One that is labelled so costs 1e30.
+        p_mask: (B, S), 1 for tokens that cannot be in an answer, padding among them. A label there costs 1e30.
 
     Raises:
         ValueError: if a shape does not fit, or a number is outside its range.
     """
     length = hidden_states.shape[1]
-    allowed = _allowed(hidden_states, attention_mask, p_mask)
+    allowed = _allowed(hidden_states, p_mask)
     start = by_row("start_positions", start_positions, hidden_states).clamp(min=0)
     end = by_row("end_positions", end_positions, hidden_states)
     known = start < length
@@ -114,7 +113,7 @@ def answer_loss(
         return loss
     impossible = by_row("is_impossible", is_impossible, hidden_states)
     check_ids("is_impossible", impossible.long(), 2, "classes")
-    cls_logits = precise(head.answer_class(start_states, _cls_states(hidden_states, attention_mask, cls_index)))
+    cls_logits = precise(head.answer_class(start_states, _cls_states(hidden_states, cls_index)))
     losses = F.binary_cross_entropy_with_logits(cls_logits, impossible.to(cls_logits.dtype), reduction="none")
     return loss + 0.5 * (losses * known).sum() / known.sum().clamp(min=1)
 
@@ -123,7 +122,6 @@ def answer_beam(
     head: Any,
     config: Any,
     hidden_states: Tensor,
-    attention_mask: Tensor | None,
     cls_index: Tensor | None,
     p_mask: Tensor | None,
 ) -> dict[str, Tensor]:
@@ -132,16 +130,16 @@ def answer_beam(
     Args:
         head: :class:`SQuADHead`, or a module that has its three layers.
         config: its ``start_n_top`` and ``end_n_top``.
-        hidden_states: (B, S, H). attention_mask: (B, S), 0 for padding.
-        cls_index: (B,) or (B, 1), the token that stands for the text; the last that is not padding by default.
-        p_mask: (B, S), 1 for tokens that cannot be in an answer.
+        hidden_states: (B, S, H).
+        cls_index: (B,) or (B, 1), the token that stands for the text; the last by default.
+        p_mask: (B, S), 1 for tokens that cannot be in an answer, padding among them.
 
     Returns:
         ``start_top_log_probs`` and ``start_top_index``, (B, start_n_top), best first; ``end_top_log_probs`` and
         ``end_top_index``, (B, end_n_top·start_n_top), the j-th end for the i-th start at j·start_n_top + i;
         ``cls_logits``, (B,).
     """
-    allowed = _allowed(hidden_states, attention_mask, p_mask)
+    allowed = _allowed(hidden_states, p_mask)
     logits = head.start_logits(hidden_states)
     likely, start, start_index = _best(logits, allowed, config.start_n_top)
     ends = [
@@ -154,16 +152,14 @@ def answer_beam(
         "start_top_index": start_index,
         "end_top_log_probs": torch.stack([end for _, end, _ in ends], dim=-1).flatten(1).to(logits.dtype),
         "end_top_index": torch.stack([index for _, _, index in ends], dim=-1).flatten(1),
-        "cls_logits": head.answer_class(expected, _cls_states(hidden_states, attention_mask, cls_index)),
+        "cls_logits": head.answer_class(expected, _cls_states(hidden_states, cls_index)),
     }
 
 
-def _allowed(hidden_states: Tensor, attention_mask: Tensor | None, p_mask: Tensor | None) -> Tensor:
+def _allowed(hidden_states: Tensor, p_mask: Tensor | None) -> Tensor:
     """Boolean (B, S): the tokens that may be in an answer; all where a row has none."""
     batch, length = hidden_states.shape[:2]
     allowed = torch.ones(batch, length, dtype=torch.bool, device=hidden_states.device)
-    if attention_mask is not None and attention_mask.dim() == 2:
-        allowed = allowed & (attention_mask[:, -length:] > 0)  # with a past, the mask covers that too
     if p_mask is not None:
         if p_mask.shape != allowed.shape:
             raise ValueError(wrong_shape("p_mask", allowed.shape, p_mask.shape))
@@ -200,9 +196,9 @@ def _at(hidden_states: Tensor, index: Tensor) -> Tensor:
     return hidden_states.gather(1, index.long()[:, None, None].expand(batch, 1, width))[:, 0]
 
 
-def _cls_states(hidden_states: Tensor, attention_mask: Tensor | None, cls_index: Tensor | None) -> Tensor:
+def _cls_states(hidden_states: Tensor, cls_index: Tensor | None) -> Tensor:
     """The states of the tokens that stand for the texts, (B, H)."""
     if cls_index is not None:
         cls_index = by_row("cls_index", cls_index, hidden_states)
         check_ids("cls_index", cls_index, hidden_states.shape[1], "tokens")
-    return summarize(hidden_states, "cls_index", cls_index, attention_mask)
+    return summarize(hidden_states, "cls_index", cls_index, None)
