@@ -58,6 +58,7 @@ SPEC = ModelSpec(
             "not_in_reference": (("tf", "masked-lm"),),  # it ties them, whatever the configuration says
         },
     },
+    graph_tasks=("base", "masked-lm", "sequence-classification"),
     arguments=("input_ids", "attention_mask"),
     labels={"masked-lm": {"masked_lm_labels": "tokens"}},
     # In the reference a token has as many scores as there are labels, and an answer needs two.
