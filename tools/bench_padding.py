@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-MODELS = ("bert", "distilbert", "roberta")
+MODELS = ("bert", "distilbert", "roberta", "xlm")
 # Task -> the columns of its sentences, and how many lines precede them.
 TASKS = {"MRPC": ((3, 4), 1), "SST-2": ((0,), 1), "STS-B": ((7, 8), 1), "CoLA": ((3,), 0), "RTE": ((1, 2), 1)}
 Batch = dict[str, np.ndarray[Any, Any]]
