@@ -15,8 +15,8 @@ RNG = np.random.default_rng(0)
 LENGTHS = np.array([[12], [9], [7], [5]])
 MASK = (np.arange(12) < LENGTHS).astype(np.int64)
 INPUTS = {"input_ids": np.where(MASK == 1, RNG.integers(5, 40, MASK.shape), 2), "attention_mask": MASK}
-# Only the question's two tokens cannot be in an answer: padding is none by the attention mask.
-P_MASK = ((np.arange(12) == 1) | (np.arange(12) == 2)).astype(np.int64)[None].repeat(4, 0)
+# The question's two tokens and padding cannot be in an answer.
+P_MASK = np.where((np.arange(12) == 1) | (np.arange(12) == 2), 1, 1 - MASK)
 LABELS = {
     "start_positions": np.array([4, 3, 0, 4]),  # the third has none, which the first token stands for
     "end_positions": np.array([6, 3, 0, 4]),

@@ -105,9 +105,7 @@ class ModelSpec:
         reference_classes: class name of tx → class name of the reference, where they differ.
         reference_outputs: fields that the reference returns and tx does not.
         reference_options: keywords of both sides' calls, e.g. one that leaves out what they return in different forms.
-        reference_inputs: task → keyword → values, of inputs whose default differs between the two. For a beam over
-            answers, ``p_mask`` and ``cls_index``: the reference knows padding by these alone. ``start_n_top`` and
-            ``end_n_top`` beyond the shortest row's tokens are filled up with others in it.
+        reference_inputs: task → keyword → values, of inputs whose default differs between the two.
         reference_queries: whether what padding attends to is the same in the reference.
         reference_float64: whether models of float64 are compared too: the reference may round to float32 within.
         reference_padding: whether the reference generates rightly from left-padded prompts.
