@@ -69,6 +69,7 @@ SPEC = ModelSpec(
         "question-answering": PLACES,
     },
     reference_keywords={"masked_lm_labels": "labels"},
+    reference_float64=True,
     # The reference leaves the pooler out where the loss does not need it; the models of 2019 have it.
     absent_in_reference=POOLER,
     # It gives its encoder what a call asks for in the wrong places; see test_roberta_reference.py.
