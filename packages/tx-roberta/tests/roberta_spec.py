@@ -50,6 +50,8 @@ SPEC = ModelSpec(
             "config": {"is_decoder": True, "add_cross_attention": True},
             "cross_attention": False,  # as one of the options of a model; every decoder here has it
             "without_gradient": {task: (*POOLER.get(task, ()), *CROSS_ATTENTION) for task in ("base", *TASKS)},
+            # Heads that read the first token read what attends to nothing but itself.
+            "without_effect": ("key.bias", "key.weight", "query.bias", "query.weight"),
         },
     },
     overrides={
