@@ -101,10 +101,11 @@ class BothCoreSuite(Suite):
                         gradients[name] = np.delete(gradient, module.padding_idx, axis=0)
         largest = max(float(np.abs(gradient).max()) for gradient in wanted.values() if gradient is not None)
         for name, gradient in wanted.items():
-            if gradient is None or not gradient.any():
+            if gradient is None:
                 assert found[name] is None or not np.any(found[name]), name
-            else:
-                assert found[name] is not None, f"{name} has no gradient in TensorFlow"
+            elif found[name] is None:
+                assert not gradient.any(), f"{name} has no gradient in TensorFlow"
+            else:  # one that is 0 may be rounding there
                 assert float(np.abs(found[name] - gradient).max()) <= 5e-5 * largest, name
 
     def test_same_number_of_parameters(self, task: str) -> None:
