@@ -116,6 +116,18 @@ def test_an_unknown_keyword_is_refused_with_the_nearest_field() -> None:
         ToyConfig(zzz=3)
 
 
+def test_keywords_that_nothing_reads_any_more_are_kept(tmp_path: Path) -> None:
+    class Old(ToyConfig):
+        unread = ("tie_weights_",)
+
+    config = Old(tie_weights_=True, n_embd=16)
+    assert config.tie_weights_ is True  # type: ignore[attr-defined]
+    config.save_pretrained(tmp_path)
+    assert Old.from_pretrained(tmp_path) == config
+    with pytest.raises(TypeError, match="ToyConfig has no field 'tie_weights_'"):
+        ToyConfig(tie_weights_=True)
+
+
 def test_aliases_are_other_names() -> None:
     config = ToyConfig(hidden_size=16, num_attention_heads=4)
     assert (config.n_embd, config.n_head, config.num_hidden_layers) == (16, 4, 3)

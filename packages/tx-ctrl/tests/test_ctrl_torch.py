@@ -148,3 +148,8 @@ def test_salesforce_checkpoint(tmp_path):
 def test_odd_widths_are_refused():
     with pytest.raises(ValueError, match="n_embd is 33"):
         CTRLModel(CTRLConfig(n_embd=33, n_head=3))
+
+
+def test_keywords_of_2019_that_no_model_reads() -> None:
+    config = CTRLConfig(summary_type="cls_index", summary_use_proj=True, summary_first_dropout=0.1)
+    assert config.to_dict()["summary_type"] == "cls_index"

@@ -57,6 +57,10 @@ def test_defaults_are_the_published_model() -> None:
     assert DistilBertConfig(100).vocab_size == 100
 
 
+def test_a_keyword_of_2019_that_no_model_reads() -> None:
+    assert DistilBertConfig(tie_weights_=True).to_dict()["tie_weights_"] is True
+
+
 def test_other_names() -> None:
     config = DistilBertConfig(hidden_size=24, num_hidden_layers=3, num_attention_heads=2)
     assert (config.dim, config.n_layers, config.n_heads) == (24, 3, 2)

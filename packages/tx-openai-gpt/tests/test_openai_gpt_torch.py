@@ -140,3 +140,7 @@ def test_steps_equal_modules():
     model.transformer.h[0].mlp.register_forward_hook(lambda *_: seen.append("hook"))
     torch.testing.assert_close(model.generate(ids, max_new_tokens=6, eos_token_id=()).sequences, wanted)
     assert len(seen) == 6
+
+
+def test_a_keyword_of_2019_that_no_model_reads() -> None:
+    assert OpenAIGPTConfig(predict_special_tokens=False).to_dict()["predict_special_tokens"] is False

@@ -62,6 +62,8 @@ SPEC = ModelSpec(
             "test_saved_files_load_in_the_reference",
         )
     },
+    # As published.
+    orders={"multiple-choice": ("input_ids", "token_type_ids", "attention_mask", "labels")},
     # The other heads are BERT's.
     graph_tasks=("base", "masked-lm", "sequence-classification"),
     labels={"masked-lm": {"masked_lm_labels": "tokens"}},

@@ -67,6 +67,8 @@ def test_special_tokens_around_sequences(tokenizer):
     assert list(tokenizer("low")) == ["input_ids", "token_type_ids", "attention_mask"]
     batch = tokenizer(["low", "low low"], padding=True)
     assert batch["input_ids"] == [[0, low, 1, 2], [0, low, low, 1]]
+    of_2019 = XLMTokenizer(vocab=VOCAB, merges=MERGES, bos_token="</s>")
+    assert of_2019.encode("low", "lower low") == [1, low, 1, lower, low, 1]
 
 
 def test_published_tokens(tokenizer):

@@ -110,6 +110,7 @@ class PretrainedConfig:
         file_names: the names a folder's configuration may have, the authors' own after `config.json`.
         checkpoint_names: the names of the authors' checkpoints of weights that hold the configuration too, where they
             have no file for it.
+        unread: keywords of the constructor of 2019 that no model reads: kept, as keys of a file that are no fields are.
         limits: field -> its largest value, for sizes beyond `MAX_SIZES`: `BertConfig.limits = {"hidden_size": 10**6}`.
 
     Args:
@@ -128,6 +129,7 @@ class PretrainedConfig:
     pretrained_config_archive_map = _NO_NAMES
     file_names = _FILE_NAMES
     checkpoint_names = _NO_TYPES
+    unread = _NO_TYPES
     limits = _NO_LIMITS
     # Apart from the attributes, which are written: the keys of the file that are no fields, and those that it has as
     # null.
@@ -178,9 +180,8 @@ class PretrainedConfig:
                     f"vocab_size is given twice: {FIRST}={quoted(first)}, vocab_size={quoted(fields['vocab_size'])}"
                 )
             fields["vocab_size"] = first
-        for name in fields:
-            if name not in known:
-                raise TypeError(f"{type(self).__name__} has no field {quoted(name)}{nearest_field(name, known)}")
+        for name in (name for name in fields if name not in known and name not in self.unread):
+            raise TypeError(f"{type(self).__name__} has no field {quoted(name)}{nearest_field(name, known)}")
         self._update(fields)
         self._check(first if isinstance(first, (str, os.PathLike)) else None)
 

@@ -39,6 +39,13 @@ class CTRLConfig(PretrainedConfig, architecture=ARCHITECTURE):
         "num_attention_heads": "n_head",
         "num_hidden_layers": "n_layer",
     }
+    unread = (
+        "summary_type",
+        "summary_use_proj",
+        "summary_activation",
+        "summary_proj_to_labels",
+        "summary_first_dropout",
+    )
 
     vocab_size: int = 246534
     n_positions: int = 256

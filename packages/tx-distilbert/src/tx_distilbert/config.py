@@ -48,6 +48,7 @@ class DistilBertConfig(PretrainedConfig, architecture=ARCHITECTURE):
         "num_attention_heads": "n_heads",
         "num_hidden_layers": "n_layers",
     }
+    unread = ("tie_weights_",)
 
     vocab_size: int = 30522
     max_position_embeddings: int = 512

@@ -61,6 +61,7 @@ class OpenAIGPTConfig(PretrainedConfig, architecture=ARCHITECTURE):
         "num_attention_heads": "n_head",
         "num_hidden_layers": "n_layer",
     }
+    unread = ("predict_special_tokens",)
     file_names = ("config.json", "params_shapes.json")
 
     vocab_size: int = 40478

@@ -139,9 +139,13 @@ class RobertaForSequenceClassification(SequenceClassification, RobertaPreTrained
 
 
 class RobertaForMultipleChoice(RobertaPreTrainedModel, BertForMultipleChoice, published=True):
-    """RoBERTa that scores several continuations of one context, as in SWAG."""
+    """RoBERTa that scores several continuations of one context, as in SWAG.
+
+    By position it takes token types before the mask, then the labels, as in 2019; in that it differs from BERT's.
+    """
 
     bare: ClassVar[type[Any]] = RobertaModel
+    leading = ("input_ids", "token_type_ids", "attention_mask", "labels")
     new_heads = (("roberta.pooler", "classifier"),)
 
 

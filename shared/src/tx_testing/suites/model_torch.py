@@ -223,11 +223,13 @@ class TorchModelSuite(TorchExportSuite, TorchGraphSuite, TorchTrainingSuite, Mod
         with pytest.raises(ValueError, match="state_dict"):
             self.cls("base").from_pretrained(str(self.folder("base")), state_dict=values)
 
-    def test_positional_order(self) -> None:
-        inputs = self.tensors("base")
-        wanted = self.run(self.shared("base"), self.spec.inputs("base"))
+    def test_positional_order(self, task: str) -> None:
+        order = self.spec.orders.get(task, self.spec.arguments)
+        given = {name: array for name, array in self.spec.inputs(task).items() if name in order}
+        inputs, model = self.backend.tensors(given), self.shared(task)
+        wanted = self.run(model, given)
         with torch.no_grad():
-            output = self.shared("base")(*[inputs.get(name) for name in self.spec.arguments])
+            output = model(*[inputs.get(name) for name in order])
         for name, value in self.backend.named(output).items():
             assert_close(value, wanted[name], 1e-7, name)
 

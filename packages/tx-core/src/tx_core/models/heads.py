@@ -20,6 +20,7 @@ class HeadBase:
         takes: arguments that the head adds after ``head_mask``, as in 2019.
         also_takes: those that it adds before the flags.
         spellings: second names among these → the arguments they stand for.
+        leading: arguments that stand first, in this order, where a class of 2019 has an order of its own.
         decodes: whether the head takes a decoder's inputs, where the bare model does.
     """
 
@@ -27,6 +28,7 @@ class HeadBase:
     takes: ClassVar[tuple[str, ...]] = ()
     also_takes: ClassVar[tuple[str, ...]] = ()
     spellings: ClassVar[dict[str, str]] = {}
+    leading: ClassVar[tuple[str, ...]] = ()
     decodes: ClassVar[bool] = False
 
     def _answer(self, given: dict[str, Any]) -> Any:
@@ -49,9 +51,10 @@ class HeadBase:
 
         place = names.index("head_mask") + 1
         flags = next((i for i, name in enumerate(names) if name in FLAGS), len(old))
-        return signature.replace(
-            parameters=[*old[:place], *added(cls.takes), *old[place:flags], *added(cls.also_takes), *old[flags:]]
-        )
+        every = [*old[:place], *added(cls.takes), *old[place:flags], *added(cls.also_takes), *old[flags:]]
+        first = ("self", *cls.leading)
+        every.sort(key=lambda each: first.index(each.name) if each.name in first else len(first))
+        return signature.replace(parameters=every)
 
     @classmethod
     def _doc(cls, bare: Callable[..., Any], name: str) -> str:
