@@ -37,7 +37,7 @@ from tx_core.checkpoints.base import (
     remake,
 )
 from tx_core.checkpoints.plain_values import plain
-from tx_core.checkpoints.unpickle import Global, Unpickler
+from tx_core.checkpoints.unpickle import SAVE_TENSORS, Global, Unpickler
 from tx_core.files import atomic_write
 from tx_core.messages import quoted, shorten
 
@@ -129,6 +129,7 @@ class TorchCheckpoint(Checkpoint):
     """A PyTorch file of either format. The pickle is read and checked when opened, storages when asked for."""
 
     format = "torch"
+    _cure = SAVE_TENSORS
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -136,11 +137,7 @@ class TorchCheckpoint(Checkpoint):
         try:
             self._size = file_size(self._file)
             self._storages: dict[str, _Storage] = {}
-            self._file.seek(0)
-            if self._file.read(2) == b"PK":
-                value, self._offsets = self._open_zip()
-            else:
-                value, self._offsets = self._open_stream()
+            value, self._offsets = self._open()
             self._tensors = self._collect(value)
             self._value = value if isinstance(value, dict) else {}
         except BaseException:
@@ -151,6 +148,10 @@ class TorchCheckpoint(Checkpoint):
         return CheckpointError(self.path, problem, key)
 
     # The two containers: each returns the pickled value and where each storage's bytes lie.
+
+    def _open(self) -> tuple[Any, dict[str, int]]:
+        self._file.seek(0)
+        return self._open_zip() if self._file.read(2) == b"PK" else self._open_stream()
 
     def _open_zip(self) -> tuple[Any, dict[str, int]]:
         entries = _zip_entries(self._file, self.path, self._size)
@@ -221,7 +222,13 @@ class TorchCheckpoint(Checkpoint):
             ("torch._utils", "_rebuild_parameter"): self._rebuild_parameter,
             ("torch._utils", "_rebuild_parameter_with_state"): self._rebuild_parameter_with_state,
         }
-        return Unpickler(self._file, self.path, handlers, _is_torch_name, self._find_storage)
+        return Unpickler(
+            self._file, self.path, handlers, _is_torch_name, self._find_storage, self._is_record, self._cure
+        )
+
+    def _is_record(self, module: str, name: str) -> bool:
+        """Whether objects of a class may stand in the file as records, beside those that always may."""
+        return False
 
     def _find_storage(self, pid: Any) -> _Storage:
         if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage":

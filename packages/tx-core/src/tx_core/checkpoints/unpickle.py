@@ -23,6 +23,7 @@ MAX_OPERATIONS = 5_000_000
 """Opcodes of one pickle; a state dict takes about 40 a tensor. Each may make a value, which takes time and memory."""
 MAX_ITEMS = 2_000_000
 """Values on the stack at once; items copied into containers."""
+SAVE_TENSORS = "save only the tensors: torch.save(model.state_dict(), …)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ _MARK = _Mark()
 _CONTAINERS: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "OrderedDict"): dict,
     ("collections", "defaultdict"): dict,
+    ("collections", "Counter"): dict,
     ("builtins", "set"): list,
     ("__builtin__", "set"): list,
     ("builtins", "frozenset"): list,
@@ -102,6 +104,8 @@ class Unpickler:
             this library's own functions; they must validate what they get.
         names: further allowed names that are only referred to.
         persistent: builds the value of a persistent id.
+        records: which further names are classes and functions whose objects become records.
+        cure: what to do with a file that names anything else, for errors.
     """
 
     def __init__(
@@ -111,12 +115,16 @@ class Unpickler:
         handlers: dict[tuple[str, str], Callable[..., Any]] | None = None,
         names: Callable[[str, str], bool] | None = None,
         persistent: Callable[[Any], Any] | None = None,
+        records: Callable[[str, str], bool] | None = None,
+        cure: str = SAVE_TENSORS,
     ) -> None:
         self._file = file
         self._path = path
         self._handlers = _CONTAINERS | (handlers or {})
         self._names = names
         self._persistent = persistent
+        self._records = records
+        self._cure = cure
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
         self._left = MAX_PICKLE
@@ -137,10 +145,7 @@ class Unpickler:
             operation(self)
             if len(stack) > MAX_ITEMS:
                 raise self._error(f"the pickle stacks more than {MAX_ITEMS} values")
-        raise self._error(
-            f"the pickle takes more than {MAX_OPERATIONS} steps; "
-            "save only the tensors: torch.save(model.state_dict(), …)"
-        )
+        raise self._error(f"the pickle takes more than {MAX_OPERATIONS} steps; {self._cure}")
 
     def _error(self, problem: str) -> CheckpointError:
         return CheckpointError(self._path, problem)
@@ -222,16 +227,19 @@ class Unpickler:
         for key, value in zip(values[::2], values[1::2], strict=True):
             target[_key(key)] = value
 
+    def _is_record(self, module: str, name: str) -> bool:
+        return _is_record(module, name) or (self._records is not None and self._records(module, name))
+
     def _find(self, module: Any, name: Any) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise self._error("a global of the pickle is not named by strings")
         known = (module, name)
         referred = known in _TYPES or (self._names is not None and self._names(module, name))
-        if known not in self._handlers and not _is_record(module, name) and not referred:
+        if known not in self._handlers and not self._is_record(module, name) and not referred:
             raise self._error(
                 f"the pickle names {shorten(module, 80)}.{shorten(name, 80)}, which is not allowed here, since a "
-                "pickle can run code; nothing was run. If you trust the file, open it where it was made and save only "
-                "its tensors: torch.save(model.state_dict(), …)"
+                "pickle can run code; nothing was run. If you trust the file, open it where it was made and "
+                f"{self._cure}"
             )
         self._push(Global(module, name))
 
@@ -244,7 +252,7 @@ class Unpickler:
             self._push(self._container(function, arguments))
         elif handler is not None:
             self._push(self._call(handler, function, arguments))
-        elif _is_record(function.module, function.name):
+        elif self._is_record(function.module, function.name):
             self._push(Record(function, arguments))
         else:
             raise self._error(f"the pickle calls {function}, which is not allowed; nothing was run")
@@ -256,11 +264,13 @@ class Unpickler:
             raise self._error(f"the pickle gives {function} arguments that do not fit: {error}") from error
 
     def _container(self, function: Global, arguments: tuple[Any, ...]) -> Any:
-        """`OrderedDict()`, `OrderedDict([[key, value], …])`, `defaultdict(dict)`, `set([…])`."""
+        """`OrderedDict()`, `OrderedDict([[key, value], …])`, `defaultdict(dict)`, `Counter({…})`, `set([…])`."""
         kind = _CONTAINERS[function.module, function.name]
         if not arguments or (function.name == "defaultdict" and isinstance(arguments[0], Global | None)):
             return kind()
         items = arguments[0]
+        if len(arguments) == 1 and isinstance(items, dict) and kind is dict:
+            items = [*items.items()]
         if len(arguments) != 1 or not isinstance(items, list | tuple):
             raise self._error(f"the pickle builds {function} from something that is no list")
         self._copied += len(items)
@@ -282,7 +292,7 @@ class Unpickler:
         known = (kind.module, kind.name)
         if known in _CONTAINERS:
             self._push(self._container(kind, arguments))
-        elif _is_record(*known):
+        elif self._is_record(*known):
             self._push(Record(kind, arguments))
         else:
             raise self._error(f"the pickle makes an object of {kind}, which is not allowed; nothing was run")
