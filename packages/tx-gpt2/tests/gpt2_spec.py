@@ -17,6 +17,7 @@ SPEC = ModelSpec(
             "config": {"scale_attn_by_inverse_layer_idx": True, "reorder_and_upcast_attn": True},
             # The reference has these options in PyTorch only.
             "not_in_reference": (("tf", "base"), ("tf", "causal-lm"), ("tf", "double-heads")),
+            "reference_float64": False,  # there the second of them takes scores to float32
         }
     },
     arguments=("input_ids", "past", "attention_mask", "token_type_ids"),
@@ -29,6 +30,7 @@ SPEC = ModelSpec(
     reference_options={"use_cache": False},
     reference_inputs={"double-heads": {"mc_token_ids": [6, 4, 1]}},
     not_in_reference=(("tf", "double-heads"),),  # it takes no labels and no rows without choices
+    reference_float64=True,
     new_heads={"double-heads": ("multiple_choice_head",)},
     output_heads=("causal-lm", "double-heads"),
     without_gradient={"double-heads": ("multiple_choice_head",)},

@@ -21,6 +21,7 @@ SPEC = ModelSpec(
     # approximation, and so do the reference's PyTorch classes.
     not_in_reference=(("tf", "base"), ("tf", "causal-lm"), ("tf", "double-heads")),
     reference_padding=False,  # it gives left-padded prompts the positions of the padding
+    reference_float64=True,
     new_heads={"double-heads": ("multiple_choice_head",)},
     output_heads=("causal-lm", "double-heads"),
     without_gradient={"double-heads": ("multiple_choice_head",)},

@@ -108,7 +108,8 @@ class ModelSpec:
         reference_options: keywords of both sides' calls, e.g. one that leaves out what they return in different forms.
         reference_inputs: task → keyword → values, of inputs whose default differs between the two.
         reference_queries: whether what padding attends to is the same in the reference.
-        reference_float64: whether models of float64 are compared too: the reference may round to float32 within.
+        reference_float64: whether models of float64 are compared too: the reference may round to float32 within. A loss
+            may.
         reference_padding: whether the reference generates rightly from left-padded prompts.
         not_in_reference: (framework, task) of classes that the reference does not have, or has wrong.
         no_labels_in_reference: (framework, task) of classes that take no labels in the reference.
