@@ -156,6 +156,10 @@ class _Normalizing(Segmenter):
             traced.map(romanian_preprocessing)
         return traced.text == expected
 
+    def _placed_words(self, traced: TracedText) -> list[PlacedWord] | None:
+        words = self._words(traced.text)
+        return traced.cut(words) if self._trace(traced) else None
+
 
 class MosesSegmenter(_Normalizing):
     """Moses' tokenizer.
@@ -207,10 +211,6 @@ class MosesSegmenter(_Normalizing):
         words += chunks[start:]
         return words
 
-    def _placed_words(self, traced: TracedText) -> list[PlacedWord] | None:
-        words = self._words(traced.text)
-        return traced.cut(words) if self._trace(traced) else None
-
 
 class _Dividing(_Normalizing):
     """A segmenter that is given texts whose punctuation is normalized. Spaces are no words of its own."""
@@ -220,10 +220,6 @@ class _Dividing(_Normalizing):
 
     def _words(self, text: str) -> list[str]:
         return [*filter(None, " ".join(self._divide(self._normalize(text))).split(" "))]
-
-    def _placed_words(self, traced: TracedText) -> list[PlacedWord] | None:
-        words = self._words(traced.text)
-        return traced.cut(words) if self._trace(traced) else None
 
 
 class ThaiSegmenter(_Dividing):

@@ -99,7 +99,7 @@ class ReferenceSuite(Suite):
         return (framework, task) not in self.spec.no_labels_in_reference
 
     def _compare(self, task: str, found: Mapping[str, Any], wanted: Mapping[str, Array]) -> None:
-        """Compare by field, as exactly as the reference has it; its losses in TensorFlow are one a row, ours the mean."""
+        """Compare by field, as exactly as the reference has it. Its losses in TensorFlow are one a row, ours a mean."""
 
         def compare(value: Array, of_reference: Array, what: str) -> None:
             assert_close(value, of_reference, TOLERANCE if of_reference.dtype == np.float32 else TOLERANCE_64, what)
