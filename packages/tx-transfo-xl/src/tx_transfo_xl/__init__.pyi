@@ -2,6 +2,7 @@
 from collections.abc import Mapping
 
 from .config import TransfoXLConfig as TransfoXLConfig
+from .corpus import TransfoXLCorpus as TransfoXLCorpus
 from .model_tf import TFAdaptiveEmbedding as TFAdaptiveEmbedding
 from .model_tf import TFProjectedAdaptiveLogSoftmax as TFProjectedAdaptiveLogSoftmax
 from .model_tf import TFTransfoXLLMHeadModel as TFTransfoXLLMHeadModel
@@ -13,7 +14,6 @@ from .model_torch import ProjectedAdaptiveLogSoftmax as ProjectedAdaptiveLogSoft
 from .model_torch import TransfoXLLMHeadModel as TransfoXLLMHeadModel
 from .model_torch import TransfoXLModel as TransfoXLModel
 from .model_torch import TransfoXLPreTrainedModel as TransfoXLPreTrainedModel
-from .tokenizer import TransfoXLCorpus as TransfoXLCorpus
 from .tokenizer import TransfoXLTokenizer as TransfoXLTokenizer
 
 TF_TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP: Mapping[str, str]

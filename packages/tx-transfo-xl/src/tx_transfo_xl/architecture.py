@@ -10,7 +10,7 @@ ARCHITECTURE = Architecture(
     tasks={Task.BASE: "Model", Task.CAUSAL_LM: "LMHeadModel"},
     published={"transfo-xl-wt103": "transfo-xl/transfo-xl-wt103"},
     also={
-        "tokenizer": ("TransfoXLCorpus",),
+        "corpus": ("TransfoXLCorpus",),
         "model_torch": ("AdaptiveEmbedding", "ProjectedAdaptiveLogSoftmax"),
         "model_tf": ("TFAdaptiveEmbedding", "TFProjectedAdaptiveLogSoftmax"),
     },
