@@ -181,6 +181,22 @@ class CompiledGeneration(GenerationMixin):
         return found
 
 
+def written_at(start: Tensor, states: Tensor, memory: Any, presents: Any) -> Any:
+    """The values of a memory's variables once a token is written to it.
+
+    Args:
+        start: the token's place. states: (R, H), the result of reading it.
+        memory, presents: per layer keys and values, (R, N, M, D) and the token's (R, N, 1, D).
+    """
+    # XLA writes to a memory where it is if all that reads it comes before; otherwise it copies it. So the place to
+    # write to is made to depend on the result.
+    place = (0, 0, start + ops.cast(nothing_of(states[0, 0]), "int32"), 0)
+    return tuple(
+        (ops.slice_update(keys, place, present[0]), ops.slice_update(values, place, present[1]))
+        for (keys, values), present in zip(memory, presents, strict=True)
+    )
+
+
 class KeyValueGeneration(CompiledGeneration):
     """``generate`` for a model whose layers remember keys and values.
 
@@ -217,14 +233,7 @@ class KeyValueGeneration(CompiledGeneration):
         # Rows that have ended would run on to positions that the model does not know.
         positions = ops.minimum(start + constants["ahead"], constants["final"])
         states, presents = self._through(tokens, positions, bias, extra, memory)
-        # XLA writes to a memory where it is if all that reads it comes before; otherwise it copies it. So the place to
-        # write to is made to depend on the result.
-        place = (0, 0, start + ops.cast(nothing_of(states[0, 0]), "int32"), 0)
-        written = tuple(
-            (ops.slice_update(keys, place, present[0]), ops.slice_update(values, place, present[1]))
-            for (keys, values), present in zip(memory, presents, strict=True)
-        )
-        return self.score(states), written
+        return self.score(states), written_at(start, states, memory, presents)
 
     def _through(
         self, ids: Tensor, positions: Tensor, bias: Tensor, extra: Mapping[str, Tensor], memory: Sequence[Any] | None

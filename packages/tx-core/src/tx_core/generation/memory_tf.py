@@ -89,42 +89,32 @@ class CompiledMemory:
         tf.nest.map_structure(lambda variable: variable.assign(tf.gather(variable, rows)), self.variables)
 
 
-class KeyValueMemory(CompiledMemory):
-    """The keys and values of all layers, in variables that are written in place.
+class SlotMemory(CompiledMemory):
+    """The keys and values of all layers, in variables of fixed size that are written in place.
 
     Args:
-        presents: per layer the keys and values of the prompts, (2, B, N, S, D).
-        positions: (1 or B, 1), of the last token of each prompt.
+        presents: per layer the keys and values of what is remembered of the prompts, (2, B, N, S, D).
+        allowed: (B, S), boolean, which are attended to.
         times: rows of each prompt, beside each other.
     """
 
     def __init__(
-        self,
-        presents: Sequence[Tensor],
-        positions: Any,
-        prompts: Prompts,
-        times: int = 1,
-        jit_compile: bool = True,
+        self, presents: Sequence[Tensor], allowed: Any, prompts: Prompts, times: int = 1, jit_compile: bool = True
     ) -> None:
         import tensorflow as tf
 
-        length, size = prompts.ids.shape[1], capacity(prompts.total)
+        length = presents[0].shape[3]
+        size = capacity(length + int(prompts.limits.max()))
         after = ((0, 0), (0, 0), (0, 0), (0, size - length), (0, 0))
 
         def variables(present: Tensor) -> tuple[Any, ...]:
             rows = present if times == 1 else tf.repeat(present, times, axis=1)
             return tuple(tf.Variable(x, trainable=False) for x in tf.unstack(tf.pad(rows, after)))
 
-        mask = prompts.attended.repeat(times, 0)
-        last = np.broadcast_to(np.asarray(positions), (len(prompts.ids), 1)).repeat(times, 0)
-        constants = {
-            # (R, M), which tokens may be attended to once they are there.
-            "allowed": tf.constant(np.concatenate((mask, np.ones((len(mask), size - length), np.bool_)), 1)),
-            # (R, 1), by how much a token's position is ahead of its place in the memory.
-            "ahead": tf.constant(last - (length - 1), tf.int32),
-            # (R, 1), the last position that a row needs.
-            "final": tf.constant(last + prompts.limits[:, None].repeat(times, 0), tf.int32),
-        }
+        mask = np.asarray(allowed).repeat(times, 0)
+        # (R, M), which tokens may be attended to once they are there.
+        free = np.ones((len(mask), size - length), np.bool_)
+        constants = {"allowed": tf.constant(np.concatenate((mask, free), 1))}
         extra = {name: tf.constant(x[:, -1:].repeat(times, 0), tf.int32) for name, x in prompts.extra.items()}
         # Per layer (R, N, M, D), keys and values.
         super().__init__(length, tuple(variables(present) for present in presents), constants, extra, jit_compile)
@@ -132,6 +122,27 @@ class KeyValueMemory(CompiledMemory):
     def _move(self, rows: Tensor) -> None:
         size = self.constants["allowed"].shape[1]
         _reorderer()(self.variables, rows, min(capacity(self.length), size))
+
+
+class KeyValueMemory(SlotMemory):
+    """The keys and values of all tokens, whose positions are counted.
+
+    Args:
+        presents, prompts, times, jit_compile: as those of :class:`SlotMemory`.
+        positions: (1 or B, 1), of the last token of each prompt.
+    """
+
+    def __init__(
+        self, presents: Sequence[Tensor], positions: Any, prompts: Prompts, times: int = 1, jit_compile: bool = True
+    ) -> None:
+        import tensorflow as tf
+
+        super().__init__(presents, prompts.attended, prompts, times, jit_compile)
+        last = np.broadcast_to(np.asarray(positions), (len(prompts.ids), 1)).repeat(times, 0)
+        # (R, 1), by how much a token's position is ahead of its place in the memory.
+        self.constants["ahead"] = tf.constant(last - (self.length - 1), tf.int32)
+        # (R, 1), the last position that a row needs.
+        self.constants["final"] = tf.constant(last + prompts.limits[:, None].repeat(times, 0), tf.int32)
 
 
 # Compiled by XLA, which updates a variable where it is; otherwise TensorFlow would copy it each time.

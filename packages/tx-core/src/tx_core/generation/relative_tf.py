@@ -1,0 +1,175 @@
+"""``generate`` for models that know positions by their distance, in TensorFlow. Mirrors ``relative_torch``.
+
+Prompts are read by the model itself. What its layers have to remember of them is what each was given: of these states
+keys and values are made once, and kept. So a step costs the same whatever came before.
+
+Shapes: B prompts, R rows (B times the sequences or beams of each), S sequence, M capacity of the memory, K keys that
+are attended to, Q queries of a step (of a model with a query stream two, otherwise one), L distances, H hidden size, N
+heads, D head width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from keras import ops
+
+from tx_core.models.attention_tf import attend
+from tx_core.models.relative_tf import disallow, relative_encodings
+
+from .generate_tf import CompiledGeneration, written_at
+from .memory_tf import CompiledMemory, SlotMemory
+from .prompts import Prompts
+
+Tensor = Any
+
+
+class Read(NamedTuple):
+    """What a main layer makes of prompts.
+
+    Attributes:
+        state: (B, H), what the next token is predicted from.
+        remembered: what each layer was given, of the tokens that are remembered: (B, S, H).
+        allowed: (B, S), boolean, which of these are attended to.
+    """
+
+    state: Tensor
+    remembered: Iterable[Tensor]
+    allowed: Tensor
+
+
+class RelativeLayer(Protocol):
+    """A layer that attends by distance."""
+
+    def remember(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B, N, S, D) of states (B, S, H) that the layer was given."""
+
+    def distances(self, encodings: Tensor) -> Tensor:
+        """What the layer makes of the encodings of distances (L, H): (1, N, L, D)."""
+
+    def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
+        """The way of one more token (R, Q, H) through the layer."""
+
+
+@dataclass(slots=True)
+class RelativeLayerMemory:
+    """What one layer remembers, in a compiled step.
+
+    Attributes:
+        keys, values: (R, N, K, D).
+        encodings: (1, N, K + 1, D), of distances, from one more than that of the first key from the token, down.
+        own: (1, N, 2, D), of the distances 1 and 0.
+        allowed: (R, K), which keys are attended to.
+        present: the token's own key and value (R, N, 1, D), once it has been read.
+    """
+
+    keys: Tensor
+    values: Tensor
+    encodings: Tensor
+    own: Tensor
+    allowed: Tensor
+    present: tuple[Tensor, Tensor] | None = None
+
+    def attend(
+        self, states: Tensor, query: Tensor, key: Tensor, value: Tensor, content: Tensor, position: Tensor
+    ) -> Tensor:
+        """Attention of one more token to those before and to itself.
+
+        Args:
+            states: (R, Q, H), which the layer was given.
+            query: (R, N, Q, D). The last is of the token; with a second query it is of the place after it.
+            key, value: (R, N, 1, D), the token's.
+            content, position: (N, D), what is added to queries for contents and for distances.
+
+        Returns:
+            What was attended to: (R, N, Q, D).
+        """
+        self.present = (key, value)
+        scaled = (query + ops.expand_dims(position, 1)) * query.shape[-1] ** -0.5
+        before, own = (ops.matmul(scaled, ops.transpose(x, (0, 1, 3, 2))) for x in (self.encodings, self.own))
+        # From the place after the token all distances are greater by one.
+        keys = self.keys.shape[2]
+        by_query = [
+            ops.concatenate(
+                (before[:, :, i : i + 1, first : first + keys], own[:, :, i : i + 1, first : first + 1]), -1
+            )
+            for i, first in zip(range(query.shape[2]), (1, 0), strict=False)
+        ]
+        allowed = ops.pad(self.allowed, ((0, 0), (0, 1)), constant_values=True)  # (R, K + 1)
+        bias = disallow(ops.concatenate(by_query, axis=2), ops.expand_dims(allowed, (1, 2)))
+        query = query + ops.expand_dims(content, 1)
+        return attend(query, key, value, bias, past=(self.keys, self.values))[0]
+
+
+class RelativeMemory(SlotMemory):
+    """The keys and values of all layers, and what these make of distances.
+
+    Args:
+        presents, allowed, prompts, times, jit_compile: as those of :class:`SlotMemory`.
+        base: the main layer.
+    """
+
+    def __init__(
+        self, presents: Sequence[Tensor], allowed: Any, base: Any, prompts: Prompts, times: int, jit_compile: bool
+    ) -> None:
+        super().__init__(presents, allowed, prompts, times, jit_compile)
+        config, window = base.config, base.window
+        size = self.constants["allowed"].shape[1]
+        # A window is always as far away; of a memory that fills up, unused places have distances too.
+        first, last = (size, 1 - size) if window is None else (window + 1, 0)
+        encodings = relative_encodings(first, last, config.hidden_size, base.compute_dtype, config.clamp_len)
+        self.constants["distances"] = tuple(layer.distances(encodings) for layer in base.layer_calls())
+
+
+class RelativeGeneration(CompiledGeneration):
+    """``generate`` for a model that knows positions by their distance.
+
+    The main layer reads prompts (``read_prompts``), and says how many tokens before itself a token attends to at most
+    (``window``, None for all), what the first layer reads of a token (``read_token``), which layers follow
+    (``layer_calls``, each a :class:`RelativeLayer`) and what becomes of the last one's states (``finish``); the model
+    with the head, how they score the vocabulary (``score``).
+    """
+
+    base_model: Any
+
+    def _max_positions(self) -> int | None:
+        return None
+
+    def _read_prompts(self, ids: Tensor, mask: Tensor, extra: Mapping[str, Tensor]) -> tuple[Tensor, Any]:
+        base = self.base_model
+        read: Read = base.read_prompts(ids, mask)
+        layers = zip(base.layer_calls(), read.remembered, strict=True)
+        presents = tuple(ops.stack(layer.remember(states)) for layer, states in layers)
+        return self.score(read.state), (presents, read.allowed)
+
+    def _remember(self, found: Any, prompts: Prompts, times: int, jit_compile: bool) -> CompiledMemory:
+        presents, allowed = found
+        return RelativeMemory(presents, allowed, self.base_model, prompts, times, jit_compile)
+
+    def _read_token(
+        self, tokens: Tensor, start: Tensor, extra: Mapping[str, Tensor], constants: Mapping[str, Tensor], memory: Any
+    ) -> tuple[Tensor, Any]:
+        base, allowed, window = self.base_model, constants["allowed"], self.base_model.window
+        rows, size = allowed.shape
+        count = size if window is None else window  # K
+        begin = 0 if window is None else start - window
+        held = ops.slice(ops.logical_and(allowed, ops.arange(size) < start), (0, begin), (rows, count))
+        states, presents = base.read_token(tokens), []  # (R, Q, H)
+        for layer, (keys, values), table in zip(base.layer_calls(), memory, constants["distances"], strict=True):
+            _, heads, _, width = table.shape
+            if window is not None:
+                keys, values = (ops.slice(x, (0, 0, begin, 0), (rows, heads, count, width)) for x in (keys, values))
+            farthest = 0 if window is not None else size - start - 1  # of the first key from the token, plus 1
+            encodings = ops.slice(table, (0, 0, farthest, 0), (1, heads, count + 1, width))
+            own = table[:, :, size - 1 : size + 1] if window is None else table[:, :, -2:]
+            past = RelativeLayerMemory(keys, values, encodings, own, held)
+            states = layer.step(states, past)
+            presents.append(past.present)
+        states = base.finish(states[:, -1])
+        return self.score(states), written_at(start, states, memory, presents)
+
+    def score(self, states: Tensor) -> Tensor:
+        """The scores (R, V) of the next token, of what it is predicted from (R, H)."""
+        raise NotImplementedError
