@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -68,6 +68,23 @@ class VariedModel:
         """The varied model, which the test may change."""
         return self.backend.model_class(self.spec, "causal-lm").from_pretrained(str(self.varied()), **config)
 
+    def scores(self, ids: Array, prompt: int, model: Any = None) -> Array:
+        """What calls say of the token after prompts, and after each later one: scores (B, S - prompt + 1, vocabulary).
+
+        Args:
+            ids: (B, S), whose first ``prompt`` are prompts.
+        """
+        model = model or self.model()
+
+        def run(inputs: Mapping[str, Any]) -> dict[str, Any]:
+            outputs: dict[str, Any] = self.backend.run(model, inputs)
+            return outputs
+
+        if self.spec.next_scores is not None:
+            return self.spec.next_scores(run, ids, prompt)
+        found: Array = run({"input_ids": ids})["logits"][:, prompt - 1 :]
+        return found
+
     def prompts(self) -> tuple[Array, Any]:
         """Four prompts of 6 tokens, and a mask that leaves 6, 3, 1 and 5 of them; None without an attention mask."""
         assert self.spec.vocab_size() == WORDS, "a tiny model that generates has WORDS words"
@@ -105,15 +122,11 @@ class GenerationSuite(VariedModel, Suite):
 
     backend: ClassVar[Backend]
 
-    def logits(self, ids: Array) -> Array:
-        """Scores (B, S, vocabulary) of every next token, without any memory."""
-        found: Array = self.backend.run(self.model(), {"input_ids": ids})["logits"]
-        return found
-
     def slowly(self, ids: Array, steps: int, change: Callable[[Array, Array], Array] | None = None) -> Array:
         """Greedy search that reads everything anew for each token."""
+        prompt = ids.shape[1]
         for _ in range(steps):
-            scores = self.logits(ids)[:, -1]
+            scores = self.scores(ids, prompt)[:, -1]
             if change is not None:
                 scores = np.stack([change(row, text) for row, text in zip(scores, ids, strict=True)])
             ids = np.concatenate((ids, scores.argmax(-1)[:, None]), 1)
@@ -135,7 +148,7 @@ class GenerationSuite(VariedModel, Suite):
         ids = self.prompts()[0][:1]
         text = self.generate(ids, model=model, max_length=200, eos_token_id=()).sequences
         assert text.shape == (1, 200)
-        again = self.backend.run(model, {"input_ids": text[:, :-1]})["logits"][:, 5:]
+        again = self.scores(text[:, :-1], 6, model)
         np.testing.assert_array_equal(again.argmax(-1), text[:, 6:])
 
     def test_pruned_model(self) -> None:
@@ -143,8 +156,8 @@ class GenerationSuite(VariedModel, Suite):
         model.prune_heads({0: [1], 1: [0, 2]})
         ids, _ = self.prompts()
         result = self.generate(ids, model=model, max_new_tokens=5, eos_token_id=())
-        scores = self.backend.run(model, {"input_ids": result.sequences[:, :-1]})["logits"]
-        np.testing.assert_array_equal(scores[:, 5:].argmax(-1), result.sequences[:, 6:])
+        scores = self.scores(result.sequences[:, :-1], 6, model)
+        np.testing.assert_array_equal(scores.argmax(-1), result.sequences[:, 6:])
 
     # --- ends
 
@@ -169,7 +182,7 @@ class GenerationSuite(VariedModel, Suite):
 
     def test_all_rows_end_early(self) -> None:
         ids, _ = self.prompts()
-        first = self.logits(ids)[:, -1].argmax(-1).tolist()
+        first = self.scores(ids, 6)[:, 0].argmax(-1).tolist()
         result = self.generate(ids, max_new_tokens=10, eos_token_id=first)
         np.testing.assert_array_equal(result.sequences, np.concatenate((ids, np.array(first)[:, None]), 1))
         assert result.stop_reasons == ("eos",) * 4
@@ -318,7 +331,7 @@ class GenerationSuite(VariedModel, Suite):
 
     def test_min_length(self) -> None:
         ids, _ = self.prompts()
-        ends = self.logits(ids)[:, -1].argmax(-1).tolist()
+        ends = self.scores(ids, 6)[:, 0].argmax(-1).tolist()
         result = self.generate(ids, max_new_tokens=8, eos_token_id=ends, min_length=10, pad_token_id=2)
         assert not np.isin(result.sequences[:, 6:9], ends).any()
         late = self.generate(ids, max_new_tokens=8, eos_token_id=ends, min_length=6, pad_token_id=2)
@@ -333,7 +346,7 @@ class GenerationSuite(VariedModel, Suite):
 
     def _logprobs(self, sequences: Array, ends: Sequence[int]) -> Array:
         """Log-probabilities of the new tokens up to the end, from the model without memory."""
-        logits = self.logits(sequences[:, :-1]).astype(np.float64)[:, 5:]
+        logits = self.scores(sequences[:, :-1], 6).astype(np.float64)
         logits -= logits.max(-1, keepdims=True)
         logprobs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         found: Array = np.take_along_axis(logprobs, sequences[:, 6:, None], -1)[:, :, 0]
@@ -375,7 +388,7 @@ class GenerationSuite(VariedModel, Suite):
         )
         for i, prompt in enumerate(ids):
             firsts = np.concatenate((np.tile(prompt, (size, 1)), np.arange(size)[:, None]), 1)
-            logits = self.logits(firsts).astype(np.float64)[:, 5:7]
+            logits = self.scores(firsts, 6).astype(np.float64)
             logprobs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
             sums = logprobs[0, 0][:, None] + logprobs[:, 1]
             best = np.unravel_index(sums.argmax(), sums.shape)
@@ -415,7 +428,7 @@ class GenerationSuite(VariedModel, Suite):
             ids, max_new_tokens=1, eos_token_id=(), do_sample=True, num_return_sequences=count, seed=0, **options
         )
         drawn = np.bincount(result.sequences[:, -1], minlength=self.spec.vocab_size()) / count
-        scores = self.logits(ids)[0, -1].astype(np.float64) / options.get("temperature", 1.0)
+        scores = self.scores(ids, 6)[0, 0].astype(np.float64) / options.get("temperature", 1.0)
         order = np.argsort(-scores)
         scores[order[int(options.get("top_k", len(scores))) :]] = -np.inf
         chances = np.exp(scores - scores.max())

@@ -16,6 +16,7 @@ from tx_testing.kinds import KINDS
 
 Array = np.ndarray[Any, Any]
 Inputs = dict[str, Array]
+NextScores = Callable[[Callable[[Mapping[str, Any]], dict[str, Any]], Array, int], Array]
 FromBert = Callable[[dict[str, Any], dict[str, Array]], tuple[dict[str, Any], dict[str, Array]]]
 
 SEQUENCE = 7  # differs from every other size of a tiny model, so that sequence axes are recognised by their length
@@ -85,6 +86,9 @@ class ModelSpec:
             (B, N, S, memory_keys + S).
         past: whether the models return ``past`` and take it for the tokens before.
         generates: whether the language model generates text.
+        next_scores: how to find what follows, where ``logits`` of one call are not the scores of every next token: of
+            what gives a call's fields for its inputs, texts (B, S) and the length of their prompts → scores (B, S -
+            prompt + 1, vocabulary) of what follows the prompt, and each token after it.
         cross_attention: whether the base model can be a decoder with cross-attention.
         max_positions: the configuration field of the number of positions; None if there is no limit.
         activation: the configuration field of the activation function; None if it is fixed.
@@ -138,6 +142,7 @@ class ModelSpec:
     memory_keys: int = 0
     past: bool = False
     generates: bool = True
+    next_scores: NextScores | None = None
     cross_attention: bool = False
     max_positions: str | None = "max_position_embeddings"
     activation: str | None = "hidden_act"

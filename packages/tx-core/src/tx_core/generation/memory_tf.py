@@ -95,16 +95,16 @@ class SlotMemory(CompiledMemory):
     Args:
         presents: per layer the keys and values of what is remembered of the prompts, (2, B, N, S, D).
         allowed: (B, S), boolean, which are attended to.
+        size: M.
         times: rows of each prompt, beside each other.
     """
 
     def __init__(
-        self, presents: Sequence[Tensor], allowed: Any, prompts: Prompts, times: int = 1, jit_compile: bool = True
+        self, presents: Sequence[Tensor], allowed: Any, size: int, prompts: Prompts, times: int, jit_compile: bool
     ) -> None:
         import tensorflow as tf
 
         length = presents[0].shape[3]
-        size = capacity(length + int(prompts.limits.max()))
         after = ((0, 0), (0, 0), (0, 0), (0, size - length), (0, 0))
 
         def variables(present: Tensor) -> tuple[Any, ...]:
@@ -137,7 +137,7 @@ class KeyValueMemory(SlotMemory):
     ) -> None:
         import tensorflow as tf
 
-        super().__init__(presents, prompts.attended, prompts, times, jit_compile)
+        super().__init__(presents, prompts.attended, capacity(prompts.total), prompts, times, jit_compile)
         last = np.broadcast_to(np.asarray(positions), (len(prompts.ids), 1)).repeat(times, 0)
         # (R, 1), by how much a token's position is ahead of its place in the memory.
         self.constants["ahead"] = tf.constant(last - (self.length - 1), tf.int32)

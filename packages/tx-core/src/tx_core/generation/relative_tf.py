@@ -20,7 +20,7 @@ from tx_core.models.attention_tf import attend
 from tx_core.models.relative_tf import disallow, relative_encodings
 
 from .generate_tf import CompiledGeneration, written_at
-from .memory_tf import CompiledMemory, SlotMemory
+from .memory_tf import CompiledMemory, SlotMemory, capacity
 from .prompts import Prompts
 
 Tensor = Any
@@ -114,9 +114,10 @@ class RelativeMemory(SlotMemory):
     def __init__(
         self, presents: Sequence[Tensor], allowed: Any, base: Any, prompts: Prompts, times: int, jit_compile: bool
     ) -> None:
-        super().__init__(presents, allowed, prompts, times, jit_compile)
-        config, window = base.config, base.window
-        size = self.constants["allowed"].shape[1]
+        config, window, length, new = base.config, base.window, presents[0].shape[3], int(prompts.limits.max())
+        # Of a window as much is remembered of every prompt.
+        size = capacity(length + new) if window is None else length + capacity(new)
+        super().__init__(presents, allowed, size, prompts, times, jit_compile)
         # A window is always as far away; of a memory that fills up, unused places have distances too.
         first, last = (size, 1 - size) if window is None else (window + 1, 0)
         encodings = relative_encodings(first, last, config.hidden_size, base.compute_dtype, config.clamp_len)
