@@ -6,8 +6,6 @@ names that WikiText has. White space divides their words, which no tokenizer has
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tx_core.messages import quoted
 
 from .tokenizer import TransfoXLTokenizer
@@ -17,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from typing import Any, Self
 
     import numpy as np
@@ -277,6 +276,8 @@ class TransfoXLCorpus:
             FileNotFoundError: a file is missing; names it.
             ValueError: the dataset is unknown, or a file is no text; or lm1b has no vocabulary.
         """
+        from pathlib import Path
+
         _checked_dataset(dataset)
         folder = Path(path)
         self.dataset = dataset
@@ -325,6 +326,8 @@ class TransfoXLCorpus:
 
         ``from_pretrained`` of it gives an equal corpus, whose ids stay in the files until they are used.
         """
+        from pathlib import Path
+
         self._save(Path(save_directory), {})
 
     def _save(self, folder: Path, sources: Mapping[str, Any]) -> None:
@@ -489,6 +492,8 @@ def get_lm_corpus(datadir: str | os.PathLike[str], dataset: str) -> TransfoXLCor
         OSError: a file is missing.
         ValueError: the dataset is unknown, a file is no text, or the cache is damaged: remove it.
     """
+    from pathlib import Path
+
     _checked_dataset(dataset)
     folder = Path(datadir)
     options = dict(_OPTIONS.get(dataset, {}))

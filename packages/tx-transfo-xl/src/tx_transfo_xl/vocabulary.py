@@ -6,9 +6,7 @@ A pickle is read without running anything: words and numbers are taken from it, 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-from tx_core.files import remove, saving
 from tx_core.messages import quoted
 from tx_tokenizers.tokenizer_files import json_bytes, read_object, read_text, read_vocabulary, write_bytes
 
@@ -16,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from typing import Any
 
     from tx_core.checkpoints.pickled_values import PickledValues
@@ -27,7 +26,9 @@ NAMES = (TEXT_NAME, JSON_NAME, "vocab.pkl", "vocab.bin")
 
 _LINE_END = re.compile("\r\n|\r|\n")
 # What the reference pickled with a vocabulary: all that its tokenizer held, of these packages' classes.
-_PACKAGES = frozenset({"re", "sacremoses", "tokenizers", "transformers", "pytorch_transformers"})
+_PACKAGES = frozenset(
+    {"re", "sacremoses", "tokenizers", "transformers", "pytorch_transformers", "pytorch_pretrained_bert"}
+)
 _CURE = (
     "save its words as text, one a line: open('vocab.txt', 'w', encoding='utf-8').write('\\n'.join(tokenizer.idx2sym))"
 )
@@ -71,6 +72,8 @@ def read_words(path: str | os.PathLike[str]) -> Vocabulary:
         OSError: the file cannot be read.
         ValueError: it is damaged, or no vocabulary; the message names it and what helps.
     """
+    from pathlib import Path
+
     path = Path(path)
     with path.open("rb") as file:
         head = file.read(4)
@@ -88,7 +91,7 @@ def _text(path: Path) -> Vocabulary:
     words = [line.split(None, 1)[0] for line in lines if line.strip()]
     if len(words) < len(lines):
         number = next(number for number, line in enumerate(lines, 1) if not line.strip())
-        raise ValueError(f"{path}: line {number} has no word; remove it if the ids of the words after it are too large")
+        raise ValueError(f"{path}: line {number} has no word: remove the line")
     if not words:
         raise ValueError(f"{path}: the vocabulary has no word; fetch or copy the file again")
     found = Vocabulary(words)
@@ -141,6 +144,8 @@ def write_words(folder: Path, words: list[str]) -> Path:
 
     One of the other form is removed. The words are replaced at once.
     """
+    from tx_core.files import remove, saving
+
     plain = all(word.split() == [word] for word in words) and not (words and words[0].startswith("\ufeff"))
     try:
         content = "".join(f"{word}\n" for word in words).encode("utf-8") if plain and words else None
