@@ -2,7 +2,8 @@
 
     python tools/bench_tokenizers.py --reference-python REF/bin/python --data DATA [--model bert] [--rounds 3]
 
-The reference's are the compiled ones, but for XLM, of which it has none: there fewer lines are encoded.
+The reference's are the compiled ones, but for XLM and Transformer-XL, of which it has none: there fewer lines are
+encoded.
 
 Each round starts a fresh process of each library, one after the other, which encodes the same lines of running text
 several times: the first pass is "cold" (nothing is remembered yet), the best of the later ones "warm". The ratio of a
@@ -34,6 +35,16 @@ with tempfile.NamedTemporaryFile("w", suffix=".json") as vocabulary:
     tokenizer = XLMTokenizer(vocabulary.name, folder + "/codes_ende")
 """
 
+# No vocabulary of Transformer-XL's is among the test data: one is made of WikiText-103's texts.
+MAKE_TRANSFO_XL = """
+import collections, tempfile
+texts = [pathlib.Path(folder, f"wiki.{name}.tokens").read_text("utf-8") for name in ("valid", "test")]
+counts = collections.Counter(word for text in texts for word in text.split())
+vocabulary = tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8")
+vocabulary.write("\\n".join(["<eos>", "<formula>", *(word for word, _ in counts.most_common())]))
+vocabulary.flush()
+"""
+
 MODELS = {
     # name -> (folder of the vocabulary, how tx makes its tokenizer, how the reference does)
     "bert": (
@@ -60,8 +71,15 @@ MODELS = {
         "from tx_xlm.tokenizer import XLMTokenizer; tokenizer = XLMTokenizer.from_pretrained(folder)",
         REFERENCE_XLM,
     ),
+    "transfo-xl": (
+        "lm/wikitext-103",
+        f"{MAKE_TRANSFO_XL}from tx_transfo_xl.tokenizer import TransfoXLTokenizer\n"
+        "tokenizer = TransfoXLTokenizer(vocab_file=vocabulary.name)",
+        f"{MAKE_TRANSFO_XL}from transformers import TransfoXLTokenizer\n"
+        "tokenizer = TransfoXLTokenizer(vocab_file=vocabulary.name)",
+    ),
 }
-LINES = {"xlm": 1500}
+LINES = {"xlm": 1500, "transfo-xl": 1500}
 TEXTS = ("lm/wikitext-2/test.txt", "lm/wikitext-2/valid.txt", "lm/wikitext-2-raw/wiki.test.raw")
 
 WORKER = """
