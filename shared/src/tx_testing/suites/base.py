@@ -65,6 +65,11 @@ class Suite:
         if not self.spec.padded:
             pytest.skip("does not apply: there is no attention mask, so no padding")
 
+    def needs_pruning(self) -> None:
+        """Skip the test for an architecture whose attention heads cannot be removed."""
+        if not self.spec.prunes:
+            pytest.skip("does not apply: attention heads cannot be removed")
+
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run tests that take ``task`` once for every class of the architecture in this framework."""
         if "task" in metafunc.fixturenames:

@@ -114,6 +114,7 @@ class BothCoreSuite(Suite):
         assert set(self.tf.arrays(two)) == set(self.torch.arrays(one))
 
     def test_same_pruned_outputs(self) -> None:
+        self.needs_pruning()
         folder = str(self.torch.randomised(self.spec, "base"))
         models = [b.model_class(self.spec, "base").from_pretrained(folder) for b in (self.torch, self.tf)]
         for model in models:

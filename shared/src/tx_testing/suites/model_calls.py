@@ -142,6 +142,7 @@ class CallSuite(Models):
         assert (np.abs(gradient) > 1e-9).all()
 
     def test_prune_heads_of_every_class(self, task: str) -> None:
+        self.needs_pruning()
         model = self.model(task)
         model.prune_heads({1: [1, 3]})
         output = self.run(model, self.spec.inputs(task), **FLAGS)
@@ -149,6 +150,7 @@ class CallSuite(Models):
         same_pruned(self.spec, model.config.pruned_heads, {1: [1, 3]})
 
     def test_heads_that_do_not_exist_are_not_pruned(self) -> None:
+        self.needs_pruning()
         for wrong in ({0: [self.spec.heads()]}, {self.spec.layers(): [0]}):
             with pytest.raises(ValueError, match=r"\d"):
                 self.model("base").prune_heads(wrong)

@@ -42,7 +42,7 @@ class IdSuite(Models):
         config, inputs, takes = self.spec.make_config(), self.spec.inputs(task), self.parameters(task)
         shape, words = inputs["input_ids"].shape, self.spec.vocab_size()
         sizes = {"input_ids": words}
-        if "token_type_ids" in takes:
+        if "token_type_ids" in takes and not self.spec.any_token_types:
             sizes["token_type_ids"] = getattr(config, "type_vocab_size", words)
         if "position_ids" in takes:
             sizes["position_ids"] = int(getattr(config, self.spec.max_positions or "max_position_embeddings"))

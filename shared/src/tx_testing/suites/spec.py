@@ -73,6 +73,7 @@ class ModelSpec:
         token_inputs: input with a number for every token → how many numbers there are; given if in ``arguments``.
         finds_padding: whether without an attention mask the configuration's padding token is not attended to.
         zero_token_types: whether token types of 0 are the same as none.
+        any_token_types: whether token types are numbers of no table, so that none is wrong.
         graph_tasks: tasks whose classes are compiled, traced and exported in the tests, which takes most of their time;
             None for all. Heads that only differ in modules of their own need it once, in one of the architectures.
         any_axes: whether token ids may have any axes before the sequence, (S,) or (B, C, S) say.
@@ -84,12 +85,14 @@ class ModelSpec:
             memory that holds padding: it differs from that of a sentence alone.
         memory_keys: how many keys attention has before those of the tokens, in a call without a memory: attentions are
             (B, N, S, memory_keys + S).
+        sees_itself: whether padding attends to itself.
         past: whether the models return ``past`` and take it for the tokens before.
         generates: whether the language model generates text.
         next_scores: how to find what follows, where ``logits`` of one call are not the scores of every next token: of
             what gives a call's fields for its inputs, texts (B, S) and the length of their prompts → scores (B, S -
             prompt + 1, vocabulary) of what follows the prompt, and each token after it.
         cross_attention: whether the base model can be a decoder with cross-attention.
+        prunes: whether attention heads can be removed.
         max_positions: the configuration field of the number of positions; None if there is no limit.
         activation: the configuration field of the activation function; None if it is fixed.
         dropouts: the configuration fields of dropout probabilities.
@@ -132,6 +135,7 @@ class ModelSpec:
     token_inputs: Mapping[str, int] = field(default_factory=lambda: {"token_type_ids": 2})
     finds_padding: bool = False
     zero_token_types: bool = True
+    any_token_types: bool = False
     graph_tasks: tuple[str, ...] | None = None
     any_axes: bool = False
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -140,10 +144,12 @@ class ModelSpec:
     token_losses: tuple[str, ...] = ()
     batch_axes: Mapping[str, int | None] = field(default_factory=dict)
     memory_keys: int = 0
+    sees_itself: bool = False
     past: bool = False
     generates: bool = True
     next_scores: NextScores | None = None
     cross_attention: bool = False
+    prunes: bool = True
     max_positions: str | None = "max_position_embeddings"
     activation: str | None = "hidden_act"
     dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")

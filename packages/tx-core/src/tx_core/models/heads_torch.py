@@ -208,7 +208,10 @@ class MultipleChoice(Head):
 
 
 # Inputs of which every choice has its own.
-CHOICE_INPUTS = {"input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds", "langs", "lengths"}
+CHOICE_INPUTS = {
+    *("input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds"),
+    *("input_mask", "langs", "lengths"),
+}
 
 
 class QuestionAnswering(Head):

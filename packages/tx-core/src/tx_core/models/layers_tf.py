@@ -224,9 +224,10 @@ class SequenceSummary(Module):
 
     Args:
         labels: how many scores, unless ``summary_proj_to_labels`` is off: then they are a vector of the hidden size.
+        last_dropout: dropout of the result.
     """
 
-    def __init__(self, config: Any, labels: int, **kwargs: Any) -> None:
+    def __init__(self, config: Any, labels: int, last_dropout: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.summary_type = config.summary_type
         self.first_dropout = keras.layers.Dropout(config.summary_first_dropout, name="first_dropout")
@@ -237,6 +238,7 @@ class SequenceSummary(Module):
             else keras.layers.Identity(name="summary")
         )
         self.activation = ACTIVATIONS[config.summary_activation or "linear"]
+        self.last_dropout = keras.layers.Dropout(last_dropout, name="last_dropout")
 
     def call(self, hidden_states: Tensor, index: Tensor | None, attention_mask: Tensor | None) -> Tensor:
         """Score sequences.
@@ -250,7 +252,7 @@ class SequenceSummary(Module):
             (B, outputs).
         """
         vectors = summarize(hidden_states, self.summary_type, index, attention_mask)  # (B, H)
-        return self.activation(self.summary(self.first_dropout(vectors)))
+        return self.last_dropout(self.activation(self.summary(self.first_dropout(vectors))))
 
 
 def summarize(hidden_states: Tensor, kind: str, index: Tensor | None, attention_mask: Tensor | None) -> Tensor:

@@ -47,15 +47,17 @@ class SequenceSummary(nn.Module):
 
     Args:
         labels: how many scores, unless ``summary_proj_to_labels`` is off: then they are a vector of the hidden size.
+        last_dropout: dropout of the result.
     """
 
-    def __init__(self, config: Any, labels: int) -> None:
+    def __init__(self, config: Any, labels: int, last_dropout: float = 0.0) -> None:
         super().__init__()
         self.summary_type = config.summary_type
         self.first_dropout = nn.Dropout(config.summary_first_dropout)
         outputs = labels if config.summary_proj_to_labels else config.hidden_size
         self.summary = nn.Linear(config.hidden_size, outputs) if config.summary_use_proj else nn.Identity()
         self.activation = ACTIVATIONS[config.summary_activation or "linear"]
+        self.last_dropout = nn.Dropout(last_dropout)
 
     def forward(self, hidden_states: Tensor, index: Tensor | None, attention_mask: Tensor | None) -> Tensor:
         """Score sequences.
@@ -69,7 +71,7 @@ class SequenceSummary(nn.Module):
             (B, outputs).
         """
         vectors = summarize(hidden_states, self.summary_type, index, attention_mask)  # (B, H)
-        return self.activation(self.summary(self.first_dropout(vectors)))
+        return self.last_dropout(self.activation(self.summary(self.first_dropout(vectors))))
 
 
 def summarize(hidden_states: Tensor, kind: str, index: Tensor | None, attention_mask: Tensor | None) -> Tensor:

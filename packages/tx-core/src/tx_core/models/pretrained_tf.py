@@ -538,7 +538,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
             rest: the bare model's output, of which what is not its own result is passed on.
         """
         names = getattr(type(rest), "_fields", ())
-        for field in ("past", "hidden_states", "attentions"):
+        for field in ("past", "mems", "hidden_states", "attentions"):
             if field in names:
                 fields[field] = getattr(rest, field)
         return output(f"{type(self).__name__.removeprefix('TF')}Output", **fields)

@@ -565,7 +565,7 @@ class PreTrainedModel(nn.Module):
             rest: the bare model's output, of which what is not its own result is passed on.
         """
         names = getattr(type(rest), "_fields", ())
-        for field in ("past", "hidden_states", "attentions"):
+        for field in ("past", "mems", "hidden_states", "attentions"):
             if field in names:
                 fields[field] = getattr(rest, field)
         outputs = output(f"{type(self).__name__}Output", **fields)

@@ -1,0 +1,82 @@
+"""XLNet as the standard suites test it: a tiny model with a memory, and what is particular to it."""
+
+from tx_testing.suites.spec import ModelSpec
+
+TASKS = (
+    *("base", "causal-lm", "sequence-classification", "token-classification", "multiple-choice"),
+    *("question-answering", "beam-question-answering"),
+)
+
+_DISTRIBUTED = "without targets a parameter gets no gradient; see test_xlnet_torch.py"
+_NOT_COUNTED = "no place is counted: padding only keeps its distance"
+
+SPEC = ModelSpec(
+    architecture="tx_xlnet.architecture:ARCHITECTURE",
+    config={
+        "vocab_size": 99,
+        "d_model": 32,
+        "n_layer": 2,
+        "n_head": 4,
+        "d_inner": 64,
+        "mem_len": 20,
+        "num_labels": 4,
+        "start_n_top": 2,
+        "end_n_top": 2,
+    },
+    variants={
+        "no_memory": {
+            "config": {"mem_len": None},
+            "only": ("base", "causal-lm", "beam-question-answering"),
+            "labelled_fields": {},
+            # There a memory of no length is one of any length.
+            "reference_outputs": ("mems",),
+        },
+        "short_memory": {
+            "config": {"mem_len": 3, "reuse_len": 5},
+            "only": ("base", "causal-lm"),
+            "batch_axes": {"mems": None},
+        },
+        "earlier": {"config": {"attn_type": "uni"}, "only": ("base", "causal-lm")},
+        "clamped": {"config": {"clamp_len": 3, "ff_activation": "relu"}, "only": ("base", "causal-lm")},
+        "tied_biases": {
+            "config": {"untie_r": False},
+            "only": ("base", "causal-lm"),
+            # The reference does not tie them; see test_xlnet_reference.py.
+            "not_in_reference": tuple((kind, task) for kind in ("torch", "tf") for task in ("base", "causal-lm")),
+        },
+    },
+    arguments=("input_ids", "attention_mask", "mems", "perm_mask", "target_mapping", "token_type_ids"),
+    orders={"multiple-choice": ("input_ids", "token_type_ids", "input_mask", "attention_mask")},
+    token_inputs={"token_type_ids": 3},
+    any_token_types=True,
+    labelled_fields={"beam-question-answering": ("loss", "mems")},
+    batch_axes={"mems": 1},
+    sees_itself=True,
+    generates=False,
+    prunes=False,
+    max_positions=None,
+    activation="ff_activation",
+    dropouts=("dropout", "summary_last_dropout"),
+    overrides={
+        "torch::TestModel::test_distributed_training": _DISTRIBUTED,
+        "torch::TestModel::test_traced_model_counts_numbers": _NOT_COUNTED,
+    },
+    new_heads={
+        "sequence-classification": ("sequence_summary", "logits_proj"),
+        "multiple-choice": ("sequence_summary", "logits_proj"),
+        "token-classification": ("classifier",),
+        "question-answering": ("qa_outputs",),
+        "beam-question-answering": ("start_logits", "end_logits", "answer_class"),
+        "causal-lm": ("lm_loss",),
+    },
+    output_heads=("causal-lm",),
+    without_gradient={task: ("transformer.mask_emb",) for task in TASKS},
+    without_effect=("start_logits.dense.bias", "end_logits.dense_1.bias"),
+    # The end of a text is there its last place, padding or not.
+    reference_inputs={
+        "sequence-classification": {"attention_mask": [[1] * 7] * 3},
+        "multiple-choice": {"attention_mask": [[[1] * 7] * 3] * 2},
+    },
+    graph_tasks=("base", "causal-lm", "beam-question-answering"),
+    tf_only=("TFXLNetMainLayer",),
+)
