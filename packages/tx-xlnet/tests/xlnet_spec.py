@@ -70,7 +70,7 @@ SPEC = ModelSpec(
         "causal-lm": ("lm_loss",),
     },
     output_heads=("causal-lm",),
-    without_gradient={task: ("transformer.mask_emb",) for task in TASKS},
+    without_gradient=dict.fromkeys(TASKS, ("transformer.mask_emb",)),
     without_effect=("start_logits.dense.bias", "end_logits.dense_1.bias"),
     # The end of a text is there its last place, padding or not.
     reference_inputs={

@@ -59,7 +59,7 @@ class XLNetRelativeAttention(nn.Module):
 
 def _heads(x: Tensor, weight: Tensor) -> Tensor:
     """A projection (H, N, D) of (…, H): (…, N, D)."""
-    projected: Tensor = (x @ weight.flatten(1)).unflatten(-1, weight.shape[1:])  # type: ignore[no-untyped-call]
+    projected: Tensor = (x @ weight.flatten(1)).unflatten(-1, weight.shape[1:])
     return projected
 
 
@@ -104,9 +104,8 @@ class XLNetPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
             for parameter in module.parameters(recurse=False):
                 parameter.data.normal_(mean=0.0, std=self.config.initializer_range)
 
-
     def tie_weights(self) -> None:
-        """As :meth:`PreTrainedModel.tie_weights`; unless ``config.untie_r``, all layers have the biases of the first."""
+        """As :meth:`PreTrainedModel.tie_weights`. Unless ``config.untie_r``, the first layer's biases are all layers'."""
         super().tie_weights()
         base = self.base_model
         if self.config.untie_r or not isinstance(base, XLNetModel):
@@ -120,10 +119,10 @@ class XLNetPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
 class XLNetModel(XLNetPreTrainedModel, published=True):
     """The bare model.
 
-    Returns ``(last_hidden_state (B, S, H), mems)``, and ``hidden_states`` and ``attentions`` if asked for. ``mems``, the
-    memory for the next call, are (M, B, H) for each layer; there are none unless ``config.mem_len`` is above 0. With a
-    ``target_mapping`` the last hidden state is (B, T, H), hidden states are of both streams in turns, and each layer's
-    attentions are a pair.
+    Returns ``(last_hidden_state (B, S, H), mems)``, and ``hidden_states`` and ``attentions`` if asked for. ``mems``,
+    the memory for the next call, are (M, B, H) for each layer; there are none unless ``config.mem_len`` is above 0.
+    With a ``target_mapping`` the last hidden state is (B, T, H), hidden states are of both streams in turns, and each
+    layer's attentions are a pair.
     """
 
     words_at, layers_at = "word_embedding", "layer"
@@ -136,6 +135,10 @@ class XLNetModel(XLNetPreTrainedModel, published=True):
         self.layer = nn.ModuleList(XLNetLayer(config) for _ in range(config.n_layer))
         self.dropout = nn.Dropout(config.dropout)
         self.init_weights()
+
+    def rows_of(self, name: str) -> tuple[int | None, str]:
+        """As :meth:`PreTrainedModel.rows_of`. Places are rows of no table."""
+        return (None, "") if name == "position_ids" else super().rows_of(name)
 
     @staticmethod
     def make_positions(input_ids: Any, attention_mask: Any, length: int, keys: int, device: torch.device) -> Tensor:

@@ -1,9 +1,9 @@
 """One call of XLNet in PyTorch: what its layers are given. Mirrored by ``streams_tf``.
 
-Two streams of states go through the layers (Yang et al. 2019, §2.3). The content stream has a state for each token. The
-query stream, of calls with a ``target_mapping``, has one for each target: it knows where its token stands, and not which
-it is. Both attend to the content, by the same routine; all else is done to both at once. So they are one tensor, the
-targets after the tokens.
+Two streams of states go through the layers (Yang et al. 2019, §2.3). The content stream has a state for each token.
+The query stream, of calls with a ``target_mapping``, has one for each target: it knows where its token stands, and not
+which it is. Both attend to the content, by the same routine; all else is done to both at once. So they are one tensor,
+the targets after the tokens.
 
 Shapes: B batch, S sequence, T targets, A states of both streams (S, or S + T), M memory, K keys (M + S), L distances,
 H hidden size, N heads, D head width.
@@ -121,12 +121,12 @@ class StreamContext(LayerContext):
         assert self.packing is not None
         packing = self.packing
         sizes = [rows * length for rows, length in packing.groups]
-        segments: Sequence[Any] = [None] * len(sizes) if self.segments is None else self.segments.split(sizes)
+        segments: Sequence[Any] = [None] * len(sizes) if self.segments is None else torch.split(self.segments, sizes)
         attended = []
         for group, segment, *parts in zip(
-            packing.groups, segments, *(x.split(sizes) for x in (query, key, value)), strict=True
+            packing.groups, segments, *(torch.split(x, sizes) for x in (query, key, value)), strict=True
         ):
-            rows, length = group
+            length = group[1]
             q, k, v = (x.unflatten(0, group).transpose(1, 2) for x in parts)  # (rows, N, length, D)
             first = packing.length - length
             count = length + 1 if self.causal else 2 * length
@@ -144,9 +144,7 @@ class StreamContext(LayerContext):
         return torch.cat(attended)
 
 
-def _scores(
-    query: Tensor, encodings: Tensor, keys: int, biases: Biases, other_segment: Tensor | None
-) -> Tensor:
+def _scores(query: Tensor, encodings: Tensor, keys: int, biases: Biases, other_segment: Tensor | None) -> Tensor:
     """What distances and segments add to the scaled scores of attention, as a tensor that may be written to.
 
     Args:
@@ -174,6 +172,7 @@ class StreamsContext(ForwardContext):
         remember: whether states are returned for the next call.
     """
 
+    config: Any
     mems: list[Tensor] | None = None
     perm_mask: Tensor | None = None
     target_mapping: Tensor | None = None
@@ -226,7 +225,9 @@ class StreamsContext(ForwardContext):
         batch, length = read.shape[:2]
         one, square = "batch, sequence", "batch, sequence, sequence"
         if attention_mask is not None and attention_mask.dim() != 2:
-            check_shape("attention_mask" if input_mask is None else "input_mask", attention_mask.shape, (batch, length), one)
+            check_shape(
+                "attention_mask" if input_mask is None else "input_mask", attention_mask.shape, (batch, length), one
+            )
         if token_type_ids is not None:
             check_shape("token_type_ids", token_type_ids.shape, (batch, length), one)
             context.token_type_ids = token_type_ids if context.packing is None else context.packing.pack(token_type_ids)
@@ -286,8 +287,8 @@ class StreamsContext(ForwardContext):
             filled = (self.mems[-1] != 0).any(-1)[:, None, None]  # (B, 1, 1, M)
             if allowed is None:
                 allowed = filled.new_ones(1, 1, 1, length)
-            shape = torch.broadcast_shapes(filled.shape[:3], allowed.shape[:3])
-            allowed = torch.cat((filled.expand(*shape, before), allowed.expand(*shape, length)), -1)
+            filled = filled & torch.ones_like(allowed[..., :1])
+            allowed = torch.cat((filled, allowed & allowed.new_ones(filled.shape[0], 1, 1, 1)), -1)
         if self.config.attn_type == "uni":
             earlier = keys <= places
             if self.config.same_length:
@@ -302,7 +303,9 @@ class StreamsContext(ForwardContext):
         types = self.token_type_ids
         if types is not None and self.packing is None:
             # The memory is of segment 0, as published.
-            of_keys = types if self.mems is None else torch.cat((types.new_zeros(types.shape[0], self.before), types), 1)
+            of_keys = (
+                types if self.mems is None else torch.cat((types.new_zeros(types.shape[0], self.before), types), 1)
+            )
             other = (types[:, :, None] != of_keys[:, None])[:, None]  # (B, 1, S, K)
         return [
             StreamContext(
@@ -351,17 +354,16 @@ class StreamsContext(ForwardContext):
 
     def _remembered(self, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The memory for the next call, of what the layers read: (M, B, H) each. States of padding are zero in it."""
-        config: Any = self.config
         present: Tensor | None = None
         if self.attention_mask is not None and self.packing is None:
             present = (self.attention_mask > 0)[:, :, None]  # (B, S, 1)
         mems = []
         for i, each in enumerate(states):
             each = each[:, : self.length].detach()
-            each = (each if present is None else each * present)[:, : config.reuse_len or None]
+            each = (each if present is None else each * present)[:, : self.config.reuse_len or None]
             if self.mems is not None:
                 each = torch.cat((self.mems[i].detach().to(each.dtype), each), 1)
-            mems.append(each[:, -config.mem_len :].transpose(0, 1))
+            mems.append(each[:, -self.config.mem_len :].transpose(0, 1))
         return tuple(mems)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -152,7 +152,7 @@ class ForwardContext:
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         extra: Mapping[str, Tensor | None] | None = None,
-    ) -> ForwardContext:
+    ) -> Self:
         """Check the inputs of a call, and work out what its layers need.
 
         Args:

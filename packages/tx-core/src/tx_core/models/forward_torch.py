@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -174,7 +174,7 @@ class ForwardContext:
         output_hidden_states: bool | None = None,
         skip_padding: bool | None = None,
         extra: Mapping[str, Tensor | None] | None = None,
-    ) -> ForwardContext:
+    ) -> Self:
         """Check the inputs of a call, and work out what its layers need.
 
         Args:

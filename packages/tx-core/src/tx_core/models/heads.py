@@ -7,7 +7,15 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 # Arguments that say what is returned, not what is read. They stand last.
-FLAGS = ("use_cache", "use_mems", "output_attentions", "output_hidden_states", "return_dict", "skip_padding", "training")
+FLAGS = (
+    "use_cache",
+    "use_mems",
+    "output_attentions",
+    "output_hidden_states",
+    "return_dict",
+    "skip_padding",
+    "training",
+)
 # What a decoder reads of an encoder.
 ENCODER_INPUTS = ("encoder_hidden_states", "encoder_attention_mask")
 
