@@ -105,7 +105,7 @@ class XLNetPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
                 parameter.data.normal_(mean=0.0, std=self.config.initializer_range)
 
     def tie_weights(self) -> None:
-        """As :meth:`PreTrainedModel.tie_weights`. Unless ``config.untie_r``, the first layer's biases are all layers'."""
+        """As :meth:`PreTrainedModel.tie_weights`. Layers have the first's biases unless ``config.untie_r``."""
         super().tie_weights()
         base = self.base_model
         if self.config.untie_r or not isinstance(base, XLNetModel):

@@ -360,7 +360,8 @@ class StreamsContext(ForwardContext):
         mems = []
         for i, each in enumerate(states):
             each = each[:, : self.length].detach()
-            each = (each if present is None else each * present)[:, : self.config.reuse_len or None]
+            each = each if present is None else each * present
+            each = each[:, : self.config.reuse_len or None]
             if self.mems is not None:
                 each = torch.cat((self.mems[i].detach().to(each.dtype), each), 1)
             mems.append(each[:, -self.config.mem_len :].transpose(0, 1))
