@@ -1,6 +1,6 @@
 """DistilBERT in Keras (Sanh et al. 2019, https://arxiv.org/abs/1910.01108). Mirrors ``model_torch``.
 
-Shapes: B batch, S sequence, H hidden size, N heads, D head width (H = N·D).
+Shapes: B batch, S sequence, K keys, C choices, N heads, H hidden size.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import keras
-import numpy as np
 from keras import ops
 
 from tx_core.models.activations_tf import ACTIVATIONS
 from tx_core.models.attention_tf import first_token
+from tx_core.models.blocks_tf import FeedForward, SelfAttention
 from tx_core.models.forward_tf import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_tf import (
     MaskedLM,
@@ -25,7 +25,6 @@ from tx_core.models.layers_tf import Embedding, LayerNorm, Linear, Module, Modul
 from tx_core.models.main_layer_tf import TFBareModel, TFMainLayer
 from tx_core.models.positions_tf import SinusoidalEmbedding
 from tx_core.models.pretrained_tf import TFPreTrainedModel
-from tx_core.models.pruning_tf import kept_columns, prune_linear
 
 from .architecture import ARCHITECTURE
 from .config import LAYER_NORM_EPS, DistilBertConfig
@@ -53,55 +52,15 @@ class TFDistilBertEmbeddings(Module):
         return self.dropout(self.LayerNorm(embeddings))
 
 
-class TFDistilBertSelfAttention(Module):
-    """Multi-head attention with its projection; heads can be removed."""
-
-    def __init__(self, config: DistilBertConfig, layer: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n_heads = len(config.kept_heads(layer))
-        width = self.n_heads * (config.dim // config.n_heads)
-        self.q_lin = Linear(config.dim, width, config.initializer_range, name="q_lin")
-        self.k_lin = Linear(config.dim, width, config.initializer_range, name="k_lin")
-        self.v_lin = Linear(config.dim, width, config.initializer_range, name="v_lin")
-        self.out_lin = Linear(width, config.dim, config.initializer_range, name="out_lin")
-        self.dropout = keras.layers.Dropout(config.attention_dropout, name="dropout")
-
-    def call(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
-        query, key, value = self.q_lin(hidden_states), self.k_lin(hidden_states), self.v_lin(hidden_states)
-        attended, weights, present = context.attend(query, key, value, self.n_heads, self.dropout)  # (B, S, N·D)
-        return self.out_lin(attended), weights, present
-
-    def prune(self, kept: np.ndarray[Any, Any]) -> None:
-        """Keep only the given heads, numbered as they are now."""
-        index = kept_columns(kept, self.q_lin.out_features // self.n_heads)
-        for each in (self.q_lin, self.k_lin, self.v_lin):
-            prune_linear(each, index)
-        prune_linear(self.out_lin, index, dim=1)
-        self.n_heads = len(kept)
-
-
-class TFDistilBertFFN(Module):
-    """The feed-forward network."""
-
-    def __init__(self, config: DistilBertConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.lin1 = Linear(config.dim, config.hidden_dim, config.initializer_range, name="lin1")
-        self.lin2 = Linear(config.hidden_dim, config.dim, config.initializer_range, name="lin2")
-        self.activation = ACTIVATIONS[config.activation]
-        self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
-
-    def call(self, hidden_states: Tensor) -> Tensor:
-        return self.dropout(self.lin2(self.activation(self.lin1(hidden_states))))
-
-
 class TFDistilBertLayer(Module):
     """Attention and the feed-forward network, each added to its input and normalised."""
 
     def __init__(self, config: DistilBertConfig, layer: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.attention = TFDistilBertSelfAttention(config, layer, name="attention")
+        heads, width, std = len(config.kept_heads(layer)), config.dim // config.n_heads, config.initializer_range
+        self.attention = SelfAttention(config.dim, heads, width, config.attention_dropout, std, name="attention")
         self.sa_layer_norm = LayerNorm(config.dim, LAYER_NORM_EPS, name="sa_layer_norm")
-        self.ffn = TFDistilBertFFN(config, name="ffn")
+        self.ffn = FeedForward(config.dim, config.hidden_dim, config.activation, config.dropout, std, name="ffn")
         self.output_layer_norm = LayerNorm(config.dim, LAYER_NORM_EPS, name="output_layer_norm")
 
     def call(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:

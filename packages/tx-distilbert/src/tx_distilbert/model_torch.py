@@ -1,6 +1,6 @@
 """DistilBERT in PyTorch (Sanh et al. 2019, https://arxiv.org/abs/1910.01108). Mirrored by ``model_tf``.
 
-Shapes: B batch, S sequence, H hidden size, N heads, D head width (H = N·D).
+Shapes: B batch, S sequence, K keys, C choices, N heads, H hidden size.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tx_core.models.activations_torch import ACTIVATIONS
 from tx_core.models.attention_torch import first_token
+from tx_core.models.blocks_torch import FeedForward, SelfAttention
 from tx_core.models.forward_torch import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_torch import (
     MaskedLM,
@@ -22,7 +23,6 @@ from tx_core.models.heads_torch import (
 )
 from tx_core.models.positions_torch import SinusoidalEmbedding
 from tx_core.models.pretrained_torch import PreTrainedModel
-from tx_core.models.pruning_torch import kept_columns, prune_linear
 
 from .architecture import ARCHITECTURE
 from .config import LAYER_NORM_EPS, DistilBertConfig
@@ -44,55 +44,15 @@ class DistilBertEmbeddings(nn.Module):
         return self.dropout(self.LayerNorm(embeddings))
 
 
-class DistilBertSelfAttention(nn.Module):
-    """Multi-head attention with its projection; heads can be removed."""
-
-    def __init__(self, config: DistilBertConfig, layer: int) -> None:
-        super().__init__()
-        self.n_heads = len(config.kept_heads(layer))
-        width = self.n_heads * (config.dim // config.n_heads)
-        self.q_lin = nn.Linear(config.dim, width)
-        self.k_lin = nn.Linear(config.dim, width)
-        self.v_lin = nn.Linear(config.dim, width)
-        self.out_lin = nn.Linear(width, config.dim)
-        self.dropout = config.attention_dropout
-
-    def forward(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
-        query, key, value = self.q_lin(hidden_states), self.k_lin(hidden_states), self.v_lin(hidden_states)
-        dropout = self.dropout if self.training else 0.0
-        attended, weights, present = context.attend(query, key, value, self.n_heads, dropout)  # (B, S, N·D)
-        return self.out_lin(attended), weights, present
-
-    def prune(self, kept: Tensor) -> None:
-        """Keep only the given heads, numbered as they are now."""
-        index = kept_columns(kept, self.q_lin.out_features // self.n_heads)
-        self.q_lin, self.k_lin, self.v_lin = (prune_linear(x, index) for x in (self.q_lin, self.k_lin, self.v_lin))
-        self.out_lin = prune_linear(self.out_lin, index, dim=1)
-        self.n_heads = len(kept)
-
-
-class DistilBertFFN(nn.Module):
-    """The feed-forward network."""
-
-    def __init__(self, config: DistilBertConfig) -> None:
-        super().__init__()
-        self.lin1 = nn.Linear(config.dim, config.hidden_dim)
-        self.lin2 = nn.Linear(config.hidden_dim, config.dim)
-        self.activation = ACTIVATIONS[config.activation]
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        return self.dropout(self.lin2(self.activation(self.lin1(hidden_states))))
-
-
 class DistilBertLayer(nn.Module):
     """Attention and the feed-forward network, each added to its input and normalised."""
 
     def __init__(self, config: DistilBertConfig, layer: int) -> None:
         super().__init__()
-        self.attention = DistilBertSelfAttention(config, layer)
+        heads, width = len(config.kept_heads(layer)), config.dim // config.n_heads
+        self.attention = SelfAttention(config.dim, heads, width, config.attention_dropout)
         self.sa_layer_norm = nn.LayerNorm(config.dim, eps=LAYER_NORM_EPS)
-        self.ffn = DistilBertFFN(config)
+        self.ffn = FeedForward(config.dim, config.hidden_dim, config.activation, config.dropout)
         self.output_layer_norm = nn.LayerNorm(config.dim, eps=LAYER_NORM_EPS)
 
     def forward(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:

@@ -14,9 +14,9 @@ import numpy as np
 from keras import ops
 
 from tx_core.generation.generate_tf import KeyValueGeneration
-from tx_core.models.activations_tf import ACTIVATIONS
 from tx_core.models.adaptive_softmax_tf import AdaptiveSoftmax
 from tx_core.models.attention_tf import is_set
+from tx_core.models.blocks_tf import FeedForward, SelfAttention
 from tx_core.models.forward_tf import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_tf import (
     BeamQuestionAnswering,
@@ -41,7 +41,6 @@ from tx_core.models.losses_tf import token_loss
 from tx_core.models.main_layer_tf import TFBareModel, TFMainLayer
 from tx_core.models.positions_tf import SinusoidalEmbedding
 from tx_core.models.pretrained_tf import TFPreTrainedModel
-from tx_core.models.pruning_tf import kept_columns, prune_linear
 from tx_core.models.squad_head_tf import SQuADHead
 
 from .architecture import ARCHITECTURE
@@ -49,47 +48,6 @@ from .config import XLMConfig
 from .inputs import check_lengths, read_cache, refuse_generation, with_languages
 
 Tensor = Any
-
-
-class TFXLMMultiHeadAttention(Module):
-    """Multi-head attention with its projection; heads can be removed."""
-
-    def __init__(self, config: XLMConfig, layer: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n_heads = len(config.kept_heads(layer))
-        width, std = self.n_heads * (config.emb_dim // config.n_heads), config.init_std
-        self.q_lin = Linear(config.emb_dim, width, std, name="q_lin")
-        self.k_lin = Linear(config.emb_dim, width, std, name="k_lin")
-        self.v_lin = Linear(config.emb_dim, width, std, name="v_lin")
-        self.out_lin = Linear(width, config.emb_dim, std, name="out_lin")
-        self.dropout = keras.layers.Dropout(config.attention_dropout, name="dropout")
-
-    def call(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
-        query, key, value = self.q_lin(hidden_states), self.k_lin(hidden_states), self.v_lin(hidden_states)
-        attended, weights, present = context.attend(query, key, value, self.n_heads, self.dropout)  # (B, S, N·D)
-        return self.out_lin(attended), weights, present
-
-    def prune(self, kept: np.ndarray[Any, Any]) -> None:
-        """Keep only the given heads, numbered as they are now."""
-        index = kept_columns(kept, self.q_lin.out_features // self.n_heads)
-        for each in (self.q_lin, self.k_lin, self.v_lin):
-            prune_linear(each, index)
-        prune_linear(self.out_lin, index, dim=1)
-        self.n_heads = len(kept)
-
-
-class TFXLMTransformerFFN(Module):
-    """The feed-forward network."""
-
-    def __init__(self, config: XLMConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.lin1 = Linear(config.emb_dim, 4 * config.emb_dim, config.init_std, name="lin1")
-        self.lin2 = Linear(4 * config.emb_dim, config.emb_dim, config.init_std, name="lin2")
-        self.activation = ACTIVATIONS["gelu" if config.gelu_activation else "relu"]
-        self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
-
-    def call(self, hidden_states: Tensor) -> Tensor:
-        return self.dropout(self.lin2(self.activation(self.lin1(hidden_states))))
 
 
 class TFXLMPreTrainedModel(TFPreTrainedModel, architecture=ARCHITECTURE):
@@ -119,11 +77,20 @@ class TFXLMMainLayer(TFMainLayer, architecture=ARCHITECTURE):
         self.embeddings = Embedding(config.vocab_size, width, std, name="embeddings")
         self.layer_norm_emb = LayerNorm(width, epsilon, name="layer_norm_emb")
         self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
+        heads, dropout = [len(config.kept_heads(i)) for i in layers], config.attention_dropout
         self.attentions = ModuleList(
-            (TFXLMMultiHeadAttention(config, i, name=str(i)) for i in layers), name="attentions"
+            (
+                SelfAttention(width, heads[i], width // config.n_heads, dropout, config.init_std, name=str(i))
+                for i in layers
+            ),
+            name="attentions",
         )
         self.layer_norm1 = ModuleList((LayerNorm(width, epsilon, name=str(i)) for i in layers), name="layer_norm1")
-        self.ffns = ModuleList((TFXLMTransformerFFN(config, name=str(i)) for i in layers), name="ffns")
+        activation = "gelu" if config.gelu_activation else "relu"
+        self.ffns = ModuleList(
+            (FeedForward(width, 4 * width, activation, config.dropout, config.init_std, name=str(i)) for i in layers),
+            name="ffns",
+        )
         self.layer_norm2 = ModuleList((LayerNorm(width, epsilon, name=str(i)) for i in layers), name="layer_norm2")
 
     def rows_of(self, name: str) -> tuple[int | None, str]:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from tx_core.generation.generate_torch import KeyValueGeneration
-from tx_core.models.activations_torch import ACTIVATIONS
 from tx_core.models.adaptive_softmax_torch import AdaptiveSoftmax
+from tx_core.models.blocks_torch import FeedForward, SelfAttention
 from tx_core.models.forward_torch import ForwardContext, LayerContext, LayerOutput
 from tx_core.models.heads_torch import (
     BeamQuestionAnswering,
@@ -30,53 +30,11 @@ from tx_core.models.layers_torch import SequenceSummary
 from tx_core.models.losses_torch import token_loss
 from tx_core.models.positions_torch import SinusoidalEmbedding
 from tx_core.models.pretrained_torch import PreTrainedModel
-from tx_core.models.pruning_torch import kept_columns, prune_linear
 from tx_core.models.squad_head_torch import SQuADHead
 
 from .architecture import ARCHITECTURE
 from .config import XLMConfig
 from .inputs import check_lengths, read_cache, refuse_generation, with_languages
-
-
-class XLMMultiHeadAttention(nn.Module):
-    """Multi-head attention with its projection; heads can be removed."""
-
-    def __init__(self, config: XLMConfig, layer: int) -> None:
-        super().__init__()
-        self.n_heads = len(config.kept_heads(layer))
-        width = self.n_heads * (config.emb_dim // config.n_heads)
-        self.q_lin = nn.Linear(config.emb_dim, width)
-        self.k_lin = nn.Linear(config.emb_dim, width)
-        self.v_lin = nn.Linear(config.emb_dim, width)
-        self.out_lin = nn.Linear(width, config.emb_dim)
-        self.dropout = config.attention_dropout
-
-    def forward(self, hidden_states: Tensor, context: LayerContext) -> LayerOutput:
-        query, key, value = self.q_lin(hidden_states), self.k_lin(hidden_states), self.v_lin(hidden_states)
-        dropout = self.dropout if self.training else 0.0
-        attended, weights, present = context.attend(query, key, value, self.n_heads, dropout)  # (B, S, N·D)
-        return self.out_lin(attended), weights, present
-
-    def prune(self, kept: Tensor) -> None:
-        """Keep only the given heads, numbered as they are now."""
-        index = kept_columns(kept, self.q_lin.out_features // self.n_heads)
-        self.q_lin, self.k_lin, self.v_lin = (prune_linear(x, index) for x in (self.q_lin, self.k_lin, self.v_lin))
-        self.out_lin = prune_linear(self.out_lin, index, dim=1)
-        self.n_heads = len(kept)
-
-
-class XLMTransformerFFN(nn.Module):
-    """The feed-forward network."""
-
-    def __init__(self, config: XLMConfig) -> None:
-        super().__init__()
-        self.lin1 = nn.Linear(config.emb_dim, 4 * config.emb_dim)
-        self.lin2 = nn.Linear(4 * config.emb_dim, config.emb_dim)
-        self.activation = ACTIVATIONS["gelu" if config.gelu_activation else "relu"]
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        return self.dropout(self.lin2(self.activation(self.lin1(hidden_states))))
 
 
 class XLMPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
@@ -118,9 +76,13 @@ class XLMModel(XLMPreTrainedModel, published=True):
         self.embeddings = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_index)
         self.layer_norm_emb = nn.LayerNorm(width, eps=epsilon)
         self.dropout = nn.Dropout(config.dropout)
-        self.attentions = nn.ModuleList(XLMMultiHeadAttention(config, i) for i in layers)
+        heads, dropout = [len(config.kept_heads(i)) for i in layers], config.attention_dropout
+        self.attentions = nn.ModuleList(
+            SelfAttention(width, heads[i], width // config.n_heads, dropout) for i in layers
+        )
         self.layer_norm1 = nn.ModuleList(nn.LayerNorm(width, eps=epsilon) for _ in layers)
-        self.ffns = nn.ModuleList(XLMTransformerFFN(config) for _ in layers)
+        activation = "gelu" if config.gelu_activation else "relu"
+        self.ffns = nn.ModuleList(FeedForward(width, 4 * width, activation, config.dropout) for _ in layers)
         self.layer_norm2 = nn.ModuleList(nn.LayerNorm(width, eps=epsilon) for _ in layers)
         self.init_weights()
 
