@@ -62,7 +62,7 @@ SPEC = ModelSpec(
             "test_saved_files_load_in_the_reference",
         )
     },
-    # As published.
+    # As published, in PyTorch.
     orders={"multiple-choice": ("input_ids", "token_type_ids", "attention_mask", "labels")},
     # The other heads are BERT's.
     graph_tasks=("base", "masked-lm", "sequence-classification"),

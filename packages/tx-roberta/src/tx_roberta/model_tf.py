@@ -155,13 +155,9 @@ class TFRobertaForSequenceClassification(SequenceClassification, TFRobertaPreTra
 
 
 class TFRobertaForMultipleChoice(TFRobertaPreTrainedModel, TFBertForMultipleChoice, published=True):
-    """RoBERTa that scores several continuations of one context, as in SWAG.
-
-    By position it takes token types before the mask, then the labels, as in 2019; in that it differs from BERT's.
-    """
+    """RoBERTa that scores several continuations of one context, as in SWAG."""
 
     bare: ClassVar[type[Any]] = TFRobertaMainLayer
-    leading = ("input_ids", "token_type_ids", "attention_mask", "labels")
     new_heads = (("roberta.pooler", "classifier"),)
 
 

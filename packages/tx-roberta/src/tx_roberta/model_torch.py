@@ -141,7 +141,8 @@ class RobertaForSequenceClassification(SequenceClassification, RobertaPreTrained
 class RobertaForMultipleChoice(RobertaPreTrainedModel, BertForMultipleChoice, published=True):
     """RoBERTa that scores several continuations of one context, as in SWAG.
 
-    By position it takes token types before the mask, then the labels, as in 2019; in that it differs from BERT's.
+    By position it takes token types before the mask, then the labels, as in 2019; in that it differs from BERT's and
+    from its twin in Keras.
     """
 
     bare: ClassVar[type[Any]] = RobertaModel
