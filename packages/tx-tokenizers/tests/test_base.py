@@ -239,6 +239,9 @@ def test_encode_plus_truncates_pairs(tokenizer):
         tokenizer.encode_plus(first, second, max_length=5, truncation_strategy="only_second")
     with pytest.raises(ValueError, match="'shortest'"):
         tokenizer.encode_plus(first, second, truncation_strategy="shortest")
+    for wrong, match in (({"truncation_strategy": "shortest"}, "shortest"), ({"stride": -1}, "stride=-1")):
+        with pytest.raises(ValueError, match=match):
+            tokenizer.encode(first, **wrong)
     with pytest.raises(ValueError, match="max_length=0"):
         tokenizer.encode(first, max_length=0)
     with pytest.raises(ValueError, match="stride=-1"):

@@ -26,7 +26,8 @@ def test_steps_keep_the_places_of_characters():
 
 
 @pytest.mark.parametrize(
-    "pattern, template", [("b+", ""), (re.compile("(b)(c)?"), r"<\g<1>\g<2>>"), ("x", "y"), ("c", r"\g<0>\g<0>")]
+    "pattern, template",
+    [("b+", ""), (re.compile("(b)(c)?"), r"<\g<1>\g<2>>"), ("x", "y"), ("c", r"\g<0>\g<0>"), ("b*", "-"), ("$", "!")],
 )
 def test_substitutions_are_those_of_re(pattern, template):
     for text in ("abbcb", "", "b", "ccb"):
@@ -34,6 +35,12 @@ def test_substitutions_are_those_of_re(pattern, template):
         traced.sub(pattern, template)
         assert traced.text == re.sub(pattern, template, text)
         assert len(traced.places) == len(traced.text)
+
+
+def test_the_places_of_what_is_inserted():
+    traced = TracedText("ab")
+    traced.sub(r"(?=b)|$", lambda match: "-")
+    assert (traced.text, traced.places) == ("a-b-", [(0, 1), (1, 1), (1, 2), (2, 2)])
 
 
 def test_words_of_a_text():

@@ -463,7 +463,8 @@ class PreTrainedTokenizer(PretrainedFiles):
         **kwargs: Any,
     ) -> Any:
         """The ``input_ids`` of ``encode_plus``: a list, or a tensor of one row where ``return_tensors`` is given."""
-        if isinstance(text, str) and text_pair is None and max_length is None and return_tensors is None and not kwargs:
+        usual = text_pair is None and max_length is None and return_tensors is None and not kwargs
+        if usual and isinstance(text, str) and not stride and truncation_strategy == "longest_first":
             ids = self._text_ids(text, kwargs)
             ids = self.build_inputs_with_special_tokens(ids) if add_special_tokens else ids
             if len(ids) > self.max_len:

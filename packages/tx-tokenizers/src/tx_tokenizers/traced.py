@@ -44,24 +44,32 @@ class TracedText:
     def sub(self, pattern: str | re.Pattern[str], template: str | Callable[[re.Match[str]], str]) -> None:
         r"""``re.sub``. Characters of a group (``\g<1>``) keep their places; others of the template get the match's.
 
-        A function gives the template of each match.
+        What stands in the place of nothing has no place of its own: that between its neighbours. A function gives the
+        template of each match.
         """
         parts: list[tuple[str, Span]] = []
         end = 0
         for match in re.finditer(pattern, self.text):
             parts += self._part(end, match.start())
             start, end = match.span()
-            whole = (self.places[start][0], self.places[end - 1][1])
+            whole = (self._place(start)[0], self._place(end - 1)[1] if start < end else self._place(start)[0])
             form = template if isinstance(template, str) else template(match)
             for number, piece in enumerate(_GROUP.split(form)):
                 parts += self._part(*match.span(int(piece))) if number % 2 else [(piece, whole)]
-        if end:
+        if parts:  # else there is no match
             self._set([*parts, *self._part(end, len(self.text))])
 
     def strip(self) -> None:
         """``str.strip``."""
         start, stop = len(self.text) - len(self.text.lstrip()), len(self.text.rstrip())
         self.text, self.places = self.text[start:stop], self.places[start:stop]
+
+    def _place(self, index: int) -> Span:
+        """The place of a character; after the last one, the end of its."""
+        if index < len(self.places):
+            return self.places[index]
+        end = self.places[-1][1] if self.places else 0
+        return end, end
 
     def _part(self, start: int, end: int) -> list[tuple[str, Span]]:
         return [*zip(self.text[start:end], self.places[start:end], strict=True)]
