@@ -34,11 +34,12 @@ def test_training_leaves_it(thawed: bool) -> None:
     model = DistilBertForMaskedLM(SPEC.make_config()).train()
     if thawed:
         model.requires_grad_(True)
-    before = table(model.distilbert).detach().clone()
+    before, words = table(model.distilbert).detach().clone(), model.get_input_embeddings().weight.detach().clone()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1)
     for _ in range(3):
         model(IDS, labels=IDS).loss.backward()
         optimizer.step()
+    assert (model.get_input_embeddings().weight - words).abs().max() > 0.01
     assert table(model.distilbert).grad is None
     assert torch.equal(table(model.distilbert), before)
 
