@@ -496,6 +496,110 @@ def test_writing_one_array_as_a_whole_and_in_parts_is_refused() -> None:
         originals(readers(arrays), STACKED)
 
 
+# XLNet's: what the layers share is the first one's, and a stack that all of them have stands beside it.
+SHARED = WeightTable(
+    prefix="toy",
+    rows=(
+        *linear("toy.layer.{i}.ff", "toy/layer_{i}/ff"),
+        Row("toy.layer.{i}.r_bias", "toy/r_bias", part="{i}", axes=2),
+        Row("toy.layer.{i}.segments", "toy/segments", part="{i}"),
+        Row("toy.mask", "toy/mask", absent=0),
+    ),
+    tied_by=lambda config: () if config.untie_r else [Tied("toy.layer.1.r_bias", "toy.layer.0.r_bias")],
+)
+
+
+@pytest.mark.parametrize("untie_r", [True, False])
+def test_stack_or_what_layers_share(untie_r: bool) -> None:
+    file = {f"toy/layer_{i}/ff/{n}": floats(*s) for i in (0, 1) for n, s in (("kernel", (2, 4)), ("bias", (4,)))}
+    file |= {"toy/segments": floats(2, 2, 2, 3), "toy/mask": floats(3)}
+    file["toy/r_bias"] = floats(2, 2, 3) if untie_r else floats(2, 3)
+    tied = SHARED.ties(SimpleNamespace(untie_r=untie_r), False, set)
+    wanted: dict[str, tuple[int, ...]] = {"toy.mask": (3,)}
+    for i in (0, 1):
+        wanted |= {f"toy.layer.{i}.ff.weight": (4, 2), f"toy.layer.{i}.ff.bias": (4,)}
+        wanted |= {f"toy.layer.{i}.segments": (2, 2, 3), f"toy.layer.{i}.r_bias": (2, 3)}
+    wanted = {name: shape for name, shape in wanted.items() if name not in tied}
+    weights = Weights(Arrays(file, "tf1"), SHARED)
+    report, origin = compare(weights, wanted, SHARED, (), tied)
+    assert report.dropped == []
+    found = {name: weights.read(origin[name]) for name in wanted}
+    assert {name: array.shape for name, array in found.items()} == wanted
+    np.testing.assert_array_equal(found["toy.layer.0.r_bias"], file["toy/r_bias"][0] if untie_r else file["toy/r_bias"])
+    back = {name: make() for name, make in originals(readers(found), SHARED).items()}
+    assert sorted(back) == sorted(file)
+    for name, array in back.items():
+        np.testing.assert_array_equal(array, file[name])
+    # The configuration has to be that of the file.
+    other = {**wanted, "toy.layer.1.r_bias": (2, 3)}
+    if not untie_r:
+        with pytest.raises(WeightsError, match=r"toy\.layer\.1\.r_bias"):
+            compare(Weights(Arrays(file, "tf1"), SHARED), other, SHARED, (), {})
+
+
+def test_writing_lacks_no_layer_of_a_stack_but_what_they_share() -> None:
+    shapes = {f"toy.layer.{i}.{name}": (2, 3) for i in (0, 1, 2) for name in ("ff.weight", "r_bias")}
+    arrays = {name: floats(*shape) for name, shape in shapes.items() if name != "toy.layer.2.r_bias"}
+    with pytest.raises(WeightsError, match=r"'toy/r_bias' .* toy\.layer\.2\.r_bias is not given"):
+        originals(readers(arrays), SHARED)
+
+
+def test_what_authors_do_without() -> None:
+    wanted = {"toy.layer.0.ff.weight": (4, 2), "toy.layer.0.ff.bias": (4,), "toy.mask": (1, 3)}
+    file = {"toy/layer_0/ff/kernel": floats(2, 4), "toy/layer_0/ff/bias": floats(4)}
+    weights = Weights(Arrays(file, "tf1"), SHARED)
+    _, origin = compare(weights, wanted, SHARED, (), {})
+    np.testing.assert_array_equal(weights.take(origin["toy.mask"]), np.zeros((1, 3), np.float32))
+    published = {"toy.layer.0.ff.weight": floats(4, 2), "toy.layer.0.ff.bias": floats(4)}
+    with pytest.raises(WeightsError, match=r"missing from the file \(1\):\n  toy\.mask"):
+        compare(Weights(Arrays(published), SHARED), wanted, SHARED, (), {})
+
+
+# Transformer-XL's softmax: with tables of one width the model has one bias, and the authors one a cluster.
+CLUSTERS = WeightTable(
+    prefix="toy",
+    rows=(
+        *linear("out.{j}", "cutoff_{j}", ("/W", "/b"), "same"),
+        Row("proj.{j}", "cutoff_{j}/proj", "transpose", "projection", absent="identity"),
+    ),
+    pieces={"out.0.bias": "out.{j}.bias"},
+    keras_layers={"proj": "crit.proj", "out.{j}.bias": "crit.out_._{j}_._bias"},
+)
+
+
+def test_pieces_are_joined() -> None:
+    file = {"cutoff_0/W": floats(9, 2), **{f"cutoff_{j}/b": floats(n) + j for j, n in enumerate((4, 3, 2))}}
+    raw = Arrays(file, "tf1")
+    weights = Weights(raw, CLUSTERS)
+    wanted = {"out.0.weight": (9, 2), "out.0.bias": (9,)}
+    report, origin = compare(weights, wanted, CLUSTERS, (), {})
+    assert (sorted(report.loaded), report.dropped) == (sorted(wanted), [])
+    whole = np.concatenate([file[f"cutoff_{j}/b"] for j in range(3)])
+    np.testing.assert_array_equal(weights.take(origin["out.0.bias"]), whole)
+    weights.give_back(origin["out.0.bias"])
+    # Pieces of another size are no pieces of this one, and a file of published names has none.
+    for form, size, message in (("tf1", 8, r"shape \(4,\), the model wants \(8,\)"), ("torch", 9, r"wants \(9,\)")):
+        names = {CLUSTERS.from_original(name)[0].name: array for name, array in file.items()}
+        weights = Weights(Arrays(file if form == "tf1" else names, form), CLUSTERS)
+        with pytest.raises(WeightsError, match=message):
+            compare(weights, {**wanted, "out.0.bias": (size,)}, CLUSTERS, (), {})
+
+
+def test_projections_that_authors_do_without() -> None:
+    file = {"cutoff_0/W": floats(9, 2), "cutoff_0/b": floats(9), "cutoff_1/proj": floats(2, 3)}
+    wanted = {"out.0.weight": (9, 2), "out.0.bias": (9,), "proj.0": (3, 3), "proj.1": (3, 2)}
+    weights = Weights(Arrays(file, "tf1"), CLUSTERS)
+    _, origin = compare(weights, wanted, CLUSTERS, (), {})
+    np.testing.assert_array_equal(weights.read(origin["proj.0"]), np.eye(3, dtype=np.float32))
+    with pytest.raises(WeightsError, match=r"missing .*\n  proj\.2"):
+        compare(Weights(Arrays(file, "tf1"), CLUSTERS), {**wanted, "proj.2": (3, 1)}, CLUSTERS, (), {})
+
+
+def test_whole_names_of_keras_files() -> None:
+    for name, keras in (("out.2.bias", "m/crit/out_._2_._bias:0"), ("proj.1", "m/crit/proj_._1:0")):
+        assert CLUSTERS.to_keras(name, "m")[:2] == ("crit", keras)
+
+
 @pytest.mark.parametrize("shape", [(), (10**9, 0)])
 def test_what_is_no_stack_is_said(shape: tuple[int, ...]) -> None:
     weights = Weights(Arrays({"toy/scales": np.zeros(shape, np.float32)}, "tf1"), STACKED)

@@ -102,7 +102,7 @@ class WeightTableSuite(Suite):
             if original is not None:
                 # The items of a stack have their numbers from its length.
                 wanted = row.name if isinstance(row.part, str) else name
-                assert Place(wanted, original.layout, row.part) in table.from_original(original.name)
+                assert Place(wanted, original.layout, row.part, row.axes) in table.from_original(original.name)
         for row in table.other_originals:
             assert table.row(re.sub(r"\{\w\}", "0", row.name)) is not None, f"{row.name} is no parameter"
 

@@ -63,7 +63,7 @@ def compare(
                     f"{present[0]} and {other} are tied in this model, yet the file gives them different values "
                     f"(load it with {cure})"
                 )
-        if weights.shape(present[0]) != shape:
+        if weights.shape(present[0]) != shape and not (present[0] == name and weights.join(name, shape)):
             report.mismatched_keys.append((name, weights.shape(present[0]), shape))
         elif not re.match(r"float|bfloat", weights.dtype(present[0])):
             report.error_msgs.append(f"{name}: the file has dtype {weights.dtype(present[0])}, the model wants floats")

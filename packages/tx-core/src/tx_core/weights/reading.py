@@ -53,7 +53,13 @@ class _Entry:
     part: Part | None
     shape: Shape
     dtype: str
-    fill: float | None = None  # the value of an array that the file does not have
+    fill: float | str | None = None  # of an array that the file does not have: see `Row.absent`
+    pieces: tuple[_Entry, ...] = ()  # of an array that the file has in pieces
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether an array of the file is it, and nothing else."""
+        return self.part is None and self.fill is None and not self.pieces
 
 
 class Weights:
@@ -207,11 +213,26 @@ class Weights:
         return self._entries[name].dtype
 
     def supply(self, name: str, shape: Shape) -> bool:
-        """Whether the authors have no such parameter, and compute what a constant one does: it is then among these."""
+        """Whether the authors compute without a parameter what a constant one does: it is then among these."""
         row = self._table.row(name) if self._spelling == "original" else None
-        if row is None or row.original is not None or row.absent is None:
+        if row is None or row.absent is None or (row.absent == "identity" and shape != shape[:1] * 2):
             return False
         self._entries[name] = _Entry(name, "same", None, shape, "float32", row.absent)
+        return True
+
+    def join(self, name: str, shape: Shape) -> bool:
+        """Whether the authors have the parameter in pieces that make this shape: it then is what they make."""
+        template = self._table.pieces.get(name) if self._spelling == "original" else None
+        names: list[str] = []
+        while template is not None and (piece := template.replace("{j}", str(len(names)))) in self._entries:
+            names.append(piece)
+        shapes = [self._entries[piece].shape for piece in names]
+        if len(names) < 2 or any(each[1:] != shape[1:] or not each for each in shapes):
+            return False
+        if sum(each[0] for each in shapes) != shape[0]:
+            return False
+        pieces = tuple(self._entries.pop(piece) for piece in names)
+        self._entries[name] = _Entry(name, "same", None, shape, pieces[0].dtype, pieces=pieces)
         return True
 
     def serves(self, name: str, used: Collection[str]) -> bool:
@@ -239,19 +260,23 @@ class Weights:
     def take(self, name: str) -> Array:
         """As :meth:`read`, of memory that the caller may keep: see :meth:`tx_core.checkpoints.Checkpoint.take`."""
         entry = self._entries[name]
-        if entry.part is not None or entry.fill is not None:
+        if not entry.stands_alone:
             return self.read(name)
         return self._convert(entry, self._raw.take(entry.raw))
 
     def give_back(self, name: str) -> None:
         """Free the memory of an array that was taken, and is neither changed nor needed any longer."""
         entry = self._entries[name]
-        if entry.part is None and entry.fill is None:
+        if entry.stands_alone:
             self._raw.give_back(entry.raw)
 
     def _fetch(self, entry: _Entry) -> Array:
+        if entry.fill == "identity":
+            return np.eye(*entry.shape, dtype=np.float32)
         if entry.fill is not None:
             return np.full(entry.shape, entry.fill, np.float32)
+        if entry.pieces:
+            return np.concatenate([self._fetch(piece) for piece in entry.pieces])
         return self._convert(entry, self._raw.read(entry.raw))
 
     @staticmethod
@@ -261,7 +286,8 @@ class Weights:
     def agree(self, name: str, other: str) -> bool:
         """Whether two parameters have the same values."""
         one, two = self._entries[name], self._entries[other]
-        if (one.layout, one.part) == (two.layout, two.part) and self._raw.same(one.raw, two.raw):
+        in_file = all(each.fill is None and not each.pieces for each in (one, two))
+        if in_file and (one.layout, one.part) == (two.layout, two.part) and self._raw.same(one.raw, two.raw):
             return True
         return np.array_equal(self.read(name), self.read(other))
 
@@ -290,6 +316,8 @@ def _items(place: Place, shape: Shape) -> list[tuple[str, Part | None]]:
     """(published name, part) of the parameters that an array holds at a place."""
     if not isinstance(place.part, str):
         return [(place.name, place.part)]
+    if place.axes is not None and len(shape) <= place.axes:
+        return [(place.name.replace(place.part, "0"), None)]
     if not shape or shape[0] > _MOST_ITEMS:
         raise ValueError(f"an array of shape {shape} is no stack of at most {_MOST_ITEMS} layers")
     return [(place.name.replace(place.part, str(k)), k) for k in range(shape[0])]

@@ -38,8 +38,11 @@ class Row:
             published leaf. A kernel is transposed there, and so is a ``projection``, a matrix that no layer owns.
         part: which part of the authors' array it is. ``(k, n)``: the k-th of n equal parts along the first axis.
             ``"{i}"``: the item at i of the first axis, which ``original`` then does not have. None: all of it.
-        absent: the value of every element with which the model computes what the authors', who have no such parameter,
-            computes; None where there is no such value.
+        axes: of the item of a stack, how many axes it has. An array of the authors' with no more is no stack, but what
+            all layers share, under the number 0.
+        absent: what the parameter is where the authors' file does not have it, such that the model computes what theirs
+            computes: the value of every element, or ``identity`` for a square matrix that leaves vectors as they are.
+            None where there is no such value.
     """
 
     name: str
@@ -47,7 +50,8 @@ class Row:
     layout: str = "same"
     kind: Kind = "parameter"
     part: tuple[int, int] | str | None = None
-    absent: float | None = None
+    axes: int | None = None
+    absent: float | Literal["identity"] | None = None
 
     @property
     def keras_leaf(self) -> str:

@@ -54,11 +54,13 @@ class Place(NamedTuple):
         layout: how the original array becomes the published one, see :class:`Row`.
         part: which part of the original array the parameter is: ``(k, n)``, the k-th of n equal parts; ``k``, the item
             at k of a stack; ``"{i}"``, every item of a stack, each under ``name`` with its number; None, all of it.
+        axes: see :class:`Row`.
     """
 
     name: str
     layout: str
     part: tuple[int, int] | str | int | None = None
+    axes: int | None = None
 
 
 def pattern(template: str) -> re.Pattern[str]:
@@ -130,6 +132,8 @@ class WeightTable:
             of the configuration that gives them, without ``{i}``. Rows name both parameters.
         other_originals: further names of parameters in the authors' checkpoints, which other releases of their code
             wrote. They are read, and never written.
+        pieces: published name of a parameter → published names, numbered by ``{j}`` from 0 on, as which the authors'
+            checkpoints hold its pieces along the first axis, where the model has one parameter for all of them.
         dropped: published names that old or foreign files carry and that are no parameters (buffers); ``*`` stands
             for anything.
         dropped_originals: names in the authors' checkpoints that are no parameters; ``*`` stands for anything.
@@ -137,8 +141,8 @@ class WeightTable:
             telling first: ``*`` stands for anything, and the sentence goes on after "this is".
         original_files: names that the authors' checkpoints have in a folder.
         renamed: (old ending, new ending) of published names that changed in 2019.
-        keras_layers: published prefix → prefix in ``tf_model.h5`` where they differ, e.g. ``cls.predictions`` →
-            ``mlm___cls.predictions``.
+        keras_layers: published prefix, or whole name, → what it is in ``tf_model.h5`` where they differ, e.g.
+            ``cls.predictions`` → ``mlm___cls.predictions``.
         keras_repeated: layer in ``tf_model.h5`` → published prefix of parameters that stand in it a second time,
             because the layer was built with them (a tied output layer).
     """
@@ -148,6 +152,7 @@ class WeightTable:
     tied: tuple[Tied, ...] = ()
     tied_by: Callable[[Any], Iterable[Tied]] | None = None
     other_originals: tuple[Row, ...] = ()
+    pieces: Mapping[str, str] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     dropped_originals: tuple[str, ...] = ()
     strangers: tuple[tuple[str, str], ...] = ()
@@ -224,7 +229,7 @@ class WeightTable:
         if found is None:
             return ()
         rows, numbers = found
-        return tuple(Place(_fill(row.name, numbers), row.layout, row.part) for row in rows)
+        return tuple(Place(_fill(row.name, numbers), row.layout, row.part, row.axes) for row in rows)
 
     def to_original(self, name: str) -> Place | None:
         """Where the authors' checkpoints hold a published name; None where they have no such parameter."""
@@ -235,7 +240,7 @@ class WeightTable:
         if row.original is None:
             return None
         part = int(numbers[row.part[1]]) if isinstance(row.part, str) else row.part
-        return Place(self.to_file(_fill(row.original, numbers)), row.layout, part)
+        return Place(self.to_file(_fill(row.original, numbers)), row.layout, part, row.axes)
 
     def from_keras(self, name: str) -> tuple[str, str] | None:
         """(published name, layout) of a name in a Keras-2-era file, ``layer/model/…/leaf:0`` or ``…/leaf:0``.
@@ -269,11 +274,11 @@ class WeightTable:
                 f"{quoted(name)} is no parameter of the {self.prefix!r} architecture, so it has no Keras name"
             )
         (row, *_), numbers = found
-        template = row.name
+        path = f"{row.name.rpartition('.')[0]}.{row.keras_leaf}".lstrip(".")
         for prefix, keras in self.keras_layers.items():
-            if template.startswith(f"{prefix}."):
-                template = keras + template[len(prefix) :]
-        path = f"{template.rpartition('.')[0]}.{row.keras_leaf}".lstrip(".").replace(".", "/").replace("_/_", "_._")
+            if f"{path}.".startswith(f"{prefix}."):
+                path = keras + path[len(prefix) :]
+        path = path.replace(".", "/").replace("_/_", "_._")
         # A layer's number is part of its name there, "layer_._0"; the items of a sequence are levels, "ffn/0".
         path = _fill(re.sub(r"/(\{\w\})", r"_._\1", path), numbers)
         # A parameter of the model itself has no layer: Keras files keep it under this name.

@@ -39,7 +39,11 @@ def originals(arrays: Mapping[str, Reader], table: WeightTable) -> dict[str, Rea
             raise WeightsError(
                 f"{quoted(original)} of the authors' checkpoints cannot be all of {names}: it is one or parts"
             )
-        if lacking := [name for place in table.from_original(original) for name in _lacking(place, parts, arrays)]:
+        places = table.from_original(original)
+        lacking = [name for place in places for name in _lacking(place, parts, arrays)]
+        if lacking and parts.keys() == {0} and all(place.axes is not None for place in places):
+            parts = {None: parts[0]}  # what the layers share
+        elif lacking:
             raise WeightsError(
                 f"{quoted(original)} of the authors' checkpoints consists of several parameters, and "
                 f"{', '.join(lacking)} is not given"
