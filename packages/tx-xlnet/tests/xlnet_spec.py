@@ -1,6 +1,11 @@
 """XLNet as the standard suites test it: a tiny model with a memory, and what is particular to it."""
 
-from tx_testing.suites.spec import ModelSpec
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tx_testing.suites.spec import Array, ModelSpec
 
 TASKS = (
     *("base", "causal-lm", "sequence-classification", "token-classification", "multiple-choice"),
@@ -9,6 +14,21 @@ TASKS = (
 
 _DISTRIBUTED = "without targets a parameter gets no gradient; see test_xlnet_torch.py"
 _NOT_COUNTED = "no place is counted: padding only keeps its distance"
+
+
+def next_scores(run: Callable[[Mapping[str, Any]], dict[str, Any]], ids: Array, prompt: int) -> Array:
+    """Of one call: the prompt's tokens see each other, later ones those before them; every place after is a target."""
+    batch, length = ids.shape
+    places = np.arange(length + 1)
+    seen_to = np.maximum(places[:, None], prompt)  # the token of a place sees those before this one
+    return run(
+        {
+            "input_ids": np.pad(ids, ((0, 0), (0, 1))),
+            "perm_mask": np.tile((places[None] >= seen_to).astype(np.float32), (batch, 1, 1)),
+            "target_mapping": np.tile(np.eye(length + 1, dtype=np.float32)[prompt:], (batch, 1, 1)),
+        }
+    )["logits"]
+
 
 SPEC = ModelSpec(
     architecture="tx_xlnet.architecture:ARCHITECTURE",
@@ -19,6 +39,7 @@ SPEC = ModelSpec(
         "n_head": 4,
         "d_inner": 64,
         "mem_len": 20,
+        "pad_token_id": None,
         "num_labels": 4,
         "start_n_top": 2,
         "end_n_top": 2,
@@ -52,7 +73,7 @@ SPEC = ModelSpec(
     labelled_fields={"beam-question-answering": ("loss", "mems")},
     batch_axes={"mems": 1},
     sees_itself=True,
-    generates=False,
+    next_scores=next_scores,
     prunes=False,
     max_positions=None,
     activation="ff_activation",

@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tx_core.generation.relative_torch import Read, RelativeGeneration, RelativeLayerMemory
 from tx_core.models.activations_torch import ACTIVATIONS
+from tx_core.models.attention_torch import merge_heads
 from tx_core.models.forward_torch import LayerOutput
 from tx_core.models.heads_torch import (
     BeamQuestionAnswering,
@@ -27,6 +29,7 @@ from tx_core.models.layers_torch import SequenceSummary
 from tx_core.models.losses_torch import token_loss
 from tx_core.models.pretrained_torch import PreTrainedModel
 from tx_core.models.squad_head_torch import PoolerAnswerClass, PoolerEndLogits, PoolerStartLogits
+from tx_core.models.steps_torch import apply_linear
 
 from .architecture import ARCHITECTURE
 from .config import BIASES, XLNetConfig
@@ -55,6 +58,16 @@ class XLNetRelativeAttention(nn.Module):
         attended, weights, present = context.attend_streams(query, key, value, encodings, biases, dropout)
         projected = nn.functional.linear(attended, self.o.flatten(1))  # (B, A, H)
         return self.layer_norm(states + self.dropout(projected)), weights, present
+
+    def remember(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B, N, M, D) of states (B, M, H)."""
+        return _heads(states, self.k).transpose(1, 2), _heads(states, self.v).transpose(1, 2)
+
+    def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
+        """The way of a token's states of both streams, (R, 2, H), whose query stands one place further."""
+        query, (key, value) = _heads(states, self.q).transpose(1, 2), self.remember(states[:, :1])
+        attended = past.attend(states, query, key, value, self.r_w_bias, self.r_r_bias)  # (R, N, 2, D)
+        return self.layer_norm(states + nn.functional.linear(merge_heads(attended), self.o.flatten(1)))
 
 
 def _heads(x: Tensor, weight: Tensor) -> Tensor:
@@ -90,6 +103,18 @@ class XLNetLayer(nn.Module):
     def forward(self, states: Tensor, context: StreamContext) -> LayerOutput:
         states, weights, present = self.rel_attn(states, context)
         return self.ff(states), weights, present
+
+    def remember(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`RelativeLayer.remember`."""
+        return self.rel_attn.remember(states)
+
+    def distances(self, encodings: Tensor) -> Tensor:
+        """As :meth:`RelativeLayer.distances`."""
+        return _heads(encodings, self.rel_attn.r).transpose(0, 1)[None]
+
+    def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
+        """As :meth:`RelativeLayer.step`."""
+        return self.ff(self.rel_attn.step(states, past))
 
 
 class XLNetPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
@@ -127,6 +152,7 @@ class XLNetModel(XLNetPreTrainedModel, published=True):
 
     words_at, layers_at = "word_embedding", "layer"
     gradient_checkpointing = False
+    window: int | None = None  # while it generates, a token attends to all before it
 
     def __init__(self, config: XLNetConfig) -> None:
         super().__init__(config)
@@ -216,6 +242,28 @@ class XLNetModel(XLNetPreTrainedModel, published=True):
         fields["last_hidden_state"] = self.dropout(fields["last_hidden_state"])
         return self._output(return_dict, **fields)
 
+    def read_prompts(self, ids: Tensor, mask: Tensor | None) -> Read:
+        """Read prompts (B, S), whose tokens see each other, and the place after them, whose token nobody sees."""
+        batch, length = ids.shape
+        ids = torch.nn.functional.pad(ids, (0, 1))
+        unseen = torch.zeros(1, 1, length + 1, device=ids.device)  # also where the target stands
+        unseen[..., -1] = 1
+        outputs = self(
+            ids,
+            None if mask is None else torch.nn.functional.pad(mask, (0, 1), value=1),
+            perm_mask=unseen.expand(batch, length + 1, -1),
+            target_mapping=unseen.expand(batch, -1, -1),
+            use_mems=False,
+            output_hidden_states=True,
+        )
+        content = outputs.hidden_states[: 2 * self.config.n_layer : 2]
+        return Read(outputs.last_hidden_state[:, 0], [states[:, :-1] for states in content], mask)
+
+    def read_token(self, tokens: Tensor) -> Tensor:
+        """What the first layer reads of tokens (R,), and of the places after them: (R, 2, H)."""
+        words = self.word_embedding(tokens)[:, None]
+        return torch.cat((words, self.mask_emb.expand_as(words)), 1)
+
 
 class XLNetHead(Head):
     """What the heads of XLNet share: they are told of padding in either way, and of targets there is none."""
@@ -231,7 +279,7 @@ class XLNetHead(Head):
         return outputs
 
 
-class XLNetLMHeadModel(XLNetHead, LanguageModelling, XLNetPreTrainedModel, published=True):
+class XLNetLMHeadModel(RelativeGeneration, XLNetHead, LanguageModelling, XLNetPreTrainedModel, published=True):
     """XLNet with a language model head; its weights are the word embeddings, its bias its own."""
 
     bare = XLNetModel
@@ -245,6 +293,10 @@ class XLNetLMHeadModel(XLNetHead, LanguageModelling, XLNetPreTrainedModel, publi
 
     def get_output_embeddings(self) -> nn.Linear:
         return self.lm_loss
+
+    def score(self, states: Tensor) -> Tensor:
+        """The scores (R, V) of the next token, of the state of its place (R, H)."""
+        return apply_linear(self.lm_loss, states)
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
         return on_padding(own["labels"], attention_mask)

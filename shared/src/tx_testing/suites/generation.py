@@ -152,6 +152,7 @@ class GenerationSuite(VariedModel, Suite):
         np.testing.assert_array_equal(again.argmax(-1), text[:, 6:])
 
     def test_pruned_model(self) -> None:
+        self.needs_pruning()
         model = self.fresh()
         model.prune_heads({0: [1], 1: [0, 2]})
         ids, _ = self.prompts()
