@@ -12,8 +12,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from tx_core.generation.relative_tf import Read, RelativeGeneration, RelativeLayerMemory
 from tx_core.models.activations_tf import ACTIVATIONS
-from tx_core.models.attention_tf import is_set
+from tx_core.models.attention_tf import is_set, merge_heads
 from tx_core.models.forward_tf import LayerOutput
 from tx_core.models.heads_tf import (
     BeamQuestionAnswering,
@@ -96,11 +97,28 @@ class TFXLNetRelativeAttention(Module):
         projected = ops.matmul(attended, ops.transpose(projection))  # (B, A, H)
         return self.layer_norm(states + self.dropout(projected)), weights, present
 
+    def remember(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B, N, M, D) of states (B, M, H)."""
+        return _by_head(_heads(states, self.k)), _by_head(_heads(states, self.v))
+
+    def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
+        """The way of a token's states of both streams, (R, 2, H), whose query stands one place further."""
+        query, (key, value) = _by_head(_heads(states, self.q)), self.remember(states[:, :1])
+        biases = (ops.cast(x, states.dtype) for x in (self.r_w_bias, self.r_r_bias))
+        attended = merge_heads(past.attend(states, query, key, value, *biases))  # (R, 2, N·D)
+        projection = ops.cast(ops.reshape(self.o, (self.sizes[0], -1)), states.dtype)
+        return self.layer_norm(states + ops.matmul(attended, ops.transpose(projection)))
+
+
+def _by_head(x: Tensor) -> Tensor:
+    """(B, S, N, D) → (B, N, S, D)."""
+    return ops.transpose(x, (0, 2, 1, 3))
+
 
 def _heads(x: Tensor, weight: Any) -> Tensor:
     """A projection (H, N, D) of (…, H): (…, N, D)."""
     width, *heads = weight.shape
-    projected = ops.matmul(x, ops.reshape(weight, (width, -1)))
+    projected = ops.matmul(x, ops.cast(ops.reshape(weight, (width, -1)), x.dtype))
     return ops.reshape(projected, (*ops.shape(x)[:-1], *heads))
 
 
@@ -135,6 +153,18 @@ class TFXLNetLayer(Module):
         states, weights, present = self.rel_attn(states, context=context)
         return self.ff(states), weights, present
 
+    def remember(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`RelativeLayer.remember`."""
+        return self.rel_attn.remember(states)
+
+    def distances(self, encodings: Tensor) -> Tensor:
+        """As :meth:`RelativeLayer.distances`."""
+        return _by_head(ops.expand_dims(_heads(encodings, self.rel_attn.r), 0))
+
+    def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
+        """As :meth:`RelativeLayer.step`."""
+        return self.ff(self.rel_attn.step(states, past))
+
 
 class TFXLNetPreTrainedModel(TFPreTrainedModel, architecture=ARCHITECTURE):
     """What all XLNet models share."""
@@ -146,6 +176,7 @@ class TFXLNetMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     """The bare model as a layer, for models with heads."""
 
     words_at, layers_at = "word_embedding", "layer"
+    window: int | None = None  # while it generates, a token attends to all before it
 
     def __init__(self, config: XLNetConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
@@ -252,6 +283,28 @@ class TFXLNetMainLayer(TFMainLayer, architecture=ARCHITECTURE):
         fields["last_hidden_state"] = self.dropout(fields["last_hidden_state"])
         return self._output(return_dict, **fields)
 
+    def read_prompts(self, ids: Tensor, mask: Tensor) -> Read:
+        """Read prompts (B, S), whose tokens see each other, and the place after them, whose token nobody sees."""
+        batch, length = ops.shape(ids)
+        unseen = ops.cast(ops.arange(length + 1) == length, "int32")  # also where the target stands
+        outputs = self(
+            input_ids=ops.pad(ids, ((0, 0), (0, 1))),
+            attention_mask=ops.pad(mask, ((0, 0), (0, 1)), constant_values=True),
+            perm_mask=ops.broadcast_to(unseen, (batch, length + 1, length + 1)),
+            target_mapping=ops.broadcast_to(unseen, (batch, 1, length + 1)),
+            use_mems=False,
+            output_hidden_states=True,
+        )
+        content = outputs.hidden_states[: 2 * self.config.n_layer : 2]
+        return Read(outputs.last_hidden_state[:, 0], [states[:, :-1] for states in content], mask)
+
+    def read_token(self, tokens: Tensor) -> Tensor:
+        """What the first layer reads of tokens (R, 1), and of the places after them: (R, 2, H)."""
+        words = self.word_embedding(tokens)
+        return ops.concatenate(
+            (words, ops.broadcast_to(ops.cast(self.mask_emb, words.dtype), ops.shape(words))), axis=1
+        )
+
 
 class TFXLNetModel(TFBareModel, TFXLNetPreTrainedModel, published=True):
     """The bare model.
@@ -279,7 +332,7 @@ class TFXLNetHead(Head):
         return outputs
 
 
-class TFXLNetLMHeadModel(TFXLNetHead, LanguageModelling, TFXLNetPreTrainedModel, published=True):
+class TFXLNetLMHeadModel(RelativeGeneration, TFXLNetHead, LanguageModelling, TFXLNetPreTrainedModel, published=True):
     """XLNet with a language model head; its weights are the word embeddings, its bias its own."""
 
     bare = TFXLNetMainLayer
@@ -292,6 +345,10 @@ class TFXLNetLMHeadModel(TFXLNetHead, LanguageModelling, TFXLNetPreTrainedModel,
             config.d_model, config.vocab_size, config.initializer_range, use_bias=True, name="lm_loss"
         )
         self.init_weights()
+
+    def score(self, states: Tensor) -> Tensor:
+        """The scores (R, V) of the next token, of the state of its place (R, H)."""
+        return self.lm_loss(states)
 
     def get_output_embeddings(self) -> OutputEmbedding:
         return self.lm_loss
