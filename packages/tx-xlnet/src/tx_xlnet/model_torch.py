@@ -91,6 +91,11 @@ class XLNetFeedForward(nn.Module):
         inner = self.dropout(self.activation(self.layer_1(states)))
         return self.layer_norm(states + self.dropout(self.layer_2(inner)))
 
+    def step(self, states: Tensor) -> Tensor:
+        """What :meth:`forward` does outside of training, for few states (R, H)."""
+        inner = self.activation(apply_linear(self.layer_1, states))
+        return self.layer_norm(states + apply_linear(self.layer_2, inner))
+
 
 class XLNetLayer(nn.Module):
     """Attention and the feed-forward network."""
@@ -114,7 +119,8 @@ class XLNetLayer(nn.Module):
 
     def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
         """As :meth:`RelativeLayer.step`."""
-        return self.ff(self.rel_attn.step(states, past))
+        states = self.rel_attn.step(states, past)  # (R, 2, H)
+        return self.ff.step(states.flatten(0, 1)).view_as(states)
 
 
 class XLNetPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
