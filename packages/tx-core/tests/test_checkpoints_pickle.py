@@ -245,6 +245,9 @@ POISON: dict[str, bytes] = {
     "BINPERSID of a whole module": (
         op_tuple(op_string("module"), b"cargparse\nNamespace\n", op_string("x.py"), op_string(CODE)) + b"Q"
     ),
+    "calling a part of a module": b"cmem_transformer\nMemTransformerLM\n)R)R",
+    "functions of a module's package": b"cmem_transformer.os\nsystem\n(" + op_string(COMMAND) + b"tR",
+    "functions of torch.nn": b"ctorch.nn.init\nnormal_\n(" + op_string("x") + b"tR",
     "torch.load of bytes": b"ctorch.storage\n_load_from_bytes\n(" + op_string("x") + b"tR",
     "torch.hub": b"ctorch.hub\nload\n(" + op_string("x") + b"tR",
     "dotted name": b"\x8c\x05torch\x8c\x13serialization.os.x\x93)R",

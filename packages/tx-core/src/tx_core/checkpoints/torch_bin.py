@@ -3,6 +3,7 @@
 A state dict is a pickle that refers to raw storages by key. The pickle goes through `unpickle`, which runs nothing;
 the storages are read when asked for. Nested dictionaries and lists (a training checkpoint's `{"model": {…}}`) are
 flattened: their arrays are named "model.<name>"; what is no tensor is no array, and told by `TorchCheckpoint.note`.
+So are the whole modules that some authors published, see `pickled_modules`.
 Format: torch/serialization.py and torch/_utils.py of PyTorch.
 """
 
@@ -19,6 +20,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tx_core.checkpoints import pickled_modules
 from tx_core.checkpoints.base import (
     BFLOAT16,
     FLOAT8_E4M3,
@@ -37,7 +39,7 @@ from tx_core.checkpoints.base import (
     remake,
 )
 from tx_core.checkpoints.plain_values import plain
-from tx_core.checkpoints.unpickle import SAVE_TENSORS, Global, Unpickler
+from tx_core.checkpoints.unpickle import SAVE_TENSORS, Global, Record, Unpickler
 from tx_core.files import atomic_write
 from tx_core.messages import quoted, shorten
 
@@ -139,7 +141,7 @@ class TorchCheckpoint(Checkpoint):
             self._storages: dict[str, _Storage] = {}
             value, self._offsets = self._open()
             self._tensors = self._collect(value)
-            self._value = value if isinstance(value, dict) else {}
+            self._value: Any = value if isinstance(value, dict | Record) else {}
         except BaseException:
             self._file.close()
             raise
@@ -228,11 +230,14 @@ class TorchCheckpoint(Checkpoint):
 
     def _is_record(self, module: str, name: str) -> bool:
         """Whether objects of a class may stand in the file as records, beside those that always may."""
-        return False
+        return pickled_modules.is_of_module(module)
 
-    def _find_storage(self, pid: Any) -> _Storage:
+    def _find_storage(self, pid: Any) -> _Storage | Global:
         if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage":
-            if isinstance(pid, tuple) and pid and pid[0] == "module":
+            if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module":
+                # A class and its source, which PyTorch before 1.6 saved along.
+                if isinstance(pid[1], Global) and pickled_modules.is_of_module(pid[1].module):
+                    return pid[1]
                 raise self._error(
                     "holds a whole pickled module with its code; nothing was run. Open it where it was made and save "
                     "only its tensors: torch.save(model.state_dict(), …)"
@@ -319,6 +324,14 @@ class TorchCheckpoint(Checkpoint):
         found: dict[str, _Tensor] = {}
         visited = spelt = 0
         path: list[int] = []
+        inside: Any = _Tensor | dict | list | tuple
+        if (kind := pickled_modules.kind_of(value)) is not None:
+            if not pickled_modules.is_published(value):
+                raise self._error(
+                    f"holds a whole pickled module, {kind}; nothing was run. Open it where it was made and save only "
+                    "its tensors: torch.save(model.state_dict(), …)"
+                )
+            inside = _Tensor | Record
 
         def walk(node: Any, prefix: str) -> None:
             nonlocal visited, spelt
@@ -327,6 +340,8 @@ class TorchCheckpoint(Checkpoint):
                 items = iter(node.items())
             elif isinstance(node, list | tuple):
                 items = enumerate(node)
+            elif isinstance(node, Record):
+                items = pickled_modules.members(node)
             if items is None:
                 return
             if id(node) in path or len(path) >= MAX_DEPTH:
@@ -336,7 +351,7 @@ class TorchCheckpoint(Checkpoint):
                 visited += 1
                 if visited > MAX_NODES:
                     raise self._error(f"holds more than {MAX_NODES} values")
-                if not isinstance(key, str | int) or not isinstance(child, _Tensor | dict | list | tuple):
+                if not isinstance(key, str | int) or not isinstance(child, inside):
                     continue
                 name = f"{prefix}.{key}" if prefix else str(key)
                 if len(name) > MAX_NAME:
@@ -388,7 +403,9 @@ class TorchCheckpoint(Checkpoint):
         return one.storage.key == two.storage.key and next(views) == next(views)
 
     def note(self, key: str) -> Any:
-        return plain(self._value.get(key), self.path)
+        value = self._value
+        found = pickled_modules.attribute(value, key) if isinstance(value, Record) else value.get(key)
+        return plain(found, self.path)
 
     def close(self) -> None:
         self._value = {}
