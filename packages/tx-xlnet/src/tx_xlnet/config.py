@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # What each layer's attention adds to queries. Without `XLNetConfig.untie_r` the layers share it.
 BIASES = ("r_r_bias", "r_s_bias", "r_w_bias")
+# What the authors' xlnet_config.json says, no more and no less.
+_AUTHORS = {"n_layer", "d_model", "n_head", "d_head", "d_inner", "ff_activation", "untie_r", "n_token"}
 
 
 @dataclass(init=False, eq=False, repr=False)
@@ -124,6 +126,12 @@ class XLNetConfig(PretrainedConfig, architecture=ARCHITECTURE):
     def _update(self, values: Mapping[str, Any], file: bool = False) -> None:
         # It says nothing, and other programs refuse a file that has it.
         super()._update({name: value for name, value in values.items() if name not in self.unread}, file)
+
+    def _read(self, values: Mapping[str, Any]) -> None:
+        if values.keys() == _AUTHORS and values["ff_activation"] == "gelu":
+            # That of the authors' code (`modeling.gelu`) is the approximate one.
+            values = {**values, "ff_activation": "gelu_new"}
+        super()._read(values)
 
     def validate(self) -> None:
         """Check each value by itself (see `PretrainedConfig.validate`)."""
