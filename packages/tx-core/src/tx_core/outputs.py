@@ -25,6 +25,14 @@ _CURES = {
 BATCH_AXES = {"past": 1, "mems": 1}
 
 
+class _Nothing:
+    """See ``NOTHING``."""
+
+
+# A field of this value is None, and keeps its place.
+NOTHING = _Nothing()
+
+
 class _Classes:
     """The classes made so far, as attributes: "BertOutput(loss,logits)" -> class."""
 
@@ -95,10 +103,11 @@ def output(name: str, /, **fields: object) -> Any:
 
     Args:
         name: the class's name.
-        fields: the fields, in order; those that are None are left out.
+        fields: the fields, in order; those that are None are left out. One that is `NOTHING` is None, and there.
     """
     present = tuple([field for field, value in fields.items() if value is not None])
-    return getattr(_classes, _class_key(name, present))(*[fields[field] for field in present])
+    values = [None if fields[field] is NOTHING else fields[field] for field in present]
+    return getattr(_classes, _class_key(name, present))(*values)
 
 
 def plain(value: tuple[Any, ...]) -> tuple[Any, ...]:

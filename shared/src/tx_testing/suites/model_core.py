@@ -354,7 +354,7 @@ class CoreSuite(Models):
             counted[row.name] = counted.get(row.name, 0) + 1
         for template, count in counted.items():
             shared = [alias for alias in tied if table.row(alias).name == template]
-            wanted = layers - len(shared) if "{i}" in template else 1
+            wanted = layers - len(shared) if "{i}" in template else count if "{j}" in template else 1
             assert count == wanted, f"{template} stands for {count} parameters"
 
     # --- files

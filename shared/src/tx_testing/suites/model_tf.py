@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tx_core.models.layers_tf import ModuleList, descendants
+from tx_core.models.main_layer_tf import part
 from tx_core.models.variables_tf import named_parameters
 
 from .base import in_graphs
@@ -134,7 +134,7 @@ class TFModelSuite(TFModels, ModelSuite):
     # --- what can be saved
 
     def _layers(self, model: Any) -> Any:
-        return next(each for each in descendants(model) if isinstance(each, ModuleList))
+        return part(model.base_model, model.base_model.layers_at)
 
     @pytest.mark.parametrize("form", ["safetensors", "bin", "h5"])
     def test_layers_that_share_parameters(self, form: str, tmp_path: Path) -> None:

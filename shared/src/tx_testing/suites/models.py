@@ -77,7 +77,10 @@ class Backend(ABC):
 
     @abstractmethod
     def embedding(self, layer: Any) -> Array:
-        """The matrix of an embedding layer, or of the output layer in the published layout (vocabulary, hidden)."""
+        """The matrix of an embedding layer, or of the output layer in the published layout (vocabulary, hidden).
+
+        Of a layer that has none the vectors of all words.
+        """
 
     @abstractmethod
     def set_embedding(self, layer: Any, values: Array) -> None: ...
@@ -95,13 +98,16 @@ class Backend(ABC):
         """Gradient of the same with respect to the input ``name``."""
 
     def run(self, model: Any, inputs: Mapping[str, Any], **flags: Any) -> dict[str, Any]:
-        """Field → NumPy array, or tuple of arrays, in the output's order."""
+        """Field → NumPy array, or tuple of arrays, in the output's order, without those that are None."""
         return self.named(self.call(model, inputs, **flags))
 
     def named(self, output: Any) -> dict[str, Any]:
-        return {name: self._numpy(value) for name, value in zip(output._fields, output, strict=True)}
+        fields = zip(output._fields, output, strict=True)
+        return {name: self._numpy(value) for name, value in fields if value is not None}
 
     def _numpy(self, value: Any) -> Any:
+        if value is None:
+            return None
         return tuple(self._numpy(item) for item in value) if isinstance(value, tuple | list) else self.numpy(value)
 
     def randomised(self, spec: ModelSpec, task: str, **config: Any) -> Path:

@@ -47,7 +47,10 @@ class TFBackend(Backend):
         return {name: parameter.read() for name, parameter in self._parameters(model).items()}
 
     def embedding(self, layer: Any) -> Array:
-        return np.array(self.numpy(layer.embeddings if hasattr(layer, "embeddings") else layer.weight))
+        for name in ("embeddings", "weight"):
+            if hasattr(layer, name):
+                return np.array(self.numpy(getattr(layer, name)))
+        return self.numpy(layer(tf.range(layer.input_dim)))
 
     def set_embedding(self, layer: Any, values: Array) -> None:
         layer.embeddings.assign(values)

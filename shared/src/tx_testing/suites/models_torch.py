@@ -49,7 +49,9 @@ class TorchBackend(Backend):
         return str(model.weight_table.published(name) or name)
 
     def embedding(self, layer: Any) -> Array:
-        return self.numpy(layer.weight).copy()
+        if hasattr(layer, "weight"):
+            return self.numpy(layer.weight).copy()
+        return self.numpy(layer(torch.arange(layer.num_embeddings)))
 
     def set_embedding(self, layer: Any, values: Array) -> None:
         with torch.no_grad():

@@ -369,12 +369,12 @@ def at_tokens(array: Array, mask: Array) -> Array:
 
 
 def leaves(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an output, those that are tuples taken apart: ``past`` → ``past[0]``, ``past[1]``, …"""
+    """The fields of an output but None, those that are tuples taken apart: ``past`` → ``past[0]``, ``past[1]``, …"""
     found: dict[str, Any] = {}
     for name, value in fields.items():
         if isinstance(value, tuple | list):
             found.update(leaves({f"{name}[{index}]": item for index, item in enumerate(value)}))
-        else:
+        elif value is not None:
             found[name] = value
     return found
 
@@ -398,6 +398,9 @@ def assert_close(actual: Any, wanted: Any, tolerance: float, what: str = "") -> 
         assert len(actual) == len(wanted), f"{what}: {len(actual)} entries, {len(wanted)} wanted"
         for index, (a, w) in enumerate(zip(actual, wanted, strict=True)):
             assert_close(a, w, tolerance, f"{what}[{index}]")
+        return
+    if wanted is None:
+        assert actual is None, what
         return
     actual, wanted = np.asarray(actual), np.asarray(wanted)
     assert actual.shape == wanted.shape, f"{what}: shape {actual.shape}, {wanted.shape} wanted"

@@ -81,7 +81,7 @@ class WeightTableSuite(Suite):
             assert table.published(name) == name
             row = table.row(name)
             assert row is not None
-            assert re.sub(r"\{\w\}|(?<=\.)\d+(?=\.)", "#", row.name) == re.sub(r"(?<=\.)\d+(?=\.)", "#", name)
+            assert re.sub(r"\{\w\}|(?<=\.)\d+(?=\.|$)", "#", row.name) == re.sub(r"(?<=\.)\d+(?=\.|$)", "#", name)
             bare = name.removeprefix(f"{table.prefix}.")
             assert table.published(bare) == name, "a file of the bare model"
 

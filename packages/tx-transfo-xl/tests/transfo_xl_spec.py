@@ -1,0 +1,88 @@
+"""Transformer-XL as the standard suites test it: a tiny model, and what is particular to it."""
+
+from tx_testing.suites.spec import ModelSpec
+
+_EMBEDDINGS = "the input embeddings are an AdaptiveEmbedding, not one table; see test_transfo_xl_resizing_both.py"
+_HEADS = "heads cannot be removed, as in the reference; see test_transfo_xl_torch.py"
+_CORE = {"test_resize_token_embeddings": _EMBEDDINGS, "test_prune_heads": _HEADS}
+_MODELS = {
+    "test_get_and_set_input_embeddings": _EMBEDDINGS,
+    "test_set_input_embeddings_of_another_size": _EMBEDDINGS,
+    "test_embeddings_that_do_not_fit_are_not_set": _EMBEDDINGS,
+    "test_prune_heads_of_every_class": _HEADS,
+    "test_heads_that_do_not_exist_are_not_pruned": _HEADS,
+    "test_values_that_make_no_model_are_refused": "d_model need not be divisible; see test_transfo_xl_config.py",
+}
+_OF_KIND = {
+    "torch": {
+        "test_on_another_device": "it removes heads; see test_transfo_xl_torch.py",
+        "test_number_of_parameters_beside_the_embeddings": _EMBEDDINGS,
+    },
+    "tf": {
+        "test_changed_model_has_the_variables_of_a_new_one": "it removes heads; see test_transfo_xl_resizing_both.py",
+        "test_embeddings_are_keras_layers": _EMBEDDINGS,
+    },
+}
+
+VARIANTS = {
+    # A memory that is shorter than what is read; longer ones hold all of it.
+    "one_table": {"config": {"div_val": 1, "d_embed": 32, "mem_len": 5}, "memory_keys": 5},
+    "projected": {"config": {"div_val": 1, "clamp_len": -1, "same_length": False}},
+    "untied": {
+        "config": {
+            "tie_word_embeddings": False,
+            "proj_share_all_but_first": False,
+            "untie_r": False,
+            "pre_lnorm": True,
+            "ext_len": 2,
+            "mem_len": 4,
+        },
+        "memory_keys": 4,
+    },
+    "no_clusters": {"config": {"cutoffs": [], "div_val": 1, "same_length": False, "untie_r": False}},
+    "no_memory": {"config": {"mem_len": 0, "pre_lnorm": True, "d_embed": 32}, "memory_keys": 0},
+}
+
+SPEC = ModelSpec(
+    architecture="tx_transfo_xl.architecture:ARCHITECTURE",
+    config={
+        "vocab_size": 99,
+        "cutoffs": [20, 50],
+        "d_model": 32,
+        "d_embed": 24,
+        "n_head": 4,
+        "d_head": 10,
+        "d_inner": 37,
+        "div_val": 2,
+        "n_layer": 2,
+        "mem_len": 9,
+        "clamp_len": 4,
+        "same_length": True,
+    },
+    variants=VARIANTS,
+    arguments=("input_ids", "mems", "head_mask", "inputs_embeds", "attention_mask"),
+    orders={"causal-lm": ("input_ids", "mems", "head_mask", "inputs_embeds", "labels", "attention_mask")},
+    token_losses=("causal-lm",),
+    batch_axes={"mems": 1},
+    memory_keys=9,
+    generates=False,
+    new_heads={"causal-lm": ("crit",)},
+    output_heads=(),
+    zero_init=("init_std", "proj_init_std"),
+    max_positions=None,
+    activation=None,
+    dropouts=("dropout", "dropatt"),
+    tf_only=("TFTransfoXLMainLayer",),
+    overrides={
+        **{
+            f"{kind}::TestModel{variant}::{name}": reason
+            for kind in ("torch", "tf")
+            for variant in ("", *(f"_{each}" for each in VARIANTS))
+            for name, reason in _CORE.items()
+        },
+        **{f"{kind}::TestModel::{name}": reason for kind in ("torch", "tf") for name, reason in _MODELS.items()},
+        **{f"{kind}::TestModel::{name}": reason for kind, tests in _OF_KIND.items() for name, reason in tests.items()},
+        "both::TestModel::test_same_pruned_outputs": _HEADS,
+        **{f"both::TestModel_{variant}::test_same_pruned_outputs": _HEADS for variant in VARIANTS},
+    },
+)
