@@ -1,6 +1,11 @@
 """Transformer-XL as the standard suites test it: a tiny model, and what is particular to it."""
 
-from tx_testing.suites.spec import ModelSpec
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tx_testing.suites.spec import Array, ModelSpec
 
 _EMBEDDINGS = "the input embeddings are an AdaptiveEmbedding, not one table; see test_transfo_xl_resizing_both.py"
 _HEADS = "heads cannot be removed, as in the reference; see test_transfo_xl_torch.py"
@@ -43,6 +48,18 @@ VARIANTS = {
     "no_memory": {"config": {"mem_len": 0, "pre_lnorm": True, "d_embed": 32}, "memory_keys": 0},
 }
 
+
+def next_scores(run: Callable[[Mapping[str, Any]], dict[str, Any]], ids: Array, prompt: int) -> Array:
+    """The prompt in one segment, then each token in one of its own."""
+    first = run({"input_ids": ids[:, :prompt]})
+    scores, mems = [first["logits"][:, -1:]], first["mems"]
+    for i in range(prompt, ids.shape[1]):
+        outputs = run({"input_ids": ids[:, i : i + 1], "mems": mems})
+        mems = outputs["mems"]
+        scores.append(outputs["logits"])
+    return np.concatenate(scores, 1)
+
+
 SPEC = ModelSpec(
     architecture="tx_transfo_xl.architecture:ARCHITECTURE",
     config={
@@ -65,7 +82,9 @@ SPEC = ModelSpec(
     token_losses=("causal-lm",),
     batch_axes={"mems": 1},
     memory_keys=9,
-    generates=False,
+    words=("crit",),
+    next_scores=next_scores,
+    prunes=False,
     new_heads={"causal-lm": ("crit",)},
     output_heads=(),
     zero_init=("init_std", "proj_init_std"),
@@ -74,6 +93,7 @@ SPEC = ModelSpec(
     dropouts=("dropout", "dropatt"),
     tf_only=("TFTransfoXLMainLayer",),
     overrides={
+        **{f"{kind}::TestGeneration::test_overflow_stays_in_its_row": _EMBEDDINGS for kind in ("torch", "tf")},
         **{
             f"{kind}::TestModel{variant}::{name}": reason
             for kind in ("torch", "tf")

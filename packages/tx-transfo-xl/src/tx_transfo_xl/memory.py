@@ -30,3 +30,13 @@ def check_memory(mems: Any, layers: int, batch: Any, width: int) -> Any:
     if isinstance(rows, int) and isinstance(batch, int) and rows != batch:
         raise ValueError(f"mems are those of {rows} rows, (memory, batch, {width}), but the batch has {batch}")
     return shapes[0][0]
+
+
+def check_generates(config: Any) -> None:
+    """Raise ValueError if a configuration's memory is none that a text can be continued with."""
+    if config.mem_len == 0:
+        raise ValueError("config.mem_len is 0: without a memory each new token would see itself alone; set it above 0")
+    if config.ext_len:
+        raise ValueError(
+            f"config.ext_len is {config.ext_len}: the memory would lack the last tokens; set it to 0 to generate"
+        )

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tx_core.generation.relative_tf import Read, RelativeGeneration, RelativeLayerMemory
 from tx_core.models.attention_tf import attend, merge_heads, split_heads
 from tx_core.models.forward_tf import ForwardContext, LayerOutput
 from tx_core.models.heads_tf import Head
@@ -25,6 +26,7 @@ from .adaptive_tf import TFAdaptiveEmbedding as TFAdaptiveEmbedding
 from .adaptive_tf import TFProjectedAdaptiveLogSoftmax as TFProjectedAdaptiveLogSoftmax
 from .architecture import ARCHITECTURE
 from .config import TransfoXLConfig
+from .memory import check_generates
 from .memory_tf import MemoryContext, MemoryForwardContext
 
 Tensor = Any
@@ -76,8 +78,12 @@ class TFRelPartialLearnableMultiHeadAttn(Module):
         states = states + self.drop(self.o_net(attended))
         return states if self.pre_lnorm else self.layer_norm(states)
 
+    def biases(self) -> tuple[Any, Any]:
+        """What is added to queries, (N, D) each: for contents, and for distances."""
+        return (self.r_w_bias, self.r_r_bias) if self._biases is None else self._biases()
+
     def call(self, hidden_states: Tensor, context: MemoryContext) -> tuple[Tensor, Tensor | None]:
-        r_w_bias, r_r_bias = (self.r_w_bias, self.r_r_bias) if self._biases is None else self._biases()
+        r_w_bias, r_r_bias = self.biases()
         query, key, value = self.project(hidden_states)  # (B, S, N·D)
         if context.memory is not None:
             _, old_key, old_value = self.project(context.memory)  # (B or 1, M or 1, N·D)
@@ -89,6 +95,17 @@ class TFRelPartialLearnableMultiHeadAttn(Module):
         attended, weights = attend(query, key, value, bias, context.head_mask, self.dropatt, context.need_weights)
         attended = self.finish(hidden_states, merge_heads(attended))
         return attended, None if weights is None else context.back(weights)
+
+    def remember(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B, N, M, D) of states (B, M, H)."""
+        _, key, value = self.project(states)
+        return split_heads(key, self.n_head), split_heads(value, self.n_head)
+
+    def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
+        """What :meth:`call` does with one token's states (R, 1, H)."""
+        query, key, value = (split_heads(x, self.n_head) for x in self.project(states))  # (R, N, 1, D)
+        content, position = (ops.cast(each, query.dtype) for each in self.biases())
+        return self.finish(states, merge_heads(past.attend(states, query, key, value, content, position)))
 
 
 class TFPositionwiseFF(Module):
@@ -127,6 +144,18 @@ class TFRelPartialLearnableDecoderLayer(Module):
     def call(self, hidden_states: Tensor, context: MemoryContext) -> LayerOutput:
         hidden_states, weights = self.dec_attn(hidden_states, context=context)
         return self.pos_ff(hidden_states), weights, None
+
+    def remember(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`RelativeLayer.remember`."""
+        return self.dec_attn.remember(states)
+
+    def distances(self, encodings: Tensor) -> Tensor:
+        """As :meth:`RelativeLayer.distances`."""
+        return self.dec_attn.project_distances(encodings)
+
+    def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
+        """As :meth:`RelativeLayer.step`."""
+        return self.pos_ff(self.dec_attn.step(states, past))
 
 
 def spread(config: TransfoXLConfig) -> Any:
@@ -181,6 +210,22 @@ class TFTransfoXLMainLayer(TFMainLayer, architecture=ARCHITECTURE):
     def finish(self, hidden_states: Tensor) -> Tensor:
         """What the last layer's states become."""
         return self.drop(hidden_states)
+
+    @property
+    def window(self) -> int:
+        """How many tokens before itself a token attends to at most, while text is generated."""
+        return self.config.mem_len - 1 if self.config.same_length else self.config.mem_len
+
+    def read_prompts(self, ids: Tensor, mask: Tensor) -> Read:
+        """Read prompts (B, S), padded on the left. All of the memory is attended to, as in any call."""
+        outputs = self(input_ids=ids, attention_mask=mask)
+        remembered = [ops.transpose(each, (1, 0, 2)) for each in outputs.mems]
+        allowed = ops.ones((ops.shape(ids)[0], self.config.mem_len), "bool")
+        return Read(outputs.last_hidden_state[:, -1], remembered, allowed)
+
+    def read_token(self, tokens: Tensor) -> Tensor:
+        """What the first layer reads of tokens (R, 1): (R, 1, H)."""
+        return self.drop(self.word_emb(tokens))
 
     def call(
         self,
@@ -325,7 +370,7 @@ class TFTransfoXLModel(TFBareModel, TFTransfoXLPreTrainedModel, published=True):
     main = TFTransfoXLMainLayer
 
 
-class TFTransfoXLLMHeadModel(Head, TFTransfoXLPreTrainedModel, published=True):
+class TFTransfoXLLMHeadModel(RelativeGeneration, Head, TFTransfoXLPreTrainedModel, published=True):
     """Transformer-XL with an adaptive softmax, which has the vectors of the embeddings, and biases of its own."""
 
     bare = TFTransfoXLMainLayer
@@ -351,6 +396,14 @@ class TFTransfoXLLMHeadModel(Head, TFTransfoXLPreTrainedModel, published=True):
         for i, tied in enumerate(self.config.tied_projections if len(softmax.out_projs) else ()):
             if tied:
                 softmax.out_projs.tie(i, words.emb_projs, i if self.config.div_val > 1 else 0)
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        check_generates(self.config)
+
+    def score(self, states: Tensor) -> Tensor:
+        """The scores (R, V) of the next token, logarithms of probabilities, of the last one's states (R, H)."""
+        return self.crit(states)
 
     def _answer(self, given: dict[str, Any]) -> Any:
         """Predict next words.

@@ -12,17 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tx_core.generation.relative_torch import Read, RelativeGeneration, RelativeLayerMemory
 from tx_core.models.attention_torch import attend, merge_heads, split_heads
 from tx_core.models.forward_torch import ForwardContext, LayerOutput
 from tx_core.models.heads_torch import Head, on_padding
 from tx_core.models.pretrained_torch import PreTrainedModel
 from tx_core.models.relative_torch import disallow, relative_scores
+from tx_core.models.steps_torch import apply_linear
 from tx_core.outputs import NOTHING
 
 from .adaptive_torch import AdaptiveEmbedding as AdaptiveEmbedding
 from .adaptive_torch import ProjectedAdaptiveLogSoftmax as ProjectedAdaptiveLogSoftmax
 from .architecture import ARCHITECTURE
 from .config import TransfoXLConfig
+from .memory import check_generates
 from .memory_torch import MemoryContext, MemoryForwardContext
 
 
@@ -79,6 +82,21 @@ class RelPartialLearnableMultiHeadAttn(nn.Module):
             attended = packing.pack(attended)
         return self.finish(hidden_states, attended), None if weights is None else context.back(weights)
 
+    def remember(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B, N, M, D) of states (B, M, H)."""
+        _, key, value = self.project(states)
+        return split_heads(key, self.n_head), split_heads(value, self.n_head)
+
+    def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
+        """What :meth:`forward` does with one token's states (R, 1, H)."""
+        read = self.layer_norm(states[:, 0]) if self.pre_lnorm else states[:, 0]
+        projected = apply_linear(self.qkv_net, read)[:, None].chunk(3, -1)
+        query, key, value = (split_heads(x, self.n_head) for x in projected)  # (R, N, 1, D)
+        content, position = (each.to(query.dtype) for each in (self.r_w_bias, self.r_r_bias))
+        attended = merge_heads(past.attend(states, query, key, value, content, position))  # (R, 1, N·D)
+        states = states + apply_linear(self.o_net, attended[:, 0])[:, None]
+        return states if self.pre_lnorm else self.layer_norm(states)
+
 
 class PositionwiseFF(nn.Module):
     """The feed-forward network, added to its input and normalised."""
@@ -100,6 +118,13 @@ class PositionwiseFF(nn.Module):
             return hidden_states + self.CoreNet(self.layer_norm(hidden_states))
         return self.layer_norm(hidden_states + self.CoreNet(hidden_states))
 
+    def step(self, states: Tensor) -> Tensor:
+        """What :meth:`forward` does outside of training, for few states (R, H)."""
+        inner, activation, _, outer, _ = self.CoreNet
+        read = self.layer_norm(states) if self.pre_lnorm else states
+        states = states + apply_linear(outer, activation(apply_linear(inner, read)))
+        return states if self.pre_lnorm else self.layer_norm(states)
+
 
 class RelPartialLearnableDecoderLayer(nn.Module):
     """Attention and the feed-forward network."""
@@ -112,6 +137,18 @@ class RelPartialLearnableDecoderLayer(nn.Module):
     def forward(self, hidden_states: Tensor, context: MemoryContext) -> LayerOutput:
         hidden_states, weights = self.dec_attn(hidden_states, context)
         return self.pos_ff(hidden_states), weights, None
+
+    def remember(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`RelativeLayer.remember`."""
+        return self.dec_attn.remember(states)
+
+    def distances(self, encodings: Tensor) -> Tensor:
+        """As :meth:`RelativeLayer.distances`."""
+        return self.dec_attn.project_distances(encodings)
+
+    def step(self, states: Tensor, past: RelativeLayerMemory) -> Tensor:
+        """As :meth:`RelativeLayer.step`."""
+        return self.pos_ff.step(self.dec_attn.step(states, past)[:, 0])[:, None]
 
 
 class TransfoXLPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
@@ -248,6 +285,20 @@ class TransfoXLModel(TransfoXLPreTrainedModel, published=True):
         """What the last layer's states become."""
         return self.drop(hidden_states)
 
+    @property
+    def window(self) -> int:
+        """How many tokens before itself a token attends to at most, while text is generated."""
+        return self.config.mem_len - 1 if self.config.same_length else self.config.mem_len
+
+    def read_prompts(self, ids: Tensor, mask: Tensor | None) -> Read:
+        """Read prompts (B, S), padded on the left. All of the memory is attended to, as in any call."""
+        outputs = self(ids, attention_mask=mask)
+        return Read(outputs.last_hidden_state[:, -1], [each.transpose(0, 1) for each in outputs.mems])
+
+    def read_token(self, tokens: Tensor) -> Tensor:
+        """What the first layer reads of tokens (R,): (R, 1, H)."""
+        return self.drop(self.word_emb(tokens[:, None]))
+
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -303,7 +354,7 @@ class TransfoXLModel(TransfoXLPreTrainedModel, published=True):
         return self._output(return_dict, **{name: fields[name] for name in kept})
 
 
-class TransfoXLLMHeadModel(Head, TransfoXLPreTrainedModel, published=True):
+class TransfoXLLMHeadModel(RelativeGeneration, Head, TransfoXLPreTrainedModel, published=True):
     """Transformer-XL with an adaptive softmax, which has the vectors of the embeddings, and biases of its own."""
 
     bare = TransfoXLModel
@@ -332,6 +383,14 @@ class TransfoXLLMHeadModel(Head, TransfoXLPreTrainedModel, published=True):
         for i, tied in enumerate(self.config.tied_projections if len(softmax.out_projs) else ()):
             if tied:
                 softmax.out_projs[i] = shared(words.emb_projs[i if self.config.div_val > 1 else 0])
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        check_generates(self.config)
+
+    def score(self, states: Tensor) -> Tensor:
+        """The scores (R, V) of the next token, logarithms of probabilities, of the last one's states (R, H)."""
+        return self.crit.log_prob(states)
 
     def _needs_padding(self, own: dict[str, Any], attention_mask: Tensor | None) -> bool:
         return on_padding(own["labels"], attention_mask)

@@ -51,7 +51,8 @@ class VariedModel:
 
         def strengthen(arrays: dict[str, Array]) -> None:
             for name, array in arrays.items():
-                if array.ndim > 1 and self.spec.vocab_size() not in array.shape:
+                of_words = self.spec.vocab_size() in array.shape or name.startswith(self.spec.words)
+                if array.ndim > 1 and not of_words:
                     arrays[name] = 3 * array
 
         return folder if folder.exists() else edited(source, folder, strengthen)

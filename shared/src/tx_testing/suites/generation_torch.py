@@ -72,9 +72,9 @@ class TorchGenerationSuite(ThreadedGenerationSuite):
         result = model.generate(ids, max_new_tokens=6, eos_token_id=(), output_scores=True)
         assert not result.sequences.is_inference()
         assert not result.scores.is_inference()
-        model(result.sequences, labels=result.sequences).loss.backward()
+        model(result.sequences, labels=result.sequences).loss.mean().backward()
         beams = model.generate(ids, max_new_tokens=6, eos_token_id=(), num_beams=2).sequences
-        model(beams, labels=beams).loss.backward()
+        model(beams, labels=beams).loss.mean().backward()
 
     def test_inference_mode_does_not_leak_from_a_stream(self) -> None:
         ids = self.backend.tensor(self.prompts()[0])

@@ -88,6 +88,7 @@ class ModelSpec:
         sees_itself: whether padding attends to itself.
         past: whether the models return ``past`` and take it for the tokens before.
         generates: whether the language model generates text.
+        words: prefixes of the parameters that are of words, where their number is no axis of them.
         next_scores: how to find what follows, where ``logits`` of one call are not the scores of every next token: of
             what gives a call's fields for its inputs, texts (B, S) and the length of their prompts → scores (B, S -
             prompt + 1, vocabulary) of what follows the prompt, and each token after it.
@@ -147,6 +148,7 @@ class ModelSpec:
     sees_itself: bool = False
     past: bool = False
     generates: bool = True
+    words: tuple[str, ...] = ()
     next_scores: NextScores | None = None
     cross_attention: bool = False
     prunes: bool = True

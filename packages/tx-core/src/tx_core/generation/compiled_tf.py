@@ -35,12 +35,13 @@ class Compiled:
         step: (with XLA or without) reads one token a row.
         run: reads tokens and chooses the likeliest next ones, several times.
         variables: what the model consisted of.
+        settings: values of the configuration that they were traced with.
     """
 
     def __init__(self, model: Any) -> None:
         import tensorflow as tf
 
-        self.variables = model.variables
+        self.variables, self.settings = model.variables, model._settings()
 
         def step(tokens: Tensor, start: Tensor, extra: Any, constants: Any, memory: Any) -> tuple[Tensor, Any]:
             extra = model.next_inputs(extra)

@@ -155,9 +155,16 @@ class CompiledGeneration(GenerationMixin):
 
     def _prepare(self) -> None:
         super()._prepare()
+        compiled = self._generation
         # Adapters and quantisation give a model other variables without a word.
-        if self._generation is not None and [*map(id, self._generation.variables)] != [*map(id, self.variables)]:
+        if compiled is not None and (
+            [*map(id, compiled.variables)] != [*map(id, self.variables)] or compiled.settings != self._settings()
+        ):
             self._generation = None
+
+    def _settings(self) -> tuple[Any, ...]:
+        """Values of the configuration that can be set at any time, and are read when functions are traced."""
+        return ()
 
     def _changed(self) -> None:
         """Forget the functions that were compiled, for variables that the model no longer has."""

@@ -134,9 +134,13 @@ class RelativeGeneration(CompiledGeneration):
     """
 
     base_model: Any
+    config: Any
 
     def _max_positions(self) -> int | None:
         return None
+
+    def _settings(self) -> tuple[Any, ...]:
+        return tuple(getattr(self.config, name, None) for name in ("mem_len", "same_length", "clamp_len", "attn_type"))
 
     def _read_prompts(self, ids: Tensor, mask: Tensor, extra: Mapping[str, Tensor]) -> tuple[Tensor, Any]:
         base = self.base_model
