@@ -113,8 +113,8 @@ class TransfoXLConfig(PretrainedConfig, architecture=ARCHITECTURE):
         check_choice(self, "init", ("normal", "uniform"))
         if self.attn_type != 0:
             raise ValueError(
-                f"attn_type is {self.attn_type}, but only 0 is supported, relative attention with sinusoidal encodings. "
-                "No model with learnt or absolute ones was published"
+                f"attn_type is {self.attn_type}, but only 0 is supported, relative attention to sinusoidal encodings: "
+                "no model with learnt or absolute ones was published"
             )
         if self.sample_softmax > 0:
             raise ValueError(
