@@ -43,13 +43,8 @@ def build(cls: Any, **fields: Any) -> Any:
 
 def arrays_of(model: Any) -> Arrays:
     """The model's parameters as the authors' code would have saved them."""
-    names = {WEIGHTS.published(name): parameter for name, parameter in model.named_parameters()}
-    return {
-        name: read()
-        for name, read in originals(
-            {name: lambda p=p: p.detach().numpy() for name, p in names.items()}, WEIGHTS
-        ).items()
-    }
+    readers = {WEIGHTS.published(name) or "": (lambda p=p: p.detach().numpy()) for name, p in model.named_parameters()}
+    return {name: read() for name, read in originals(readers, WEIGHTS).items()}
 
 
 def write(folder: Path, arrays: Arrays, configuration: XLNetConfig) -> str:

@@ -9,6 +9,13 @@ from tx_core.config import PretrainedConfig, check_choice, check_not_negative, c
 from .architecture import ARCHITECTURE
 from .clusters import check_cutoffs
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from tx_core.checkpoints import Checkpoint
+
 
 @dataclass(init=False, eq=False, repr=False)
 class TransfoXLConfig(PretrainedConfig, architecture=ARCHITECTURE):
@@ -63,6 +70,8 @@ class TransfoXLConfig(PretrainedConfig, architecture=ARCHITECTURE):
         "tie_weight": "tie_word_embeddings",
     }
 
+    checkpoint_names = ("model.pt",)
+
     vocab_size: int = 267735
     cutoffs: list[int] = field(default_factory=lambda: [20000, 40000, 200000])
     d_model: int = 1024
@@ -101,6 +110,16 @@ class TransfoXLConfig(PretrainedConfig, architecture=ARCHITECTURE):
         if self.tie_projs is not None:
             return self.tie_projs
         return [False] + [self.proj_share_all_but_first] * len(self.cutoffs)
+
+    def _read(self, values: Mapping[str, Any]) -> None:
+        from .original import MARKS, flags
+
+        super()._read(flags(values) if any(mark in values for mark in MARKS) else values)
+
+    def _values_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        from .original import fields
+
+        return fields(checkpoint)
 
     def validate(self) -> None:
         """Check each value by itself (see `PretrainedConfig.validate`)."""

@@ -13,6 +13,8 @@ from typing import Any
 
 from tx_core.weights import Row, Tied, WeightTable, embedding, linear, norm
 
+from .config import TransfoXLConfig
+
 _LAYER, _LAYER_TF1 = "transformer.layers.{i}", "transformer/layer_{i}"
 _ATTENTION, _FEED = f"{_LAYER}.dec_attn", f"{_LAYER}.pos_ff"
 _WORDS_TF1, _SOFTMAX_TF1 = "transformer/adaptive_embed", "transformer/adaptive_softmax"
@@ -68,6 +70,7 @@ WEIGHTS = WeightTable(
         Row("crit.out_layers.0.bias", f"{_SOFTMAX_TF1}/bias"),
     ),
     pieces={"crit.out_layers.0.bias": "crit.out_layers.{j}.bias"},
+    original_files=("model.ckpt.index", *TransfoXLConfig.checkpoint_names),
     tied_by=ties,
     # A buffer of the published class.
     dropped=("transformer.pos_emb.inv_freq",),
