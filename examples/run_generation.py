@@ -19,8 +19,9 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-# These models were trained on long texts and continue a short one badly: so they are given something to read before it.
-NEED_PADDING = ("xlnet", "transfo-xl")
+# These models were trained on long texts and continue a short one badly: so they are given something to read before it,
+# and these tokens, which end a text.
+NEED_PADDING = {"xlnet": "<eod> </s> ", "transfo-xl": "<eos> "}
 PADDING_TEXT = """The old lighthouse stood at the end of the long stone pier, and every evening for forty years its
 keeper had climbed the stairs to light the lamp. He knew the ships by the sound of their engines and the captains by the
 way they greeted him from the bridge. In winter, when the harbour was frozen, nobody came for weeks, and he read the
@@ -105,7 +106,7 @@ def load(options: argparse.Namespace) -> tuple[Any, Any]:
 def encoded(prompt: str, tokenizer: Any, options: argparse.Namespace) -> list[int]:
     """A prompt's tokens, with what the architecture needs before them."""
     if options.model_type in NEED_PADDING:
-        prompt = (options.padding_text or PADDING_TEXT) + prompt
+        prompt = (options.padding_text or PADDING_TEXT + NEED_PADDING[options.model_type]) + prompt
     ids: list[int] = tokenizer.encode(prompt, add_special_tokens=False)
     if options.model_type == "ctrl":
         if options.temperature > 0.7:
@@ -117,9 +118,7 @@ def encoded(prompt: str, tokenizer: Any, options: argparse.Namespace) -> list[in
 
 def positions(model: Any) -> int | None:
     """How many tokens the model reads at most; None for no limit."""
-    most: int | None = getattr(model.config, "n_positions", None) or getattr(
-        model.config, "max_position_embeddings", None
-    )
+    most: int | None = model.config.longest_sequence
     return most
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_streamed_text_goes_on_after_a_word_that_changed(capsys: pytest.CaptureF
             return PreTrainedTokenizer.clean_up_tokenization(text)
 
     class Model:
-        config = None
+        config = SimpleNamespace(longest_sequence=None)
 
         def generate(self, prompts: list[list[int]], **arguments: object) -> Iterator[tuple[int]]:
             for token in range(len(words)):
