@@ -86,6 +86,7 @@ class ModelSpec:
         memory_keys: how many keys attention has before those of the tokens, in a call without a memory: attentions are
             (B, N, S, memory_keys + S).
         sees_itself: whether padding attends to itself.
+        empty_at_padding: whether a memory has zeros for padding. The reference's has its states.
         past: whether the models return ``past`` and take it for the tokens before.
         generates: whether the language model generates text.
         words: prefixes of the parameters that are of words, where their number is no axis of them.
@@ -146,6 +147,7 @@ class ModelSpec:
     batch_axes: Mapping[str, int | None] = field(default_factory=dict)
     memory_keys: int = 0
     sees_itself: bool = False
+    empty_at_padding: bool = False
     past: bool = False
     generates: bool = True
     words: tuple[str, ...] = ()
