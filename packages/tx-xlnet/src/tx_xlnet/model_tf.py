@@ -50,20 +50,15 @@ Size = Any  # an int, or a scalar tensor where the size is not known before the 
 
 
 class TFXLNetRelativeAttention(Module):
-    """Attention with relative positions and segments, and its projection and normalisation.
+    """Attention with relative positions and segments, and its projection and normalisation."""
 
-    Args:
-        first: gives the first layer's attention, which has this one's biases too; None if this one has its own.
-    """
-
-    def __init__(
-        self, config: XLNetConfig, first: Callable[[], TFXLNetRelativeAttention] | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, config: XLNetConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sizes = config.d_model, config.n_head, config.head_width
         self.initializer_range = config.initializer_range
-        # A function, since Keras would take a layer for a part of this one.
-        self._first = first
+        # What gives the first layer's attention, if that has this one's biases too. A function, since Keras would take
+        # a layer for a part of this one.
+        self._first: Callable[[], TFXLNetRelativeAttention] | None = None
         self.layer_norm = LayerNorm(config.d_model, config.layer_norm_eps, name="layer_norm")
         self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
 
@@ -142,11 +137,9 @@ class TFXLNetFeedForward(Module):
 class TFXLNetLayer(Module):
     """Attention and the feed-forward network."""
 
-    def __init__(
-        self, config: XLNetConfig, first: Callable[[], TFXLNetRelativeAttention] | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, config: XLNetConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rel_attn = TFXLNetRelativeAttention(config, first, name="rel_attn")
+        self.rel_attn = TFXLNetRelativeAttention(config, name="rel_attn")
         self.ff = TFXLNetFeedForward(config, name="ff")
 
     def call(self, states: Tensor, context: StreamContext) -> LayerOutput:
@@ -183,10 +176,9 @@ class TFXLNetMainLayer(TFMainLayer, architecture=ARCHITECTURE):
         std = config.initializer_range
         self.word_embedding = Embedding(config.vocab_size, config.d_model, std, name="word_embedding")
         self.mask_emb_initializer = Normal(std)
-        first = None if config.untie_r else self._first
-        self.layer = ModuleList(
-            (TFXLNetLayer(config, first if i else None, name=str(i)) for i in range(config.n_layer)), name="layer"
-        )
+        self.layer = ModuleList((TFXLNetLayer(config, name=str(i)) for i in range(config.n_layer)), name="layer")
+        for i in range(1, 1 if config.untie_r else config.n_layer):
+            self.layer[i].rel_attn._first = self._first
         self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
 
     def _first(self) -> TFXLNetRelativeAttention:
