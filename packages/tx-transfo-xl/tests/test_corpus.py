@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tx_testing.data import data_path
+from tx_testing.server import HubServer
 from tx_transfo_xl import TransfoXLCorpus, TransfoXLTokenizer
 from tx_transfo_xl.corpus import (
     DATASETS,
@@ -213,6 +214,25 @@ def test_saved_and_loaded(folder):
     assert TransfoXLCorpus.from_pretrained(folder / "saved").test is None
 
 
+def test_a_save_that_fails_leaves_the_old_corpus(folder, monkeypatch):
+    corpus = built(folder, special=["<eos>"])
+    corpus.save_pretrained(folder / "saved")
+    other = built(folder, "text8")
+    calls = []
+
+    def failing(file, array, **options):
+        calls.append(file)
+        if len(calls) == 2:
+            raise OSError("the disk is full")
+        save(file, array, **options)
+
+    save = np.save
+    monkeypatch.setattr(np, "save", failing)
+    with pytest.raises(OSError, match="full"):
+        other.save_pretrained(folder / "saved")
+    equal(corpus, TransfoXLCorpus.from_pretrained(folder / "saved"))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -265,6 +285,19 @@ def test_published_lists(tmp_path):
     assert (corpus.train, corpus.valid.tolist(), corpus.test.tolist()) == (None, [1, 2, 0, 1, 1], [2, 0])
     ((data, target, length), *_) = corpus.get_iterator("valid", 1, 10)
     assert (data.tolist(), target.tolist(), length) == ([[1, 2, 0, 1]], [[2, 0, 1, 1]], 4)
+
+
+def test_the_published_name_is_found_on_the_hub(tmp_path, monkeypatch):
+    for name in ("TX_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    write_published(tmp_path, dataset="wt103", train=None, valid=[1, 2, 0], test=None)
+    files = {name: (tmp_path / name).read_bytes() for name in ("vocab.bin", "corpus.bin")}
+    with HubServer() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        hub.add("transfo-xl-wt103", files, lfs=[*files])
+        hub.rename("transfo-xl-wt103", "transfo-xl/transfo-xl-wt103")
+        corpus = TransfoXLCorpus.from_pretrained("transfo-xl-wt103", tmp_path / "cache")
+    assert (corpus.valid.tolist(), corpus.vocab.idx2sym) == ([1, 2, 0], ["<eos>", "the", "<unk>"])
 
 
 @pytest.mark.parametrize(

@@ -370,6 +370,7 @@ def test_words_that_are_no_lines(words, tokenizer, tmp_path):
     assert other.save_pretrained(tmp_path)[0].endswith("vocab.json")
     assert not (tmp_path / "vocab.txt").exists()
     assert TransfoXLTokenizer.from_pretrained(tmp_path).idx2sym == words
+    assert TransfoXLTokenizer.from_pretrained(tmp_path / "vocab.json").idx2sym == words
     tokenizer.save_vocabulary(tmp_path)
     assert not (tmp_path / "vocab.json").exists()
     assert TransfoXLTokenizer.from_pretrained(tmp_path).idx2sym == WORDS

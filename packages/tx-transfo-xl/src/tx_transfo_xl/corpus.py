@@ -250,7 +250,7 @@ class TransfoXLCorpus:
             OSError: there is no such folder or name, or it has no corpus or no vocabulary.
             ValueError: a file is damaged, or is no corpus of this vocabulary; the message names it.
         """
-        from tx_core.files import Source, locate
+        from tx_core.files import Source, check_unchanged, locate_each
 
         if cache_dir is not None:
             kwargs["cache_dir"] = cache_dir
@@ -258,15 +258,18 @@ class TransfoXLCorpus:
         source = Source.take(dict(kwargs))
         corpus = cls.__new__(cls)
         corpus.vocab = TransfoXLTokenizer.from_pretrained(name, *inputs, **kwargs)
-        path = locate(name, [CORPUS_JSON, CORPUS_BIN], source)
-        if path is None:
-            raise FileNotFoundError(
-                f"{name} has neither {CORPUS_JSON} nor {CORPUS_BIN}: build_corpus makes a corpus of texts"
-            )
-        if path.name.endswith(".json"):
-            corpus._load(path, [locate(name, [file], source) for file in _array_files()])
+        found, source = locate_each(name, [CORPUS_JSON], source)
+        if found:
+            arrays, source = locate_each(name, _array_files(), source)
+            corpus._load(found[CORPUS_JSON], arrays)
         else:
-            corpus._load_pickled(path)
+            found, source = locate_each(name, [CORPUS_BIN], source)
+            if not found:
+                raise FileNotFoundError(
+                    f"{name} has neither {CORPUS_JSON} nor {CORPUS_BIN}: build_corpus makes a corpus of texts"
+                )
+            corpus._load_pickled(found[CORPUS_BIN])
+        check_unchanged(source)
         return corpus
 
     def build_corpus(self, path: str | os.PathLike[str], dataset: str) -> None:
@@ -361,15 +364,14 @@ class TransfoXLCorpus:
             notes = {"dataset": self.dataset, "splits": kinds, "sources": dict(sources)}
             write_bytes(folder / CORPUS_JSON, json_bytes(notes))
 
-    def _load(self, path: Path, files: Sequence[Path | None]) -> None:
+    def _load(self, path: Path, found: Mapping[str, Path]) -> None:
         """Takes what ``save_pretrained`` wrote: the notes, and the files of ``_array_files`` that are there."""
         import numpy as np
 
         notes = _notes(path)
-        found = dict(zip(_array_files(), files, strict=True))
 
         def read(name: str) -> Array:
-            file = found[name]
+            file = found.get(name)
             if file is None:
                 raise ValueError(f"{path} speaks of {name}, which is not beside it: copy the whole folder again")
             try:
@@ -383,7 +385,7 @@ class TransfoXLCorpus:
             kind = notes["splits"].get(split)
             data: Any = kind
             if kind in ("text", "sentences"):
-                data = self._checked_ids(found[_ids_file(split)], read(_ids_file(split)))
+                data = self._checked_ids(path.with_name(_ids_file(split)), read(_ids_file(split)))
             if kind == "sentences":
                 lengths = read(_lengths_file(split))
                 if (lengths < 0).any() or lengths.sum() != len(data):
@@ -417,7 +419,7 @@ class TransfoXLCorpus:
                     data = self._checked_ids(path, _checked_shape(path, data))
                 setattr(self, split, data)
 
-    def _checked_ids(self, path: Path | None, ids: Array) -> Array:
+    def _checked_ids(self, path: Path, ids: Array) -> Array:
         size = len(self.vocab)
         if len(ids) and (ids.min() < 0 or ids.max() >= size):
             raise ValueError(

@@ -65,8 +65,8 @@ def from_ids(ids: dict[str, int], path: object) -> Vocabulary:
 def read_words(path: str | os.PathLike[str]) -> Vocabulary:
     """The vocabulary that a file holds: text, JSON (by its name), or a pickle (by its first bytes).
 
-    Of a text, the first word of each line counts, and what is there twice counts once; a count may follow it. In JSON
-    it is an object of word to id, or a list of words.
+    Of a text, the first word of each line counts, and what is there twice counts once; a count may follow it. JSON is
+    an object of word to id.
 
     Raises:
         OSError: the file cannot be read.
