@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from tx_core.outputs import BATCH_AXES
+
 from .exports_torch import TorchExportSuite
 from .graphs_torch import TorchGraphSuite
 from .model import ModelSuite
@@ -25,6 +27,22 @@ from .training_torch import TorchTrainingSuite
 
 class TorchCoreSuite(TorchModels, CoreSuite):
     """What every variant of the configuration has to do, in PyTorch."""
+
+
+def replicated(model: nn.Module) -> Any:
+    """A copy as nn.DataParallel puts one on every device."""
+    copies: dict[Any, Any] = {module: module._replicate_for_data_parallel() for module in model.modules()}
+    for module, replica in copies.items():
+        for name, child in module._modules.items():
+            replica._modules[name] = None if child is None else copies[child]
+        for name, parameter in module._parameters.items():
+            setattr(replica, name, None if parameter is None else parameter.detach().clone())
+    return copies[model]
+
+
+def _flat(value: Any) -> list[Any]:
+    """The arrays of a nest of tuples."""
+    return [x for each in value for x in _flat(each)] if isinstance(value, tuple) else [value]
 
 
 class TorchModelSuite(TorchExportSuite, TorchGraphSuite, TorchTrainingSuite, ModelSuite):
@@ -264,18 +282,34 @@ class TorchModelSuite(TorchExportSuite, TorchGraphSuite, TorchTrainingSuite, Mod
     def test_copies_of_data_parallel(self, task: str) -> None:
         """The copies that nn.DataParallel puts on every device have no parameters of their own, only tensors."""
         model, inputs = self.model(task), self.tensors(task, labels=True)
-        copies = {module: module._replicate_for_data_parallel() for module in model.modules()}
-        for module, replica in copies.items():
-            for name, child in module._modules.items():
-                replica._modules[name] = None if child is None else copies[child]
-            for name, parameter in module._parameters.items():
-                setattr(replica, name, None if parameter is None else parameter.detach().clone())
-        assert not list(copies[model].parameters())
+        replica = replicated(model)
+        assert not list(replica.parameters())
         head_mask = torch.ones(self.spec.heads())
         with torch.no_grad():
-            wanted, found = model(**inputs, head_mask=head_mask), copies[model](**inputs, head_mask=head_mask)
-        for one, two in zip(self.backend._numpy(found), self.backend._numpy(wanted), strict=True):
-            assert_close(one, two, SAME)
+            wanted, found = model(**inputs, head_mask=head_mask), replica(**inputs, head_mask=head_mask)
+        for name, one, two in zip(wanted._fields, found, wanted, strict=True):
+            if name in BATCH_AXES:
+                two = type(two)(each.movedim(BATCH_AXES[name], 0) for each in two)
+            for x, y in zip(*map(_flat, (self.backend._numpy(one), self.backend._numpy(two))), strict=True):
+                assert_close(x, y, SAME)
+
+    def test_memory_goes_on_in_data_parallel(self) -> None:
+        """Rows that are divided and joined on the first axis, as nn.DataParallel does, remember what theirs are."""
+        model = self.model("base").eval()
+        ids = self.backend.tensor(self.spec.inputs("base")["input_ids"])
+        with torch.no_grad():
+            first = model(ids)
+            memory = next((name for name in BATCH_AXES if name in first._fields), None)
+            if memory is None:
+                pytest.skip("does not apply: the model remembers nothing")
+            wanted = model(ids, **{memory: getattr(first, memory)})
+            parts = ids.split([2, 1])
+            remembered = [getattr(replicated(model)(part), memory) for part in parts]
+            joined = tuple(torch.cat(each) for each in zip(*remembered, strict=True))
+            assert all(len(each) == len(ids) for each in joined)
+            divided = zip(*(each.split([2, 1]) for each in joined), strict=True)
+            found = [replicated(model)(part, **{memory: mine}) for part, mine in zip(parts, divided, strict=True)]
+        assert_close(torch.cat([each[0] for each in found]).numpy(), wanted[0].numpy(), SAME)
 
     def test_tied_weights_stay_tied(self, task: str) -> None:
         if task not in self.spec.output_heads:

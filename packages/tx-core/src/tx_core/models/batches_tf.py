@@ -1,7 +1,7 @@
 """What ``predict`` returns, put together from several batches.
 
 Keras joins the outputs of batches on their first axis. Memories such as ``past`` (2, B, …) have the batch elsewhere. It
-is brought to the front before Keras joins them, and put back afterwards. PyTorch has no counterpart.
+is brought to the front before Keras joins them, and put back afterwards. Mirrors ``batches_torch``.
 
 Shapes: B batch.
 """

@@ -20,6 +20,7 @@ from tx_core.outputs import output, plain
 from tx_core.weights import LoadReport, Weights, WeightTable, compare
 
 from . import outputs_torch as outputs_torch  # for files that name outputs
+from .batches_torch import rows_first
 from .checkpointing_torch import Checkpointing
 from .embeddings_torch import check_embeddings, follow_embeddings
 from .forward_torch import make_positions
@@ -556,6 +557,12 @@ class PreTrainedModel(nn.Module):
         return stacks
 
     # -- output ----------------------------------------
+
+    def _replicate_for_data_parallel(self) -> Any:
+        replica: Any = super()._replicate_for_data_parallel()
+        if self._outermost and not self.config.torchscript:
+            replica.forward = rows_first(replica)
+        return replica
 
     def _output(self, return_dict: bool | None = None, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
         """The named tuple of a forward pass, without the fields that are None; plain for TorchScript.
