@@ -13,10 +13,11 @@ TASKS = (
 )
 
 _DISTRIBUTED = "without targets a parameter gets no gradient; see test_xlnet_torch.py"
-# There the last two tokens are read anew with each new one, so that the older sees the newer. Here a token's states stay
-# what they were, as in one order of prediction; `next_scores` has it in one call.
+# There the last two tokens are read anew with each new one, so that the older sees the newer. Here a token's states
+# stay what they were, as in one order of prediction; `next_scores` has it in one call.
 _OTHER_STATES = "the reference changes the states of a token when the next one is there"
 _GENERATED = ("test_same_tokens", "test_same_tokens_with_padding", "test_requests_are_telling")
+_CHOICES = ("input_ids", "token_type_ids", "input_mask", "attention_mask")
 _NOT_COUNTED = "no place is counted: padding only keeps its distance"
 
 
@@ -77,7 +78,8 @@ SPEC = ModelSpec(
         },
     },
     arguments=("input_ids", "attention_mask", "mems", "perm_mask", "target_mapping", "token_type_ids"),
-    orders={"multiple-choice": ("input_ids", "token_type_ids", "input_mask", "attention_mask")},
+    orders={"multiple-choice": _CHOICES},
+    tf_orders={"multiple-choice": _CHOICES},
     token_inputs={"token_type_ids": 3},
     any_token_types=True,
     labelled_fields={"beam-question-answering": ("loss", "mems")},

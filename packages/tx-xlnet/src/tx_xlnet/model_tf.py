@@ -401,8 +401,8 @@ class TFXLNetForMultipleChoice(TFXLNetHead, MultipleChoice, TFXLNetPreTrainedMod
     bare = TFXLNetMainLayer
     new_heads = (("sequence_summary", "logits_proj"),)
     leading = (
-        *("input_ids", "token_type_ids", "input_mask", "attention_mask", "mems", "perm_mask", "target_mapping"),
-        *("labels", "head_mask"),
+        *("input_ids", "token_type_ids", "input_mask", "attention_mask"),
+        *("mems", "perm_mask", "target_mapping"),
     )
 
     def __init__(self, config: XLNetConfig, **kwargs: Any) -> None:

@@ -34,9 +34,9 @@ class TFModelSuite(TFModels, ModelSuite):
 
     # --- calls
 
-    def _listed(self, inputs: Mapping[str, Any], *names: str) -> list[Any]:
+    def _listed(self, task: str, inputs: Mapping[str, Any], *names: str) -> list[Any]:
         """The first arguments of a call up to the last of ``names``, which alone are given."""
-        order = self.spec.arguments
+        order = self.spec.tf_orders.get(task, self.spec.arguments)
         last = max(order.index(name) for name in names)
         return [inputs[name] if name in names else None for name in order[: last + 1]]
 
@@ -54,7 +54,7 @@ class TFModelSuite(TFModels, ModelSuite):
         self._same(model(input_ids=ids), alone)
         for name in [name for name in self.spec.arguments[1:] if name in arrays]:
             pair = {"input_ids": ids, name: inputs[name]}
-            listed = self._listed(inputs, *pair)
+            listed = self._listed(task, inputs, *pair)
             wanted = self.run(model, {each: arrays[each] for each in pair})
             for form in (pair, listed, tuple(listed), [*listed, None]):
                 self._same(model(form), wanted)
@@ -68,7 +68,7 @@ class TFModelSuite(TFModels, ModelSuite):
             model({"input_ids": ids, "attention_musk": ids})
         name = next((name for name in self.spec.arguments[1:] if name in inputs), "input_ids")
         with pytest.raises(TypeError, match="twice"):
-            model(self._listed(inputs, "input_ids", name), **{name: inputs[name]})
+            model(self._listed("base", inputs, "input_ids", name), **{name: inputs[name]})
         with pytest.raises((TypeError, ValueError), match="at most"):
             model([ids] * 40)
         with pytest.raises(ValueError, match="input_ids"):

@@ -69,7 +69,7 @@ class ModelSpec:
         task_config: task → fields of the configuration that differ from ``config``.
 
         arguments: what the models' calls take first, in order. Without ``"attention_mask"`` there is no padding.
-        orders: task → what its PyTorch class's call takes first, in order, where that is not ``arguments``.
+        orders, tf_orders: task → what its class's call takes first, in order, where that is not ``arguments``.
         token_inputs: input with a number for every token → how many numbers there are; given if in ``arguments``.
         finds_padding: whether without an attention mask the configuration's padding token is not attended to.
         zero_token_types: whether token types of 0 are the same as none.
@@ -134,6 +134,7 @@ class ModelSpec:
 
     arguments: tuple[str, ...] = ("input_ids", "attention_mask", "token_type_ids")
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tf_orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     token_inputs: Mapping[str, int] = field(default_factory=lambda: {"token_type_ids": 2})
     finds_padding: bool = False
     zero_token_types: bool = True
