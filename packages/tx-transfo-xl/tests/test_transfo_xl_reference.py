@@ -1,7 +1,7 @@
 """Transformer-XL compared with the last reference that had it, over the options of the configuration.
 
-On today's PyTorch its first call fails, on an argument that ``type_as`` does not take. Its losses are in the order of the
-words' clusters, and its labels are moved by one; both are undone here.
+On today's PyTorch its first call fails, on an argument that ``type_as`` does not take. Its losses are in the order of
+the words' clusters, and its labels are moved by one; both are undone here.
 """
 
 from __future__ import annotations
