@@ -26,7 +26,7 @@ from .values import as_batch, as_ids, as_list, as_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any, ClassVar, Self, overload
 
     from .special_tokens import AddedToken
@@ -124,6 +124,10 @@ class PreTrainedTokenizer(PretrainedFiles):
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         """Joins tokens into text."""
         return " ".join(tokens)
+
+    def _tokens_alone(self) -> Collection[str]:
+        """Tokens that are a part of decoded text by themselves; those between them are made a text together."""
+        return self.added_tokens_encoder
 
     def _word_options(self, number: int, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Options of ``prepare_for_tokenization`` for the word at place ``number`` of a list of words."""
@@ -556,10 +560,11 @@ class PreTrainedTokenizer(PretrainedFiles):
         tokens = self.convert_ids_to_tokens(
             [ids] if isinstance(ids, int) else ids, skip_special_tokens=skip_special_tokens
         )
+        alone = self._tokens_alone()
         parts: list[str] = []
         run: list[str] = []
         for token in tokens:
-            if token in self.added_tokens_encoder:
+            if token in alone:
                 if run:
                     parts.append(self.convert_tokens_to_string(run))
                     run = []
