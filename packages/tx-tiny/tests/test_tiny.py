@@ -19,6 +19,8 @@ from tx_distilbert import DistilBertConfig, DistilBertTokenizer
 from tx_gpt2 import GPT2Config, GPT2Tokenizer
 from tx_roberta import RobertaConfig, RobertaTokenizer
 from tx_tiny import MODELS
+from tx_transfo_xl import TransfoXLConfig, TransfoXLTokenizer
+from tx_xlnet import XLNetConfig
 
 COMMON = {"config.json", "model.safetensors", "special_tokens_map.json", "tokenizer_config.json", "training.jsonl"}
 FILES = {
@@ -26,6 +28,8 @@ FILES = {
     "distilbert": {*COMMON, "vocab.txt"},
     "gpt2": {*COMMON, "vocab.json", "merges.txt"},
     "roberta": {*COMMON, "vocab.json", "merges.txt"},
+    "transfo-xl": {*COMMON, "vocab.txt"},
+    "xlnet": {*COMMON, "spiece.model"},
 }
 TEXT = (
     'The ship left Lisbon in 1902; "nobody", wrote Zoë, "has seen it since" -- not even naïve 船员 🚢.\n  Two spaces.'
@@ -64,9 +68,10 @@ def test_weights_are_in_half_precision(model: str) -> None:
 
 def test_unknown_model_is_refused_without_a_request() -> None:
     with pytest.raises(
-        RepositoryNotFoundError, match="tx-tiny has no model 'xlnet'; it has bert, distilbert, gpt2, roberta"
+        RepositoryNotFoundError,
+        match="tx-tiny has no model 'xlm'; it has bert, distilbert, gpt2, roberta, transfo-xl, xlnet",
     ):
-        AutoConfig.from_pretrained("tx-tiny/xlnet")
+        AutoConfig.from_pretrained("tx-tiny/xlm")
 
 
 def test_configurations() -> None:
@@ -87,6 +92,14 @@ def test_configurations_of_the_students() -> None:
     assert distilbert.max_position_embeddings == 128
     assert (roberta.hidden_size, roberta.num_hidden_layers, roberta.vocab_size) == (160, 4, 3076)
     assert (roberta.max_position_embeddings, roberta.pad_token_id) == (130, 1)  # 128, counted from 2
+
+
+def test_configurations_of_the_models_with_memory() -> None:
+    words, pieces = AutoConfig.from_pretrained("tx-tiny/transfo-xl"), AutoConfig.from_pretrained("tx-tiny/xlnet")
+    assert (type(words), type(pieces)) == (TransfoXLConfig, XLNetConfig)
+    assert (words.d_model, words.n_layer, words.vocab_size, words.mem_len) == (160, 3, 8743, 128)
+    assert (words.cutoffs, words.div_val, words.same_length) == ([2000, 5000], 4, True)
+    assert (pieces.d_model, pieces.n_layer, pieces.vocab_size, pieces.mem_len) == (160, 4, 3072, None)
 
 
 def test_gpt2_tokenizer_is_lossless() -> None:
@@ -129,6 +142,20 @@ def test_roberta_tokenizer_is_gpt2s_with_special_tokens_of_its_own() -> None:
     assert tokenizer.encode(TEXT) == [0, *(index + 4 for index in gpt2.encode(TEXT)), 2]
     assert tokenizer.decode(tokenizer.encode(TEXT), skip_special_tokens=True) == TEXT
     assert type(AutoTokenizer.from_pretrained("tx-tiny/roberta")) is RobertaTokenizer
+
+
+def test_transfo_xl_tokenizer_knows_the_words_of_the_training_text() -> None:
+    tokenizer = TransfoXLTokenizer.from_pretrained("tx-tiny/transfo-xl")
+    assert len(tokenizer) == tokenizer.vocab_size == 8743
+    assert (tokenizer.eos_token_id, tokenizer.unk_token_id) == (0, 1)
+    text = "In 1944, the well-known ship wasn't sunk; it had 1,500 men."
+    ids = tokenizer.encode(text, add_eos=True)
+    assert tokenizer.unk_token_id not in ids
+    assert ids[-1] == tokenizer.eos_token_id
+    assert tokenizer.decode(ids, skip_special_tokens=True) == text
+    assert tokenizer.tokenize("Zoë's 1,500") == ["Zoë", "'s", "1", "@,@", "500"]
+    assert tokenizer.encode("Zoë") == [1]
+    assert type(AutoTokenizer.from_pretrained("tx-tiny/transfo-xl")) is TransfoXLTokenizer
 
 
 @pytest.mark.parametrize("model", sorted(FILES))

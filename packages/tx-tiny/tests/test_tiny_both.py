@@ -12,6 +12,7 @@ import tx_bert
 import tx_distilbert
 import tx_gpt2
 import tx_roberta
+import tx_transfo_xl
 
 SENTENCES = ["The film was released in 2004.", "He was born in London and went to school there.", "Why?"]
 
@@ -47,6 +48,35 @@ def test_students_give_the_same_numbers(student: str, package: Any, prefix: str)
     theirs = model(tokenizer(SENTENCES, padding=True, return_tensors="tf")).logits.numpy()
     scale = np.abs(ours).max()
     np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-5)
+
+
+def test_transfo_xl_gives_the_same_numbers() -> None:
+    """Over two segments, the second with the memory of the first."""
+    tokenizer = tx_transfo_xl.TransfoXLTokenizer.from_pretrained("tx-tiny/transfo-xl")
+    ids = np.array([tokenizer.encode(" ".join(SENTENCES), add_eos=True)])
+    ours = tx_transfo_xl.TransfoXLLMHeadModel.from_pretrained("tx-tiny/transfo-xl")
+    theirs = tx_transfo_xl.TFTransfoXLLMHeadModel.from_pretrained("tx-tiny/transfo-xl")
+    mems, others = None, None
+    for segment in (ids[:, :9], ids[:, 9:]):
+        with torch.no_grad():
+            scores, mems = ours(torch.from_numpy(segment), mems)[:2]
+        found, others = theirs(segment, others)[:2]
+        for first, second in zip((scores, *mems), (found, *others), strict=True):
+            scale = np.abs(first.numpy()).max()
+            np.testing.assert_allclose(first.numpy() / scale, second.numpy() / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize("package, model, prefix", [(tx_transfo_xl, "transfo-xl", "TransfoXL")])
+def test_models_with_memory_continue_a_text_in_the_same_way(package: Any, model: str, prefix: str) -> None:
+    tokenizer = getattr(package, f"{prefix}Tokenizer").from_pretrained(f"tx-tiny/{model}")
+    ids = tokenizer.encode("In the summer of 1944, the army", add_special_tokens=False)
+    options = {"max_new_tokens": 6, "repetition_penalty": 1.2, "bad_words_ids": [[tokenizer.unk_token_id]]}
+    ours = getattr(package, f"{prefix}LMHeadModel").from_pretrained(f"tx-tiny/{model}")
+    found = ours.generate(torch.tensor([ids]), **options).sequences.tolist()
+    theirs = getattr(package, f"TF{prefix}LMHeadModel").from_pretrained(f"tx-tiny/{model}")
+    assert found == theirs.generate(np.array([ids]), **options).sequences.numpy().tolist()
+    assert len(found[0]) == len(ids) + 6
+    assert tokenizer.unk_token_id not in found[0]
 
 
 def test_gpt2_continues_a_text_in_the_same_way() -> None:

@@ -12,6 +12,7 @@ import tx_bert
 import tx_distilbert
 import tx_gpt2
 import tx_roberta
+import tx_transfo_xl
 from tx_core.auto import TFAutoModel
 
 
@@ -74,3 +75,16 @@ def test_gpt2_predicts_text_that_it_was_not_trained_on() -> None:
     chances = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     loss = -np.log(chances[np.arange(len(chances)), ids[0, 1:]]).mean()
     assert math.exp(loss) < 30  # of 3072
+
+
+def test_transfo_xl_predicts_text_that_it_was_not_trained_on() -> None:
+    tokenizer = tx_transfo_xl.TransfoXLTokenizer.from_pretrained("tx-tiny/transfo-xl")
+    name = "tx-tiny/transfo-xl"
+    model, report = tx_transfo_xl.TFTransfoXLLMHeadModel.from_pretrained(name, output_loading_info=True)
+    assert not report.newly_initialized
+    assert not report.unexpected_keys
+    text = "The film was released in the United States, and it was one of the best films of that year."
+    ids = np.array([[tokenizer.eos_token_id, *tokenizer.encode(text, add_eos=True)]])
+    losses = model(ids[:, :-1], labels=ids[:, 1:])[0].numpy()
+    assert losses.shape == (1, ids.shape[1] - 1)
+    assert math.exp(losses.mean()) < 80  # of 8743

@@ -12,6 +12,8 @@ import tx_bert
 import tx_distilbert
 import tx_gpt2
 import tx_roberta
+import tx_transfo_xl
+import tx_xlnet
 from tx_core.auto import AutoModel, AutoModelForPreTraining, AutoModelWithLMHead
 
 # Written for this test.
@@ -69,6 +71,10 @@ def test_auto_classes() -> None:
     assert type(AutoModel.from_pretrained("tx-tiny/bert")) is tx_bert.BertModel
     assert type(AutoModelForPreTraining.from_pretrained("tx-tiny/bert")) is tx_bert.BertForPreTraining
     assert type(AutoModelWithLMHead.from_pretrained("tx-tiny/gpt2")) is tx_gpt2.GPT2LMHeadModel
+    assert type(AutoModel.from_pretrained("tx-tiny/transfo-xl")) is tx_transfo_xl.TransfoXLModel
+    assert type(AutoModelWithLMHead.from_pretrained("tx-tiny/transfo-xl")) is tx_transfo_xl.TransfoXLLMHeadModel
+    assert type(AutoModel.from_pretrained("tx-tiny/xlnet")) is tx_xlnet.XLNetModel
+    assert type(AutoModelWithLMHead.from_pretrained("tx-tiny/xlnet")) is tx_xlnet.XLNetLMHeadModel
 
 
 @pytest.mark.parametrize(
@@ -79,9 +85,14 @@ def test_auto_classes() -> None:
         (tx_distilbert, "DistilBertForTokenClassification", "distilbert", ["classifier.bias", "classifier.weight"]),
         (tx_roberta, "RobertaForMaskedLM", "roberta", []),
         (tx_roberta, "RobertaForTokenClassification", "roberta", ["classifier.bias", "classifier.weight"]),
+        (tx_transfo_xl, "TransfoXLModel", "transfo-xl", []),
+        (tx_transfo_xl, "TransfoXLLMHeadModel", "transfo-xl", []),
+        (tx_xlnet, "XLNetModel", "xlnet", []),
+        (tx_xlnet, "XLNetLMHeadModel", "xlnet", []),
+        (tx_xlnet, "XLNetForTokenClassification", "xlnet", ["classifier.bias", "classifier.weight"]),
     ],
 )
-def test_students_load_strictly(package: Any, name: str, model: str, new: list[str]) -> None:
+def test_models_load_strictly(package: Any, name: str, model: str, new: list[str]) -> None:
     loaded, report = getattr(package, name).from_pretrained(f"tx-tiny/{model}", output_loading_info=True)
     assert sorted(report.newly_initialized) == new
     assert not report.unexpected_keys
@@ -174,3 +185,27 @@ def test_bert_tells_whether_a_text_goes_on() -> None:
     batch = tokenizer(pairs, padding=True, return_tensors="pt")
     with torch.no_grad():
         assert model(**batch).logits.argmax(-1).tolist() == [0, 1]
+
+
+def read(model: Any, ids: torch.Tensor, length: int) -> float:
+    """Perplexity of all words but the first, read in segments with memory."""
+    losses, mems = [], None
+    for start in range(0, ids.shape[1] - 1, length):
+        end = min(start + length, ids.shape[1] - 1)
+        with torch.no_grad():
+            loss, _, mems = model(ids[:, start:end], mems, labels=ids[:, start + 1 : end + 1])[:3]
+        losses.append(loss)
+    return math.exp(torch.cat(losses, 1).mean().item())
+
+
+def test_transfo_xl_predicts_text_that_it_was_not_trained_on() -> None:
+    tokenizer = tx_transfo_xl.TransfoXLTokenizer.from_pretrained("tx-tiny/transfo-xl")
+    model = tx_transfo_xl.TransfoXLLMHeadModel.from_pretrained("tx-tiny/transfo-xl")
+    lines = [tokenizer.encode(line, add_eos=True) for line in TEXT.splitlines()]
+    ids = torch.tensor([[tokenizer.eos_token_id, *(index for line in lines for index in line)]])
+    whole = read(model, ids, ids.shape[1])
+    assert whole < 80  # of 8743
+    # Each word sees 128 places, the memory's zeros among them, wherever segments end.
+    assert read(model, ids, 7) == pytest.approx(whole, rel=1e-4)
+    forgotten = [read(model, ids[:, start : start + 8], 8) for start in range(0, ids.shape[1] - 8, 7)]
+    assert sum(forgotten) / len(forgotten) > 1.2 * whole

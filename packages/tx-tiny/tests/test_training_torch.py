@@ -1,8 +1,9 @@
-"""How the students were taught: what they begin with, which words are hidden from both models, and their losses."""
+"""How models were trained that learn from others: what they begin with, what is hidden from them, and their losses."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -105,3 +106,78 @@ def test_roberta_learns_from_its_loss(tmp_path: Path) -> None:
         optimiser.zero_grad()
         losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.5
+
+
+def of_words(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> tuple[Any, Any]:
+    """Transformer-XL's module and task, of a vocabulary so small that all its clusters have words."""
+    module = import_module("recurrent")
+    monkeypatch.setattr(module, "RAREST_WORD", 1)
+    monkeypatch.setattr(module, "CUTOFFS", (6, 12))
+    monkeypatch.setattr(module, "LENGTH", 4)
+    return prepared("recurrent", folder, batch=2, **changes)
+
+
+def test_transfo_xl_begins_with_the_words_of_gpt2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, task = of_words(tmp_path, monkeypatch)
+    vectors = task.vectors()
+    assert vectors[task.tokenizer.convert_tokens_to_ids(["was", "and"])].std() > 0.03
+    assert not vectors[task.tokenizer.unk_token_id].any()
+    with torch.no_grad():
+        found = task.model().transformer.word_emb(torch.arange(len(vectors))) / math.sqrt(vectors.shape[1])
+        # The words of a cluster no larger than its vectors are wide lose nothing; of others as little as possible.
+        torch.testing.assert_close(found[:12], vectors[:12], rtol=1e-3, atol=1e-5)
+        rest = vectors[12:]
+        lost = torch.linalg.svdvals(rest)[160 // 4**2 :].square().sum().sqrt()
+        assert 0 < torch.linalg.matrix_norm(found[12:] - rest) <= 1.001 * lost + 1e-5
+    assert vectors.std().item() == pytest.approx(module.SPREAD, rel=0.1)
+
+
+def test_transfo_xl_reads_on_in_each_row_and_forgets_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, task = of_words(tmp_path, monkeypatch, dropout=0.0)
+    model = task.model().train()
+    length = sum(map(len, task.documents["train"])) // 2
+    segments = (length - 1) // module.LENGTH
+    assert segments > 2
+    rows = []
+    for number in range(2 * segments):
+        batch = task.batch(np.random.default_rng(number))
+        assert ("mems" in task.carried) == (number % segments > 0)
+        assert torch.equal(batch["input_ids"][:, 1:], batch["labels"][:, :-1])
+        rows.append(batch["input_ids"])
+        loss = task.loss(model, batch)
+    # With its memory, the last segment's loss is that of the whole row.
+    read, labels = (
+        torch.cat(rows[segments:], 1),
+        torch.cat([torch.cat(rows[segments:], 1)[:, 1:], batch["labels"][:, -1:]], 1),
+    )
+    with torch.no_grad():
+        losses = model(read, labels=labels)[0]
+    torch.testing.assert_close(loss, losses[:, -module.LENGTH :].mean(), rtol=1e-4, atol=1e-4)
+    documents = {tuple(ids.tolist()) for ids in task.documents["train"]}
+    assert tuple(torch.cat(rows[:segments], 1)[0, : length - 1].tolist()) in {ids[: segments * 4] for ids in documents}
+
+
+def test_transfo_xl_measures_the_same_however_long_segments_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, task = of_words(tmp_path, monkeypatch)
+    model = task.model().eval()
+    found = task.evaluate(model, "dev")
+    assert found["word_perplexity"] > found["perplexity"] > 1
+    monkeypatch.setattr(module, "LENGTH", 1000)
+    assert task.evaluate(model, "dev") == pytest.approx(found, rel=1e-3)
+
+
+def test_an_interrupted_run_goes_on_with_its_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = import_module("train")
+    results = []
+    for stops in ((4,), (3, 4)):
+        for stop in stops:
+            state = tmp_path / f"{len(stops)}.pt"
+            settings = {"steps": 4, "warmup": 1, "every": 3, "stop": stop, "state": state}
+            _, task = of_words(tmp_path, monkeypatch, **settings)
+            weights = train.train(task, task.settings, lambda **values: None)
+        results.append(weights)
+    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])

@@ -5,11 +5,14 @@
     python train.py gpt2 --data DATA --output ../src/tx_tiny/models/gpt2
     python train.py distilbert --data DATA --output ../src/tx_tiny/models/distilbert
     python train.py roberta --data DATA --output ../src/tx_tiny/models/roberta
+    python train.py transfo-xl --data DATA --output ../src/tx_tiny/models/transfo-xl
+    python train.py xlnet --data DATA --output ../src/tx_tiny/models/xlnet
 
-The last two learn from the finished tx-tiny/bert. DATA is a folder with the texts that text.py describes. Needs
-tx-bert, tx-distilbert, tx-gpt2 and tx-roberta with PyTorch. The same command gives the same files on the same machine
-and releases: every random number comes from --seed and the number of the step, and only deterministic kernels run. A
-run that was interrupted goes on from --state when it is started again.
+The third, the fourth and the last begin with the finished tx-tiny/bert, the Transformer-XL's words with those of
+tx-tiny/gpt2. DATA is a folder with the texts that text.py describes. Needs tx-tiny's dependencies with PyTorch, and for
+the XLNet's vocabulary the library sentencepiece. The same command gives the same files on the same machine and
+releases: every random number comes from --seed and the number of the step, and only deterministic kernels run. A run
+that was interrupted goes on from --state when it is started again.
 
 The output folder gets config.json, model.safetensors (float16), the tokenizer's files and training.jsonl: the settings,
 the course of the losses, and what the finished files reach on the parts of the text that were never trained on.
@@ -44,8 +47,15 @@ logger = logging.getLogger("train")
 
 # Each module has DEFAULTS, settings of its task, and prepare(corpus, settings, folder), which writes the tokenizer's
 # files into the folder and gives the task: model(), batch(generator), loss(model, batch), evaluate(model, part), and
-# description.
-MODULES = {"bert": "masked", "gpt2": "causal", "distilbert": "distil", "roberta": "transfer"}
+# description; and carried, if a step leaves something for the next: tensors by name.
+MODULES = {
+    "bert": "masked",
+    "gpt2": "causal",
+    "distilbert": "distil",
+    "roberta": "transfer",
+    "transfo-xl": "recurrent",
+    "xlnet": "permutation",
+}
 
 
 def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -78,6 +88,8 @@ def train(task: Any, settings: argparse.Namespace, log: Callable[..., None]) -> 
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         first, best, best_loss = state["step"], state["best"], state["best_loss"]
+        if "carried" in state:
+            task.carried = state["carried"]
         log(resumed=first)
     start = time.monotonic()
     last = min(settings.stop, settings.steps)
@@ -103,6 +115,8 @@ def train(task: Any, settings: argparse.Namespace, log: Callable[..., None]) -> 
                 best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
             state = {"settings": identity, "step": step + 1, "best": best, "best_loss": best_loss}
             state |= {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+            if hasattr(task, "carried"):
+                state["carried"] = task.carried
             temporary = settings.state.with_suffix(".tmp")
             torch.save(state, temporary)
             temporary.replace(settings.state)

@@ -1,6 +1,7 @@
-"""Four small trained models that need no network: bert, distilbert, gpt2, roberta; `from_pretrained("tx-tiny/bert")`.
+"""Six small trained models that need no network: bert, distilbert, gpt2, roberta, transfo-xl and xlnet.
 
-This module only says where their files lie; tx-core finds it by the entry-point group `tx.models`.
+`from_pretrained("tx-tiny/bert")` reads the first. This module only says where their files lie; tx-core finds it by the
+entry-point group `tx.models`.
 """
 
 from __future__ import annotations
