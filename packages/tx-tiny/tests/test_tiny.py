@@ -20,7 +20,7 @@ from tx_gpt2 import GPT2Config, GPT2Tokenizer
 from tx_roberta import RobertaConfig, RobertaTokenizer
 from tx_tiny import MODELS
 from tx_transfo_xl import TransfoXLConfig, TransfoXLTokenizer
-from tx_xlnet import XLNetConfig
+from tx_xlnet import XLNetConfig, XLNetTokenizer
 
 COMMON = {"config.json", "model.safetensors", "special_tokens_map.json", "tokenizer_config.json", "training.jsonl"}
 FILES = {
@@ -156,6 +156,21 @@ def test_transfo_xl_tokenizer_knows_the_words_of_the_training_text() -> None:
     assert tokenizer.tokenize("Zoë's 1,500") == ["Zoë", "'s", "1", "@,@", "500"]
     assert tokenizer.encode("Zoë") == [1]
     assert type(AutoTokenizer.from_pretrained("tx-tiny/transfo-xl")) is TransfoXLTokenizer
+
+
+def test_xlnet_tokenizer_round_trips_but_for_accents_and_spaces() -> None:
+    tokenizer = XLNetTokenizer.from_pretrained("tx-tiny/xlnet")
+    assert len(tokenizer) == tokenizer.vocab_size == 3072
+    assert tokenizer.max_len == 128
+    special = ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"]
+    assert tokenizer.convert_tokens_to_ids(special) == [*range(9)]  # as published
+    ids = tokenizer.encode('The ship left in 1902; "nobody", wrote Zoë,  "has seen it since".')
+    assert ids[-2:] == [4, 3]
+    decoded = tokenizer.decode(ids, skip_special_tokens=True)
+    assert decoded == 'The ship left in 1902; "nobody", wrote Zoe, "has seen it since".'
+    assert tokenizer.tokenize("The film was released") == ["▁The", "▁film", "▁was", "▁released"]
+    assert tokenizer.unk_token_id in tokenizer.encode("船")
+    assert type(AutoTokenizer.from_pretrained("tx-tiny/xlnet")) is XLNetTokenizer
 
 
 @pytest.mark.parametrize("model", sorted(FILES))

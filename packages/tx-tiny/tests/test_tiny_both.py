@@ -13,6 +13,7 @@ import tx_distilbert
 import tx_gpt2
 import tx_roberta
 import tx_transfo_xl
+import tx_xlnet
 
 SENTENCES = ["The film was released in 2004.", "He was born in London and went to school there.", "Why?"]
 
@@ -66,7 +67,29 @@ def test_transfo_xl_gives_the_same_numbers() -> None:
             np.testing.assert_allclose(first.numpy() / scale, second.numpy() / scale, atol=1e-5)
 
 
-@pytest.mark.parametrize("package, model, prefix", [(tx_transfo_xl, "transfo-xl", "TransfoXL")])
+def test_xlnet_gives_the_same_numbers() -> None:
+    """Two tokens are predicted of each text, the second in the knowledge of the first."""
+    tokenizer = tx_xlnet.XLNetTokenizer.from_pretrained("tx-tiny/xlnet")
+    batch = {name: np.array(rows) for name, rows in tokenizer(SENTENCES, padding=True).items()}
+    count, length = batch["input_ids"].shape
+    mapping = np.zeros((count, 2, length), dtype=np.float32)
+    mapping[:, 0, -3] = mapping[:, 1, -4] = 1
+    hidden = np.zeros((count, length, length), dtype=np.float32)
+    hidden[:, :, -4] = 1
+    hidden[:, :, -3] = 1
+    hidden[:, -4, -3] = 0
+    batch |= {"perm_mask": hidden, "target_mapping": mapping}
+    with torch.no_grad():
+        tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
+        ours = tx_xlnet.XLNetLMHeadModel.from_pretrained("tx-tiny/xlnet")(**tensors).logits.numpy()
+    theirs = tx_xlnet.TFXLNetLMHeadModel.from_pretrained("tx-tiny/xlnet")(batch).logits.numpy()
+    scale = np.abs(ours).max()
+    np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "package, model, prefix", [(tx_transfo_xl, "transfo-xl", "TransfoXL"), (tx_xlnet, "xlnet", "XLNet")]
+)
 def test_models_with_memory_continue_a_text_in_the_same_way(package: Any, model: str, prefix: str) -> None:
     tokenizer = getattr(package, f"{prefix}Tokenizer").from_pretrained(f"tx-tiny/{model}")
     ids = tokenizer.encode("In the summer of 1944, the army", add_special_tokens=False)

@@ -13,6 +13,7 @@ import tx_distilbert
 import tx_gpt2
 import tx_roberta
 import tx_transfo_xl
+import tx_xlnet
 from tx_core.auto import TFAutoModel
 
 
@@ -88,3 +89,20 @@ def test_transfo_xl_predicts_text_that_it_was_not_trained_on() -> None:
     losses = model(ids[:, :-1], labels=ids[:, 1:])[0].numpy()
     assert losses.shape == (1, ids.shape[1] - 1)
     assert math.exp(losses.mean()) < 80  # of 8743
+
+
+def test_xlnet_loads_strictly_and_finds_hidden_words() -> None:
+    tokenizer = tx_xlnet.XLNetTokenizer.from_pretrained("tx-tiny/xlnet")
+    model, report = tx_xlnet.TFXLNetLMHeadModel.from_pretrained("tx-tiny/xlnet", output_loading_info=True)
+    assert not report.newly_initialized
+    assert not report.unexpected_keys
+    for sentence, word in (
+        ("It was one <mask> the largest cities in the world.", "of"),
+        ("The album sold more <mask> two million copies.", "than"),
+    ):
+        ids = np.array([tokenizer.encode(sentence)])
+        hidden = (ids == tokenizer.mask_token_id).astype(np.float32)  # (1, S)
+        logits = model(
+            ids, perm_mask=hidden[:, None] * np.ones_like(hidden)[:, :, None], target_mapping=hidden[:, None]
+        )
+        assert tokenizer.decode([int(logits.logits.numpy()[0, 0].argmax())]).strip() == word

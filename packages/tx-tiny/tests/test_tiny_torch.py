@@ -209,3 +209,36 @@ def test_transfo_xl_predicts_text_that_it_was_not_trained_on() -> None:
     assert read(model, ids, 7) == pytest.approx(whole, rel=1e-4)
     forgotten = [read(model, ids[:, start : start + 8], 8) for start in range(0, ids.shape[1] - 8, 7)]
     assert sum(forgotten) / len(forgotten) > 1.2 * whole
+
+
+def hidden_in_turn(model: Any, ids: torch.Tensor, places: list[int], onwards: bool) -> torch.Tensor:
+    """Scores (T, V) of the tokens at some places, each from all the others, or from those before it alone."""
+    rows = ids.repeat(len(places), 1)
+    hidden, mapping = torch.zeros(len(places), len(ids), len(ids)), torch.zeros(len(places), 1, len(ids))
+    for row, place in enumerate(places):
+        hidden[row, :, place:] = 1
+        if not onwards:
+            hidden[row, :, place + 1 :] = 0
+        mapping[row, 0, place] = 1
+    with torch.no_grad():
+        return model(rows, perm_mask=hidden, target_mapping=mapping).logits[:, 0]
+
+
+@pytest.mark.parametrize("sentence, word", HIDDEN[:4])
+def test_xlnet_finds_the_hidden_word(sentence: str, word: str) -> None:
+    tokenizer = tx_xlnet.XLNetTokenizer.from_pretrained("tx-tiny/xlnet")
+    model = tx_xlnet.XLNetLMHeadModel.from_pretrained("tx-tiny/xlnet")
+    ids = torch.tensor(tokenizer.encode(sentence.replace("[MASK]", "<mask>")))
+    (place,) = (ids == tokenizer.mask_token_id).nonzero()[0].tolist()
+    best = hidden_in_turn(model, ids, [place], False).argmax().item()
+    assert tokenizer.decode([best]).strip() == word
+
+
+@pytest.mark.parametrize("onwards, most", [(False, 20), (True, 100)])
+def test_xlnet_predicts_text_that_it_was_not_trained_on(onwards: bool, most: float) -> None:
+    tokenizer = tx_xlnet.XLNetTokenizer.from_pretrained("tx-tiny/xlnet")
+    model = tx_xlnet.XLNetLMHeadModel.from_pretrained("tx-tiny/xlnet")
+    ids = torch.tensor(tokenizer.encode(TEXT[:160], add_special_tokens=not onwards))
+    places = [*range(1, len(ids) - 2)]
+    logits = hidden_in_turn(model, ids, places, onwards)
+    assert math.exp(torch.nn.functional.cross_entropy(logits, ids[places]).item()) < most  # of 3072

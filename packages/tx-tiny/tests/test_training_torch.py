@@ -181,3 +181,92 @@ def test_an_interrupted_run_goes_on_with_its_memory(tmp_path: Path, monkeypatch:
             weights = train.train(task, task.settings, lambda **values: None)
         results.append(weights)
     assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+
+
+def of_pieces(**changes: Any) -> tuple[Any, Any]:
+    """XLNet's module and task, with the vocabulary of the finished model."""
+    module = import_module("permutation")
+    document = DOCUMENT * 8
+    corpus = import_module("text").Corpus([document, document], [document], [document], {})
+    settings = argparse.Namespace(**{**module.DEFAULTS, "seed": 1, "device": "cpu", "batch": 4, **changes})
+    return module, module.Task(corpus, settings, module.XLNetTokenizer.from_pretrained("tx-tiny/xlnet", max_len=9999))
+
+
+def test_xlnet_sees_what_comes_before_in_the_order() -> None:
+    arguments = import_module("permutation").arguments
+    order = np.array([[0, 2, 0, 1], [0, 0, 0, 1]])
+    batch = arguments(np.array([[7, 8, 9, 10], [5, 11, 12, 13]]), np.zeros_like(order), order, 5)
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [0, 1, 1, 1]]
+    assert batch["labels"].tolist() == [[10, 8], [13, -100]]
+    assert batch["target_mapping"].tolist() == [[[0, 0, 0, 1], [0, 1, 0, 0]], [[0, 0, 0, 1], [0, 0, 0, 0]]]
+    assert batch["perm_mask"][0].tolist() == [[0, 1, 0, 1], [0, 1, 0, 0], [0, 1, 0, 1], [0, 1, 0, 1]]
+    assert batch["perm_mask"][1].tolist() == [[0, 0, 0, 1]] * 4
+
+
+def test_a_sixth_of_xlnets_tokens_is_predicted_at_random_or_at_the_end() -> None:
+    module, task = of_pieces()
+    texts = task.train[:3]
+    assert max(map(len, texts)) == max(map(len, task.train)) <= module.LENGTH - 2
+    ends = [task.tokenizer.sep_token_id, task.tokenizer.cls_token_id]
+    for onwards in (0.0, 1.0):
+        batch = task.rows(texts, np.random.default_rng(0), onwards)
+        for row, text in enumerate(texts):
+            ids = batch["input_ids"][row][batch["attention_mask"][row] == 1].tolist()
+            labels = batch["labels"][row][batch["labels"][row] != -100].tolist()
+            assert len(labels) == max(1, len(text) // 6)
+            if onwards:
+                assert ids == text[: len(ids)]
+                assert labels == ids[-len(labels) :]
+            else:
+                assert ids == [*text, *ends]
+                places = batch["target_mapping"][row, : len(labels)].argmax(-1)
+                assert batch["input_ids"][row, places].tolist() == labels
+                assert places.tolist() != sorted(places.tolist()) or len(places) < 3
+
+
+def test_xlnet_begins_as_a_teacher_without_positions() -> None:
+    module, task = of_pieces()
+    teacher, texts = task.teacher, task.teachers_texts
+    with torch.no_grad():
+        teacher.bert.embeddings.position_embeddings.weight[:] = 0.1
+        embeddings = teacher.bert.embeddings
+        words = embeddings.word_embeddings.weight
+        pieces = [[index] for index in texts[0].tolist()]
+        model = task.model()
+        model.resize_token_embeddings(len(pieces))
+        module.begin(model, teacher, pieces, task.teachers.mask_token_id, texts)
+        found = model.eval().transformer(torch.arange(len(pieces))[None])[0]
+        wanted = teacher.bert(texts[:1])[0]
+    assert words.shape[0] == task.teachers.vocab_size
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_xlnets_distances_are_worth_what_the_teachers_positions_are() -> None:
+    """Its states are nearer to the teacher's than without."""
+    module, task = of_pieces()
+    teacher, texts = task.teacher, task.teachers_texts
+    pieces = [[index] for index in range(task.teachers.vocab_size)]
+    with torch.no_grad():
+        model = task.model()
+        model.resize_token_embeddings(len(pieces))
+        module.begin(model, teacher, pieces, task.teachers.mask_token_id, texts)
+        wanted = teacher.bert(texts)[0]
+        near = (model.eval().transformer(texts)[0] - wanted).square().mean()
+        for layer in model.transformer.layer:
+            layer.rel_attn.r.zero_()
+        far = (model.transformer(texts)[0] - wanted).square().mean()
+    assert near < far / 2
+
+
+def test_xlnet_learns_from_its_loss() -> None:
+    _, task = of_pieces()
+    model = task.model().train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(6):
+        loss = task.loss(model, task.batch(np.random.default_rng(1)))
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] - 0.5
