@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+from tx_core.auto import AutoModelWithLMHead, AutoTokenizer
+from tx_testing.data import data_path
+from tx_tiny import MODELS
 
 TRAIN = Path(__file__).parents[1] / "train"
 MODULES = [path.stem for path in TRAIN.glob("*.py")]
@@ -270,3 +275,22 @@ def test_xlnet_learns_from_its_loss() -> None:
         optimiser.zero_grad()
         losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.5
+
+
+@pytest.mark.parametrize(
+    "model, name, measure", [("transfo-xl", "recurrent", "evaluate"), ("xlnet", "permutation", "onwards")]
+)
+def test_perplexities_of_the_test_part_are_those_of_the_log(model: str, name: str, measure: str) -> None:
+    """Those that depend on nothing but the text, by the finished files."""
+    text, module = import_module("text"), import_module(name)
+    file = data_path(text.FILES[0])
+    data_path(text.FILES[1])
+    test = text.read_corpus(file.parents[len(Path(text.FILES[0]).parents) - 1]).test
+    settings = argparse.Namespace(**{**module.DEFAULTS, "seed": 1, "device": "cpu"})
+    tokenizer = AutoTokenizer.from_pretrained(f"tx-tiny/{model}", max_len=sys.maxsize)
+    task = module.Task(text.Corpus(test, test, test, {}), settings, tokenizer)
+    found = getattr(task, measure)(AutoModelWithLMHead.from_pretrained(f"tx-tiny/{model}"), "test")
+    log = (MODELS / model / "training.jsonl").read_text(encoding="utf-8").splitlines()
+    wanted = {key: value for key, value in json.loads(log[-1]).items() if key in found}
+    assert found == pytest.approx(wanted, rel=1e-3)
+    assert len(found) >= 3
