@@ -37,8 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def run(folder: Path, *arguments: str, stdin: str = "", status: int = 0) -> str:
-    command = [sys.executable, str(EXAMPLE), "--model_type", "gpt2", "--model_name_or_path", str(folder), *arguments]
+def run(folder: Path | str, *arguments: str, kind: str = "gpt2", stdin: str = "", status: int = 0) -> str:
+    command = [sys.executable, str(EXAMPLE), "--model_type", kind, "--model_name_or_path", str(folder), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, encoding="utf-8")
     assert result.returncode == status, result.stderr
     return result.stdout if status == 0 else result.stderr
@@ -107,6 +107,20 @@ def test_a_long_prompt_takes_no_tokens_from_others(folder: Path, tmp_path: Path,
     rest = ("--length", length, "--temperature", "0")
     alone = [run(folder, "--prompt", prompt, *rest) for prompt in prompts]
     assert run(folder, "--prompt_file", str(file), *rest) == "".join(alone)
+
+
+@pytest.mark.parametrize("kind", ["transfo-xl", "xlnet"])
+def test_models_with_memory_read_something_first(kind: str, tmp_path: Path) -> None:
+    """What --padding_text says; and prompts of different lengths are continued together as each is alone."""
+    rest = ("--length", "8", "--temperature", "0")
+    prompts = ("In the summer of 1944 , the army", "The river")
+    alone = [run(f"tx-tiny/{kind}", "--prompt", prompt, *rest, kind=kind) for prompt in prompts]
+    file = tmp_path / "prompts.txt"
+    file.write_text("\n".join(prompts), encoding="utf-8")
+    assert run(f"tx-tiny/{kind}", "--prompt_file", str(file), *rest, kind=kind) == "".join(alone)
+    other = run(f"tx-tiny/{kind}", "--prompt", prompts[1], "--padding_text", "He said : ", *rest, kind=kind)
+    assert other.strip()
+    assert other != alone[1]
 
 
 def test_files_without_prompts(folder: Path, tmp_path: Path) -> None:
