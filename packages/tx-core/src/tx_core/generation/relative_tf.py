@@ -3,9 +3,9 @@
 Prompts are read by the model itself. What its layers have to remember of them is what each was given: of these states
 keys and values are made once, and kept. So a step costs the same whatever came before.
 
-Shapes: B prompts, R rows (B times the sequences or beams of each), S sequence, M capacity of the memory, K keys that
-are attended to, Q queries of a step (of a model with a query stream two, otherwise one), L distances, H hidden size, N
-heads, D head width, V vocabulary.
+Shapes: B prompts, R rows (B times the sequences or beams of each), S sequence, M capacity of the memory, Q queries of a
+step (of a model with a query stream two, otherwise one), L distances, H hidden size, N heads, D head width, V
+vocabulary.
 """
 
 from __future__ import annotations
@@ -58,18 +58,18 @@ class RelativeLayerMemory:
     """What one layer remembers, in a compiled step.
 
     Attributes:
-        keys, values: (R, N, K, D).
-        encodings: (1, N, K + 1, D), of distances, from one more than that of the first key from the token, down.
-        own: (1, N, 2, D), of the distances 1 and 0.
-        allowed: (R, K), which keys are attended to.
+        keys, values: (R, N, M, D).
+        encodings: (1, N, 2·M, D), of the distances from M down to 1 - M.
+        allowed: (R, M), which keys are attended to.
+        place: the token's, a scalar: how many tokens are before it.
         present: the token's own key and value (R, N, 1, D), once it has been read.
     """
 
     keys: Tensor
     values: Tensor
     encodings: Tensor
-    own: Tensor
     allowed: Tensor
+    place: Tensor
     present: tuple[Tensor, Tensor] | None = None
 
     def attend(
@@ -87,18 +87,20 @@ class RelativeLayerMemory:
             What was attended to: (R, N, Q, D).
         """
         self.present = (key, value)
+        size = self.keys.shape[2]
         scaled = (query + ops.expand_dims(position, 1)) * query.shape[-1] ** -0.5
-        before, own = (ops.matmul(scaled, ops.transpose(x, (0, 1, 3, 2))) for x in (self.encodings, self.own))
-        # From the place after the token all distances are greater by one.
-        keys = self.keys.shape[2]
-        by_query = [
-            ops.concatenate(
-                (before[:, :, i : i + 1, first : first + keys], own[:, :, i : i + 1, first : first + 1]), -1
-            )
-            for i, first in zip(range(query.shape[2]), (1, 0), strict=False)
-        ]
-        allowed = ops.pad(self.allowed, ((0, 0), (0, 1)), constant_values=True)  # (R, K + 1)
-        bias = disallow(ops.concatenate(by_query, axis=2), ops.expand_dims(allowed, (1, 2)))
+        scores = ops.matmul(scaled, ops.transpose(self.encodings, (0, 1, 3, 2)))  # (R, N, Q, 2·M)
+
+        def of_query(i: int) -> Tensor:
+            # From the place after the token all distances are greater by one. They are gathered: XLA would compile a
+            # slice anew for every place.
+            index = ops.arange(size) + (size - i - self.place)
+            of_keys = ops.take(scores[:, :, i : i + 1], index, axis=-1)
+            return ops.concatenate((of_keys, scores[:, :, i : i + 1, size - i : size - i + 1]), axis=-1)
+
+        allowed = ops.pad(self.allowed, ((0, 0), (0, 1)), constant_values=True)  # (R, M + 1)
+        by_query = ops.concatenate([of_query(i) for i in range(query.shape[2])], axis=2)  # (R, N, Q, M + 1)
+        bias = disallow(by_query, ops.expand_dims(allowed, (1, 2)))
         query = query + ops.expand_dims(content, 1)
         return attend(query, key, value, bias, past=(self.keys, self.values))[0]
 
@@ -118,9 +120,7 @@ class RelativeMemory(SlotMemory):
         # Of a window as much is remembered of every prompt.
         size = capacity(length + new) if window is None else length + capacity(new)
         super().__init__(presents, allowed, size, prompts, times, jit_compile)
-        # A window is always as far away; of a memory that fills up, unused places have distances too.
-        first, last = (size, 1 - size) if window is None else (window + 1, 0)
-        encodings = relative_encodings(first, last, config.hidden_size, base.compute_dtype, config.clamp_len)
+        encodings = relative_encodings(size, 1 - size, config.hidden_size, base.compute_dtype, config.clamp_len)
         self.constants["distances"] = tuple(layer.distances(encodings) for layer in base.layer_calls())
 
 
@@ -157,19 +157,12 @@ class RelativeGeneration(CompiledGeneration):
         self, tokens: Tensor, start: Tensor, extra: Mapping[str, Tensor], constants: Mapping[str, Tensor], memory: Any
     ) -> tuple[Tensor, Any]:
         base, allowed, window = self.base_model, constants["allowed"], self.base_model.window
-        rows, size = allowed.shape
-        count = size if window is None else window  # K
-        begin = 0 if window is None else start - window
-        held = ops.slice(ops.logical_and(allowed, ops.arange(size) < start), (0, begin), (rows, count))
+        slots = ops.arange(allowed.shape[1])
+        held = slots < start if window is None else ops.logical_and(slots < start, slots >= start - window)
+        allowed = ops.logical_and(allowed, held)
         states, presents = base.read_token(tokens), []  # (R, Q, H)
         for layer, (keys, values), table in zip(base.layer_calls(), memory, constants["distances"], strict=True):
-            _, heads, _, width = table.shape
-            if window is not None:
-                keys, values = (ops.slice(x, (0, 0, begin, 0), (rows, heads, count, width)) for x in (keys, values))
-            farthest = 0 if window is not None else size - start - 1  # of the first key from the token, plus 1
-            encodings = ops.slice(table, (0, 0, farthest, 0), (1, heads, count + 1, width))
-            own = table[:, :, size - 1 : size + 1] if window is None else table[:, :, -2:]
-            past = RelativeLayerMemory(keys, values, encodings, own, held)
+            past = RelativeLayerMemory(keys, values, table, allowed, start)
             states = layer.step(states, past)
             presents.append(past.present)
         states = base.finish(states[:, -1])
