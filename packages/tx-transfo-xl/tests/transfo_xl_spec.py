@@ -54,6 +54,8 @@ def next_scores(run: Callable[[Mapping[str, Any]], dict[str, Any]], ids: Array, 
     first = run({"input_ids": ids[:, :prompt]})
     scores, mems = [first["logits"][:, -1:]], first["mems"]
     for i in range(prompt, ids.shape[1]):
+        # NumPy's own type: half-precision arrays of others cannot be made tensors of.
+        mems = tuple(each.astype(np.float32) for each in mems)
         outputs = run({"input_ids": ids[:, i : i + 1], "mems": mems})
         mems = outputs["mems"]
         scores.append(outputs["logits"])
@@ -94,6 +96,7 @@ SPEC = ModelSpec(
     tf_only=("TFTransfoXLMainLayer",),
     overrides={
         **{f"{kind}::TestGeneration::test_overflow_stays_in_its_row": _EMBEDDINGS for kind in ("torch", "tf")},
+        "tf::TestGeneration::test_changed_models_are_compiled_anew": "the output embeddings are an adaptive softmax",
         **{
             f"{kind}::TestModel{variant}::{name}": reason
             for kind in ("torch", "tf")
