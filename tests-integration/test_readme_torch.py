@@ -19,7 +19,7 @@ READMES = [
     ROOT / "README.md",
     *(
         ROOT / f"packages/tx-{name}/README.md"
-        for name in ("bert", "core", "distilbert", "gpt2", "roberta", "tiny", "tokenizers", "xlm")
+        for name in ("bert", "core", "distilbert", "gpt2", "roberta", "tiny", "tokenizers", "transfo-xl", "xlm")
     ),
 ]
 # What the texts fetch from the hub is a folder of that name here, which wins; their numbers are not looked at.

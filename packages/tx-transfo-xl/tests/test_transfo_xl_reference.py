@@ -175,6 +175,34 @@ def test_tf(reference: Result, folder: Path, name: str) -> None:
         _compare(reference, name, segment, "loss", keras.ops.convert_to_numpy(losses.loss))
 
 
+WRITTEN = """
+import os
+os.environ["USE_TF"] = "0"
+import torch
+from transformers.models.deprecated.transfo_xl import TransfoXLLMHeadModel
+
+as_other = torch.Tensor.type_as
+torch.Tensor.type_as = lambda self, other=None, dtype=None: as_other(self, other) if dtype is None else self.to(dtype)
+
+def main(arguments, inputs, folder):
+    model, report = TransfoXLLMHeadModel.from_pretrained(arguments["folder"], output_loading_info=True)
+    left = [name for names in report.values() for name in names if "inv_freq" not in name]
+    assert not left, left
+    with torch.no_grad():
+        return {"logits": model(torch.from_numpy(inputs["ids"])).prediction_scores.numpy()}
+"""
+
+
+@pytest.mark.parametrize("file_format", ["safetensors", "bin"])
+@pytest.mark.parametrize("name", ["clusters", "one projected table", "no table is tied", "nothing is tied"])
+def test_saved_files_load_in_the_reference(reference: Result, folder: Path, name: str, file_format: str) -> None:
+    model = TransfoXLLMHeadModel.from_pretrained(folder)
+    saved = folder / "saved"
+    model.save_pretrained(saved, format=file_format)
+    found = run(WRITTEN, {"folder": str(saved)}, {"ids": INPUTS["first"]}).arrays["logits"]
+    _compare(reference, name, "first", "logits", found)
+
+
 def test_published_state_dict_loads_as_it_is(reference: Result) -> None:
     """With ``load_state_dict``, strictly: names, shared biases and the buffer of distances."""
     for name in ("clusters", "the same biases", "one projected table"):

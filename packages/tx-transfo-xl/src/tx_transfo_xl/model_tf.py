@@ -7,7 +7,7 @@ vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -374,7 +374,8 @@ class TFTransfoXLLMHeadModel(RelativeGeneration, Head, TFTransfoXLPreTrainedMode
     """Transformer-XL with an adaptive softmax, which has the vectors of the embeddings, and biases of its own."""
 
     bare = TFTransfoXLMainLayer
-    also_takes = ("labels",)
+    also_takes = ("labels", "lm_labels")
+    spellings: ClassVar[dict[str, str]] = {"lm_labels": "labels"}
     leading = ("input_ids", "mems", "head_mask", "inputs_embeds", "labels")
     new_heads = (("crit",),)
 
@@ -409,8 +410,8 @@ class TFTransfoXLLMHeadModel(RelativeGeneration, Head, TFTransfoXLPreTrainedMode
         """Predict next words.
 
         Args:
-            labels: (B, S), the word to predict at each place, which is that of the next token: as in 2019, labels are
-                the input ids moved by one, and nothing is moved here. -100 and -1 are ignored.
+            labels (or ``lm_labels``): (B, S), the word to predict at each place, which is that of the next token: as in
+                2019, labels are the input ids moved by one, and nothing is moved here. -100 and -1 are ignored.
 
         Returns:
             ``(logits (B, S, V), mems, …)``, logarithms of probabilities. With labels only losses are computed:

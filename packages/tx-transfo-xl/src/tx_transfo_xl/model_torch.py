@@ -7,7 +7,7 @@ vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -358,7 +358,8 @@ class TransfoXLLMHeadModel(RelativeGeneration, Head, TransfoXLPreTrainedModel, p
     """Transformer-XL with an adaptive softmax, which has the vectors of the embeddings, and biases of its own."""
 
     bare = TransfoXLModel
-    also_takes = ("labels",)
+    also_takes = ("labels", "lm_labels")
+    spellings: ClassVar[dict[str, str]] = {"lm_labels": "labels"}
     leading = ("input_ids", "mems", "head_mask", "inputs_embeds", "labels")
     new_heads = (("crit",),)
 
@@ -399,8 +400,8 @@ class TransfoXLLMHeadModel(RelativeGeneration, Head, TransfoXLPreTrainedModel, p
         """Predict next words.
 
         Args:
-            labels: (B, S), the word to predict at each place, which is that of the next token: as in 2019, labels are
-                the input ids moved by one, and nothing is moved here. -100 and -1 are ignored.
+            labels (or ``lm_labels``): (B, S), the word to predict at each place, which is that of the next token: as in
+                2019, labels are the input ids moved by one, and nothing is moved here. -100 and -1 are ignored.
 
         Returns:
             ``(logits (B, S, V), mems, …)``, logarithms of probabilities. With labels only what they need is computed:

@@ -19,6 +19,16 @@ import numpy as np
 import torch
 import transformers
 
+_TYPE_AS = torch.Tensor.type_as
+
+
+def type_as(self: torch.Tensor, other: torch.Tensor | None = None, *, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """As PyTorch's own, which has no ``dtype``: the reference's Transformer-XL passes one, and stops at once."""
+    return self.to(dtype) if other is None else _TYPE_AS(self, other)
+
+
+setattr(torch.Tensor, "type_as", type_as)  # noqa: B010 - mypy lets no method be assigned to
+
 
 def randomise(model: torch.nn.Module) -> None:
     """Give every parameter random values, biases and normalisations too, so that no mistake hides behind a 0 or a 1."""

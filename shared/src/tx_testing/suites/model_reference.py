@@ -53,8 +53,10 @@ class ReferenceSuite(Suite):
     def _request(self, key: str, task: str, arrays: dict[str, Array], inputs: Mapping[str, Array], **more: Any) -> Any:
         names = {}
         for keyword, array in inputs.items():
-            arrays[f"{key}.{keyword}"] = array
-            names[self.spec.reference_keywords.get(keyword, keyword)] = f"{key}.{keyword}"
+            theirs = self.spec.reference_keywords.get(keyword, keyword)
+            if theirs:
+                arrays[f"{key}.{keyword}"] = array
+                names[theirs] = f"{key}.{keyword}"
         config = {**self.spec.config, **self.spec.task_config.get(task, {})}
         name = self.spec.class_names()[task]
         return {
@@ -146,7 +148,7 @@ class ReferenceSuite(Suite):
         assert all(name.startswith(absent) for name in report["missing_keys"]), report["missing_keys"]
         assert not report["unexpected_keys"]
         assert not report["mismatched_keys"]
-        assert not report.dropped
+        assert all(name.startswith(absent) for name in report.dropped), report.dropped
         inputs = self._inputs(task, labels=self._labelled(made_by, task))
         found = backend.run(model, inputs, **FLAGS, **self.spec.reference_options)
         self._compare(task, found, result.group(task))
@@ -212,6 +214,8 @@ class ReferenceSuite(Suite):
     def test_saved_files_load_in_the_reference(self, task: str, framework: str, variable: str) -> None:
         if self._missing_in_reference(framework, task):
             pytest.skip(f"does not apply: the reference has no class to compare with in {framework}")
+        if variable == reference.REFERENCE_5 and not self.spec.in_reference_5:
+            pytest.skip("does not apply: the newer reference has no such architecture any more")
         reference.reference_python(variable)
         result, _ = self._written(framework, variable)
         backend = self.backends[framework]

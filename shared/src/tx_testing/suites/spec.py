@@ -111,7 +111,7 @@ class ModelSpec:
             published parameters of the bare model that computes the same. None if there is no such model.
         tf_only: names of public classes in ``model_tf`` without a PyTorch twin.
 
-        reference_keywords: keyword of tx → keyword of the reference, where they differ.
+        reference_keywords: keyword of tx → keyword of the reference, where they differ; "" where it has none.
         reference_classes: class name of tx → class name of the reference, where they differ.
         reference_outputs: fields that the reference returns and tx does not.
         reference_options: keywords of both sides' calls, e.g. one that leaves out what they return in different forms.
@@ -121,8 +121,10 @@ class ModelSpec:
             may.
         reference_padding: whether the reference generates rightly from left-padded prompts.
         not_in_reference: (framework, task) of classes that the reference does not have, or has wrong.
+        in_reference_5: whether the newer reference still has the architecture.
         no_labels_in_reference: (framework, task) of classes that take no labels in the reference.
-        absent_in_reference: task → prefixes of parameters that the reference's class lacks.
+        absent_in_reference: task → prefixes of parameters that the reference's class lacks, or of its buffers that are
+            not read here.
     """
 
     architecture: str
@@ -177,6 +179,7 @@ class ModelSpec:
     reference_float64: bool = False
     reference_padding: bool = True
     not_in_reference: tuple[tuple[str, str], ...] = ()
+    in_reference_5: bool = True
     no_labels_in_reference: tuple[tuple[str, str], ...] = ()
     absent_in_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
