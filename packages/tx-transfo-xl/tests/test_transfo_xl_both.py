@@ -131,8 +131,11 @@ def test_rows_are_reset_by_zeros(changes: dict[str, Any], tmp_path: Path) -> Non
 
 def test_no_memory(tmp_path: Path) -> None:
     one, two = pair(tmp_path, lm=True, mem_len=0)
-    for call in (in_torch(one), in_tf(two)):
+    for model, call in ((one, in_torch(one)), (two, in_tf(two))):
         assert len(call(words(2, 5))) == 1
+        scores = call(words(2, 5))
+        model.same_length = True  # without effect
+        same(call(words(2, 5)), scores)
         losses, *rest = call(words(2, 5), labels=words(2, 5, 1))
         assert losses.shape == (2, 5)
         assert len(rest) == 1  # the place of the scores

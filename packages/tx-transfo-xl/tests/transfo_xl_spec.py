@@ -22,8 +22,8 @@ _OF_KIND = {
     "tf": {"test_embeddings_are_keras_layers": _EMBEDDINGS},
 }
 
-# The last reference's Keras models load no files: see test_weights_reference.py. Its language model's outputs and labels
-# are others: see test_transfo_xl_reference.py, which has models of shared biases too, that it cannot save.
+# The last reference's Keras models load no files: see test_weights_reference.py. Its language model has other outputs and
+# labels: see test_transfo_xl_reference.py, which has models of shared biases too, that it cannot save.
 _NOT_IN_REFERENCE = (("tf", "base"), ("tf", "causal-lm"), ("torch", "causal-lm"))
 _NOTHING_IN_REFERENCE = (*_NOT_IN_REFERENCE, ("torch", "base"))
 
@@ -47,7 +47,12 @@ VARIANTS = {
         "config": {"cutoffs": [], "div_val": 1, "same_length": False, "untie_r": False},
         "not_in_reference": _NOTHING_IN_REFERENCE,
     },
-    "no_memory": {"config": {"mem_len": 0, "pre_lnorm": True, "d_embed": 32}, "memory_keys": 0},
+    # With same_length the reference's tokens see nothing there; see test_transfo_xl_both.py for ours.
+    "no_memory": {
+        "config": {"mem_len": 0, "pre_lnorm": True, "d_embed": 32, "same_length": False},
+        "memory_keys": 0,
+        "reference_outputs": ("mems",),
+    },
 }
 
 
