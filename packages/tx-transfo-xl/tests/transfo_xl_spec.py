@@ -22,8 +22,8 @@ _OF_KIND = {
     "tf": {"test_embeddings_are_keras_layers": _EMBEDDINGS},
 }
 
-# The last reference's Keras models load no files: see test_weights_reference.py. Its language model has other outputs and
-# labels: see test_transfo_xl_reference.py, which has models of shared biases too, that it cannot save.
+# The last reference's Keras models load no files: see test_weights_reference.py. Its language model has other outputs
+# and labels: see test_transfo_xl_reference.py, which has models of shared biases too, that it cannot save.
 _NOT_IN_REFERENCE = (("tf", "base"), ("tf", "causal-lm"), ("torch", "causal-lm"))
 _NOTHING_IN_REFERENCE = (*_NOT_IN_REFERENCE, ("torch", "base"))
 
