@@ -3,7 +3,8 @@
     python tools/bench_tokenizers.py --reference-python REF/bin/python --data DATA [--model bert] [--rounds 3]
 
 The reference's are the compiled ones, but for XLM and Transformer-XL, of which it has none: there fewer lines are
-encoded.
+encoded. XLNet's is compared with both, the one in Python as "xlnet-slow"; the compiled one makes a token more of a
+space that ends a line.
 
 Each round starts a fresh process of each library, one after the other, which encodes the same lines of running text
 several times: the first pass is "cold" (nothing is remembered yet), the best of the later ones "warm". The ratio of a
@@ -77,6 +78,16 @@ MODELS = {
         "tokenizer = TransfoXLTokenizer(vocab_file=vocabulary.name)",
         f"{MAKE_TRANSFO_XL}from transformers import TransfoXLTokenizer\n"
         "tokenizer = TransfoXLTokenizer(vocab_file=vocabulary.name)",
+    ),
+    "xlnet": (
+        "vocab/xlnet-base-cased",
+        "from tx_xlnet.tokenizer import XLNetTokenizer; tokenizer = XLNetTokenizer(folder + '/spiece.model')",
+        "from transformers import XLNetTokenizerFast; tokenizer = XLNetTokenizerFast(folder + '/spiece.model')",
+    ),
+    "xlnet-slow": (
+        "vocab/xlnet-base-cased",
+        "from tx_xlnet.tokenizer import XLNetTokenizer; tokenizer = XLNetTokenizer(folder + '/spiece.model')",
+        "from transformers import XLNetTokenizer; tokenizer = XLNetTokenizer(folder + '/spiece.model')",
     ),
 }
 LINES = {"xlm": 1500, "transfo-xl": 1500}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -125,3 +128,48 @@ def test_published_vocabulary(published):
     assert encoding["input_ids"] == published.encode(text, add_special_tokens=False)
     pieces = [text[start:end] for start, end in encoding["offset_mapping"]]
     assert "".join(pieces) == text.replace(" ", "")
+
+
+def test_tokens_stand_alone_in_decoded_text(tokenizer):
+    tokenizer.add_tokens("neu")
+    ids = tokenizer.encode("low er", "lower neu.")
+    assert tokenizer.decode(ids) == "low er<sep>lowerneu.<sep><cls>"
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "low er lowerneu."
+
+
+def test_lower_case_is_that_of_single_characters(tokenizer):
+    lowered = XLNetTokenizer(tokenizer.sp_model.model.name, do_lower_case=True)
+    assert lowered.tokenize("LOW \u0130 \u039f\u03a3") == ["\u2581low", "\u2581", "i", "\u2581", "\u03bf\u03c3"]
+    assert tokenizer.tokenize("l\u00b9, 19,") == ["\u2581", "l", "1", ",", "\u2581", "1", "9", ","]
+
+
+def test_masks_take_the_space_before_them_and_offsets_do_not_take_a_words(tokenizer):
+    encoding = tokenizer("low <mask> a", return_offsets_mapping=True)
+    assert encoding.tokens() == ["\u2581low", "<mask>", "\u2581", "a", "<sep>", "<cls>"]
+    assert encoding["offset_mapping"] == [(0, 3), (3, 10), (11, 11), (11, 12), (0, 0), (0, 0)]
+    assert encoding.word_ids() == [0, 1, 2, 2, None, None]
+    assert "<mask>" not in tokenizer.tokenize("low <mask>", split_special_tokens=True)
+
+
+def test_rows_of_what_overflows(tokenizer):
+    low, sep, cls = IDS["\u2581low"], IDS["<sep>"], IDS["<cls>"]
+    rows = tokenizer("low low low", max_length=4, truncation=True, return_overflowing_tokens=True)
+    assert rows["input_ids"] == [[low, low, sep, cls], [low, sep, cls]]
+    assert tokenizer.max_len > 10**11
+
+
+def test_a_folder_of_the_compiled_tokenizer_alone_is_refused(tmp_path):
+    (tmp_path / "tokenizer.json").write_text('{"model": {"type": "Unigram", "vocab": []}}')
+    with pytest.raises(ValueError, match=r"tokenizer\.json: XLNetTokenizer needs spiece\.model"):
+        XLNetTokenizer.from_pretrained(tmp_path)
+
+
+def test_importing_loads_neither_frameworks_nor_the_program():
+    code = "import sys, tx_xlnet.tokenizer; assert not {'sentencepiece', 'torch', 'numpy'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_time_is_linear_without_spaces(tokenizer):
+    start = time.process_time()
+    tokenizer("low9," * 20_000, return_offsets_mapping=True)
+    assert time.process_time() - start < 15  # quadratic time would be minutes

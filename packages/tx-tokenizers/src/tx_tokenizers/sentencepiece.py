@@ -101,6 +101,11 @@ class SentencePiece:
         """The model of a file. Raises ValueError naming it if it holds none."""
         return cls(read_model(path))
 
+    @classmethod
+    def of_bytes(cls, content: bytes, name: str) -> SentencePiece:
+        """The model of a file's content, which messages call ``name``."""
+        return cls(SentencePieceModel(content, name))
+
     def __getstate__(self) -> tuple[bytes, str]:
         return self.model.content, self.model.name
 

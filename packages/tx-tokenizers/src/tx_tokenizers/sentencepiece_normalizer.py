@@ -23,6 +23,8 @@ SPACE = "\u2581"
 
 _LEAF = 1 << 8
 _MANY_CHARACTERS = 1 << 16
+#: Published rules have up to some twenty characters.
+_LONGEST_RULE = 256
 
 
 class CharsMap:
@@ -40,9 +42,9 @@ class CharsMap:
     """
 
     __slots__ = (
-        "_children",
         "_model",
         "_root",
+        "_several",
         "_single",
         "_strings",
         "_units",
@@ -65,6 +67,8 @@ class CharsMap:
         self._root = self._offset(0, self._units[0])
         # Characters at which no rule of several characters begins -> what becomes of them.
         self._single: dict[str, str] = {}
+        # The others -> the node that they lead to, and whether a rule ends there.
+        self._several: dict[str, tuple[int, bool]] = {}
         self.crosses = self.writes_space = False
         node, _ = self._step(self._root, b" ")
         self.joins_space = node >= 0 and self._has_children(node)
@@ -111,12 +115,17 @@ class CharsMap:
         single = self._single.get(character)
         if single is not None:
             return single, at + 1
-        node, ends = self._step(self._root, character.encode())
-        if node < 0 or not self._has_children(node):
-            found = self._replacement(node) if ends else character
-            if len(self._single) < _MANY_CHARACTERS:
-                self._single[character] = found
-            return found, at + 1
+        known = self._several.get(character)
+        if known is None:
+            known = self._step(self._root, character.encode())
+            if known[0] < 0 or not self._has_children(known[0]):
+                found = self._replacement(known[0]) if known[1] else character
+                if len(self._single) < _MANY_CHARACTERS:
+                    self._single[character] = found
+                return found, at + 1
+            if len(self._several) < _MANY_CHARACTERS:
+                self._several[character] = known
+        node, ends = known
         found, stop = character, at + 1
         place = at + 1
         while True:
@@ -129,6 +138,10 @@ class CharsMap:
             if node < 0:
                 return found, stop
             place += 1
+            if place - at > _LONGEST_RULE:
+                raise self._model.problem(
+                    f"damaged normalisation rules: one goes on for more than {_LONGEST_RULE} characters"
+                )
 
 
 class Normalizer:
