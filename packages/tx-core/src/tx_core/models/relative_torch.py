@@ -50,7 +50,12 @@ def relative_scores(query: Tensor, encodings: Tensor, keys: int) -> Tensor:
         keys: K.
     """
     scaled = query * query.shape[-1] ** -0.5  # the queries are fewer numbers than the scores
-    return relative_shift(scaled @ encodings.transpose(-1, -2), keys)
+    if encodings.shape[0] > 1:
+        return relative_shift(scaled @ encodings.transpose(-1, -2), keys)
+    # All rows have the same encodings: a product of batches would copy them for each. So heads come first.
+    by_head = scaled.transpose(0, 1)  # (N, B, S, D)
+    scores = by_head.flatten(1, 2) @ encodings[0].transpose(-1, -2)  # (N, B·S, L)
+    return relative_shift(scores.unflatten(1, by_head.shape[1:3]).transpose(0, 1), keys)
 
 
 def disallow(scores: Tensor, allowed: Tensor | None) -> Tensor:
