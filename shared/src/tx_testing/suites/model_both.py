@@ -32,7 +32,7 @@ flags = json.loads(sys.argv[1])
 for module, name, folder in json.loads(sys.argv[2]):
     def run(model, **keywords):
         outputs = keras.tree.flatten(model({**inputs, **labels}, **keywords))
-        return [keras.ops.convert_to_numpy(output) for output in outputs]
+        return [keras.ops.convert_to_numpy(output) for output in outputs if output is not None]
 
     model = getattr(importlib.import_module(module), name).from_pretrained(f"{folder}/model")
     inputs, labels = (dict(np.load(f"{folder}/{kind}.npz")) for kind in ("inputs", "labels"))
