@@ -126,7 +126,7 @@ def test_salesforce_checkpoint(tmp_path):
     source = model_of(CTRLLMHeadModel)
     arrays = {}
     for name, value in source.named_parameters():
-        original, layout, _ = WEIGHTS.to_original(name)
+        original, layout, *_ = WEIGHTS.to_original(name)
         original = original.replace("layer_normalization_96", "layer_normalization_4")  # of two layers
         array = value.detach().numpy()
         arrays[original] = np.ascontiguousarray(array.T if layout == "transpose" else array)

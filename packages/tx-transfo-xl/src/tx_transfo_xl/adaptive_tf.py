@@ -21,7 +21,7 @@ from tx_core.models.losses import IGNORED, no_indices, wrong_shape
 from tx_core.models.losses_tf import fits, precise
 from tx_core.models.pruning_tf import resize, resize_rows
 
-from .clusters import check_cutoffs, check_words, clusters
+from .common import check_cutoffs, check_words, clusters
 
 Tensor = Any
 

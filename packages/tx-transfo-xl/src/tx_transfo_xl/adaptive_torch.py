@@ -20,7 +20,7 @@ from tx_core.models.losses import IGNORED, no_indices, wrong_shape
 from tx_core.models.losses_torch import precise
 from tx_core.models.pruning_torch import resize_rows
 
-from .clusters import check_cutoffs, check_words, clusters
+from .common import check_cutoffs, check_words, clusters
 
 
 class AdaptiveEmbedding(nn.Module):

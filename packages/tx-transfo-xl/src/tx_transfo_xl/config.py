@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tx_core.config import PretrainedConfig, check_choice, check_not_negative, check_positive, check_probability
 
 from .architecture import ARCHITECTURE
-from .clusters import check_cutoffs
+from .common import check_cutoffs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from .vocabulary import open_pickled
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import Any, Self
 
@@ -24,22 +24,13 @@ if TYPE_CHECKING:
     #: (data, target, length of the target): (B, S) each, NumPy's or PyTorch's.
     Batch = tuple[Any, Any, int]
 
-#: A text that is read from its beginning to its end, and sentences in any order.
-ORDERED = ("ptb", "wt2", "wt103", "enwik8", "text8")
-DATASETS = (*ORDERED, "lm1b")
+DATASETS = ("ptb", "wt2", "wt103", "enwik8", "text8")
 SPLITS = ("train", "valid", "test")
 CORPUS_JSON = "corpus.json"
 CORPUS_BIN = "corpus.bin"
 
 _WITHOUT_EOS = ("enwik8", "text8")  # characters, of which line ends are some
-_LM1B_TRAIN = "1-billion-word-language-modeling-benchmark-r13output/training-monolingual.tokenized.shuffled/news.en-*"
-_LM1B_WORDS = "1b_word_vocab.txt"
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "ptb": {"special": ["<eos>"], "lower_case": True},
-    "wt2": {"special": ["<eos>"]},
-    "wt103": {"special": ["<eos>"]},
-}
-_MAX_NOTES = 4 << 20  # bytes of corpus.json; paths of some thousand files
+_MAX_NOTES = 1 << 16  # bytes of corpus.json
 
 
 def _tensors(array: Any, device: Any) -> Any:
@@ -90,124 +81,14 @@ class LMOrderedIterator:
         for i in range(start, self.n_step - 1, self.bptt):
             yield self.get_batch(i)
 
-    def get_varlen_iter(
-        self, start: int = 0, std: float = 5, min_len: int = 5, max_deviation: float = 3
-    ) -> Iterator[Batch]:
-        """Batches of a random number of tokens a row: about ``bptt``, now and then half of it. For training."""
-        import numpy as np
-
-        longest = self.bptt + max_deviation * std
-        i = start
-        while i < self.n_step - 1:
-            about = self.bptt if np.random.random() < 0.95 else self.bptt / 2.0
-            batch = self.get_batch(i, int(min(longest, max(min_len, int(np.random.normal(about, std))))))
-            i += batch[2]
-            yield batch
-
     def __iter__(self) -> Iterator[Batch]:
         return self.get_fixlen_iter()
-
-
-class LMShuffledIterator:
-    """Batches of sentences in any order: where one ends in a row, the next one goes on.
-
-    The first token of a sentence is never a target. Sentences that do not fill a batch at the end are dropped.
-
-    Args:
-        data: ids of each sentence.
-        shuffle: whether NumPy's random numbers put them into another order each time.
-        bsz, bptt, device, ext_len: see ``LMOrderedIterator``.
-    """
-
-    def __init__(
-        self,
-        data: Sequence[Any],
-        bsz: int,
-        bptt: int,
-        device: Any = None,
-        ext_len: int | None = None,
-        shuffle: bool = False,
-    ) -> None:
-        self.data = data
-        self.bsz, self.bptt, self.ext_len = _checked_sizes(bsz, bptt, ext_len)
-        self.device = device
-        self.shuffle = shuffle
-
-    def get_sent_stream(self) -> Iterator[Any]:
-        """The sentences of one pass."""
-        yield from _in_order(self.data, self.shuffle)
-
-    def stream_iterator(self, sent_stream: Iterator[Any]) -> Iterator[Batch]:
-        """The batches of sentences."""
-        import numpy as np
-
-        rows: list[Any] = [()] * self.bsz  # what is left of the sentence that each row is in
-        before = np.empty((self.bsz, 0), np.int64)
-        while True:
-            data = np.empty((self.bsz, self.bptt), np.int64)
-            target = np.empty_like(data)
-            for number in range(self.bsz):
-                filled = 0
-                while filled < self.bptt:
-                    while len(rows[number]) < 2:
-                        sentence = next(sent_stream, None)
-                        if sentence is None:
-                            return
-                        rows[number] = sentence
-                    count = min(len(rows[number]) - 1, self.bptt - filled)
-                    data[number, filled : filled + count] = rows[number][:count]
-                    target[number, filled : filled + count] = rows[number][1 : count + 1]
-                    rows[number] = rows[number][count:]
-                    filled += count
-            seen = np.concatenate([before, data], axis=1)
-            yield _tensors(seen, self.device), _tensors(target, self.device), self.bptt
-            before = seen[:, max(seen.shape[1] - self.ext_len, 0) :] if self.ext_len else before
-
-    def __iter__(self) -> Iterator[Batch]:
-        return self.stream_iterator(self.get_sent_stream())
-
-
-class LMMultiFileIterator(LMShuffledIterator):
-    """The same of the sentences of several files, one file after the other.
-
-    Args:
-        paths: the files, a sentence a line.
-        vocab: the tokenizer that gives their words ids.
-        bsz, bptt, device, ext_len, shuffle: see ``LMShuffledIterator``.
-    """
-
-    def __init__(
-        self,
-        paths: Sequence[str | os.PathLike[str]],
-        vocab: TransfoXLTokenizer,
-        bsz: int,
-        bptt: int,
-        device: Any = None,
-        ext_len: int | None = None,
-        shuffle: bool = False,
-    ) -> None:
-        super().__init__((), bsz, bptt, device, ext_len, shuffle)
-        self.paths = paths
-        self.vocab = vocab
-
-    def __iter__(self) -> Iterator[Batch]:
-        for path in _in_order(self.paths, self.shuffle):
-            sents = self.vocab.encode_file(path, add_double_eos=True)
-            yield from self.stream_iterator(iter(_in_order(sents, self.shuffle)))
 
 
 def _checked_sizes(bsz: int, bptt: int, ext_len: int | None) -> tuple[int, int, int]:
     if bsz < 1 or bptt < 1 or (ext_len or 0) < 0:
         raise ValueError(f"bsz={bsz} and bptt={bptt} must be 1 or more, and ext_len={ext_len} 0 or more")
     return bsz, bptt, ext_len or 0
-
-
-def _in_order(values: Sequence[Any], shuffle: bool) -> Iterable[Any]:
-    if not shuffle:
-        return values
-    import numpy as np
-
-    return (values[int(index)] for index in np.random.permutation(len(values)))
 
 
 class TransfoXLCorpus:
@@ -219,7 +100,7 @@ class TransfoXLCorpus:
     Attributes:
         vocab: the tokenizer.
         dataset: one of ``DATASETS``.
-        train, valid, test: ids of all words, (T,) in int64; of lm1b the files to train on, and ids of each sentence.
+        train, valid, test: ids of all words, (T,) in int64; None for those that it lacks.
     """
 
     def __init__(self, *inputs: Any, **options: Any) -> None:
@@ -260,7 +141,7 @@ class TransfoXLCorpus:
         corpus.vocab = TransfoXLTokenizer.from_pretrained(name, *inputs, **kwargs)
         found, source = locate_each(name, [CORPUS_JSON], source)
         if found:
-            arrays, source = locate_each(name, _array_files(), source)
+            arrays, source = locate_each(name, [*map(_ids_file, SPLITS)], source)
             corpus._load(found[CORPUS_JSON], arrays)
         else:
             found, source = locate_each(name, [CORPUS_BIN], source)
@@ -277,22 +158,13 @@ class TransfoXLCorpus:
 
         Raises:
             FileNotFoundError: a file is missing; names it.
-            ValueError: the dataset is unknown, or a file is no text; or lm1b has no vocabulary.
+            ValueError: the dataset is unknown, or a file is no text.
         """
         from pathlib import Path
 
         _checked_dataset(dataset)
         folder = Path(path)
         self.dataset = dataset
-        if dataset == "lm1b":
-            if self.vocab.vocab_file is None:
-                raise ValueError(f"lm1b's vocabulary is a file: TransfoXLCorpus(vocab_file='{_LM1B_WORDS}')")
-            self.vocab.build_vocab()
-            self.train = [str(each) for each in _lm1b_files(folder)]
-            self.valid, self.test = (
-                self.vocab.encode_file(_split_file(folder, split), add_double_eos=True) for split in SPLITS[1:]
-            )
-            return
         files = [_split_file(folder, split) for split in SPLITS]
         if self.vocab.vocab_file is None:
             for file in files[:1] if dataset == "wt103" else files:
@@ -301,7 +173,7 @@ class TransfoXLCorpus:
         eos = dataset not in _WITHOUT_EOS
         self.train, self.valid, self.test = (self.vocab.encode_file(file, ordered=True, add_eos=eos) for file in files)
 
-    def get_iterator(self, split: str, *args: Any, **kwargs: Any) -> LMOrderedIterator | LMShuffledIterator:
+    def get_iterator(self, split: str, *args: Any, **kwargs: Any) -> LMOrderedIterator:
         """Batches (data, target, length) of "train", "valid" or "test".
 
         Args:
@@ -316,11 +188,7 @@ class TransfoXLCorpus:
         data = getattr(self, split)
         if data is None:
             raise ValueError(f"the corpus has no {split}: build_corpus makes it, and from_pretrained loads it")
-        if self.dataset != "lm1b":
-            return LMOrderedIterator(data, *args, **kwargs)
-        if split == "train":
-            return LMMultiFileIterator(data, self.vocab, *args, **{**kwargs, "shuffle": True})
-        return LMShuffledIterator(data, *args, **kwargs)
+        return LMOrderedIterator(data, *args, **kwargs)
 
     # Files ----------------------------------------------------------------------------------------------------------
 
@@ -331,68 +199,42 @@ class TransfoXLCorpus:
         """
         from pathlib import Path
 
-        self._save(Path(save_directory), {})
-
-    def _save(self, folder: Path, sources: Mapping[str, Any]) -> None:
         import numpy as np
 
         from tx_core.files import atomic_write, remove, saving
         from tx_tokenizers.tokenizer_files import json_bytes, write_bytes
 
-        arrays: dict[str, Any] = {}
-        kinds: dict[str, Any] = {}
-        for split in SPLITS:
-            data = getattr(self, split)
-            if data is None or (isinstance(data, list) and data and isinstance(data[0], str)):
-                kinds[split] = data
-            elif isinstance(data, list):
-                kinds[split] = "sentences"
-                arrays[_ids_file(split)] = np.concatenate([np.empty(0, np.int64), *data])
-                arrays[_lengths_file(split)] = np.array([len(each) for each in data], np.int64)
-            else:
-                kinds[split] = "text"
-                arrays[_ids_file(split)] = data
+        arrays = {split: getattr(self, split) for split in SPLITS if getattr(self, split) is not None}
+        folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         with saving(folder):
             self.vocab.save_pretrained(folder)
-            for name in _array_files():
-                if name not in arrays:
-                    remove(folder / name)
-            for name, array in arrays.items():
-                with atomic_write(folder / name) as temporary, temporary.open("wb") as file:
+            for split in SPLITS:
+                if split not in arrays:
+                    remove(folder / _ids_file(split))
+            for split, array in arrays.items():
+                with atomic_write(folder / _ids_file(split)) as temporary, temporary.open("wb") as file:
                     np.save(file, np.asarray(array, np.int64), allow_pickle=False)
-            notes = {"dataset": self.dataset, "splits": kinds, "sources": dict(sources)}
-            write_bytes(folder / CORPUS_JSON, json_bytes(notes))
+            write_bytes(folder / CORPUS_JSON, json_bytes({"dataset": self.dataset, "splits": [*arrays]}))
 
     def _load(self, path: Path, found: Mapping[str, Path]) -> None:
-        """Takes what ``save_pretrained`` wrote: the notes, and the files of ``_array_files`` that are there."""
+        """Takes what ``save_pretrained`` wrote: the notes, and the files of ids that are there."""
         import numpy as np
 
         notes = _notes(path)
-
-        def read(name: str) -> Array:
-            file = found.get(name)
+        self.dataset = notes["dataset"]
+        self.train = self.valid = self.test = None
+        for split in notes["splits"]:
+            file = found.get(_ids_file(split))
             if file is None:
-                raise ValueError(f"{path} speaks of {name}, which is not beside it: copy the whole folder again")
+                raise ValueError(
+                    f"{path} speaks of {_ids_file(split)}, which is not beside it: copy the whole folder again"
+                )
             try:
                 array = np.load(file, mmap_mode="r", allow_pickle=False)
             except (ValueError, EOFError, OSError) as error:
                 raise ValueError(f"{file}: no array of ids: {error}; copy it again, or build the corpus anew") from None
-            return _checked_shape(file, array)
-
-        self.dataset = notes["dataset"]
-        for split in SPLITS:
-            kind = notes["splits"].get(split)
-            data: Any = kind
-            if kind in ("text", "sentences"):
-                data = self._checked_ids(path.with_name(_ids_file(split)), read(_ids_file(split)))
-            if kind == "sentences":
-                lengths = read(_lengths_file(split))
-                if (lengths < 0).any() or lengths.sum() != len(data):
-                    raise ValueError(f"{path}: the lengths of {split}'s sentences are not those of its ids")
-                ends = np.cumsum(lengths)
-                data = [data[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-            setattr(self, split, data)
+            setattr(self, split, self._checked_ids(file, _checked_shape(file, array)))
 
     def _load_pickled(self, path: Path) -> None:
         """Takes a published ``corpus.bin``: tensors of ids, or lists."""
@@ -401,8 +243,8 @@ class TransfoXLCorpus:
         with open_pickled(path) as file:
             values = file.values
             dataset = values.get("dataset")
-            if not isinstance(dataset, str | None) or dataset not in (*ORDERED, None):
-                raise ValueError(f"{path}: the dataset {quoted(dataset)} is none of {', '.join(ORDERED)}")
+            if not isinstance(dataset, str | None) or dataset not in (*DATASETS, None):
+                raise ValueError(f"{path}: the dataset {quoted(dataset)} is none of {', '.join(DATASETS)}")
             self.dataset = dataset
             names = file.names()
             if not any(split in names or split in values for split in SPLITS):
@@ -433,14 +275,6 @@ def _ids_file(split: str) -> str:
     return f"corpus-{split}.npy"
 
 
-def _lengths_file(split: str) -> str:
-    return f"corpus-{split}-lengths.npy"
-
-
-def _array_files() -> list[str]:
-    return [name(split) for split in SPLITS for name in (_ids_file, _lengths_file)]
-
-
 def _checked_shape(path: Path, array: Array) -> Array:
     import numpy as np
 
@@ -455,12 +289,9 @@ def _notes(path: Path) -> dict[str, Any]:
 
     notes = read_json_object(path, _MAX_NOTES)
     splits = notes.get("splits")
-    if notes.get("dataset") not in (*DATASETS, None) or not isinstance(splits, dict):
+    known = isinstance(splits, list) and all(split in SPLITS for split in splits)
+    if notes.get("dataset") not in (*DATASETS, None) or not known:
         raise ValueError(f"{path}: no description of a corpus")
-    for split, kind in splits.items():
-        files = isinstance(kind, list) and all(isinstance(each, str) for each in kind)
-        if kind not in (None, "text", "sentences") and not files:
-            raise ValueError(f"{path}: {quoted(split)} is {quoted(kind)}, which no part of a corpus can be")
     return notes
 
 
@@ -475,45 +306,3 @@ def _split_file(folder: Path, split: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise FileNotFoundError(f"{folder} has neither {' nor '.join(names)}: put the corpus's {split} text there")
-
-
-def _lm1b_files(folder: Path) -> list[Path]:
-    files = sorted(folder.glob(_LM1B_TRAIN))
-    if not files:
-        raise FileNotFoundError(f"{folder / _LM1B_TRAIN} names no file: unpack the benchmark's archive in {folder}")
-    return files
-
-
-def get_lm_corpus(datadir: str | os.PathLike[str], dataset: str) -> TransfoXLCorpus:
-    """The corpus of the files in a folder, as the authors' experiments take it.
-
-    It is kept in the folder ``cache-<dataset>`` in there, as ``save_pretrained`` writes it, and taken from there as
-    long as the files are the same by size and date.
-
-    Raises:
-        OSError: a file is missing.
-        ValueError: the dataset is unknown, a file is no text, or the cache is damaged: remove it.
-    """
-    from pathlib import Path
-
-    _checked_dataset(dataset)
-    folder = Path(datadir)
-    options = dict(_OPTIONS.get(dataset, {}))
-    files = [_split_file(folder, split) for split in SPLITS[dataset == "lm1b" :]]
-    if dataset == "lm1b":
-        options["vocab_file"] = folder / _LM1B_WORDS
-        files += [folder / _LM1B_WORDS, *_lm1b_files(folder)]
-    stats = {str(file.relative_to(folder)): file.stat() for file in files}
-    sources = {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
-    cache = folder / f"cache-{dataset}"
-    if (cache / CORPUS_JSON).is_file() and _notes(cache / CORPUS_JSON).get("sources") == sources:
-        return TransfoXLCorpus.from_pretrained(cache)
-    corpus = TransfoXLCorpus(**options)
-    corpus.build_corpus(folder, dataset)
-    try:
-        corpus._save(cache, sources)
-    except OSError as error:
-        import logging
-
-        logging.getLogger(__name__).warning("the corpus is not kept for the next time: %s", error)
-    return corpus

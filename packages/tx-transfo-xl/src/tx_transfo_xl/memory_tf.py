@@ -19,7 +19,7 @@ from tx_core.models.attention_tf import is_set, layer_head_masks, left_padding
 from tx_core.models.forward_tf import ForwardContext, LayerContext
 from tx_core.models.relative_tf import relative_encodings
 
-from .memory import check_memory
+from .common import check_memory
 
 Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run

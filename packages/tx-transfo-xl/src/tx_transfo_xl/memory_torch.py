@@ -20,7 +20,7 @@ from tx_core.models.forward_torch import ForwardContext, LayerContext
 from tx_core.models.inputs_torch import has_values
 from tx_core.models.relative_torch import relative_encodings
 
-from .memory import check_memory
+from .common import check_memory
 
 
 @dataclass(slots=True)

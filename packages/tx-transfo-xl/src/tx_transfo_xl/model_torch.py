@@ -24,8 +24,8 @@ from tx_core.outputs import NOTHING
 from .adaptive_torch import AdaptiveEmbedding as AdaptiveEmbedding
 from .adaptive_torch import ProjectedAdaptiveLogSoftmax as ProjectedAdaptiveLogSoftmax
 from .architecture import ARCHITECTURE
+from .common import check_generates, of_config
 from .config import TransfoXLConfig
-from .memory import check_generates
 from .memory_torch import MemoryContext, MemoryForwardContext
 
 
@@ -182,32 +182,9 @@ class TransfoXLPreTrainedModel(PreTrainedModel, architecture=ARCHITECTURE):
         if (bias := module._parameters.get("bias")) is not None:
             nn.init.zeros_(bias)
 
-    @property
-    def mem_len(self) -> int:
-        """How many states of each layer are kept; the configuration's."""
-        return self.config.mem_len
-
-    @mem_len.setter
-    def mem_len(self, value: int) -> None:
-        self.config.mem_len = value
-
-    @property
-    def clamp_len(self) -> int:
-        """The largest distance that is told from larger ones; the configuration's."""
-        return self.config.clamp_len
-
-    @clamp_len.setter
-    def clamp_len(self, value: int) -> None:
-        self.config.clamp_len = value
-
-    @property
-    def same_length(self) -> bool:
-        """Whether a token attends to just ``mem_len`` places; the configuration's."""
-        return self.config.same_length
-
-    @same_length.setter
-    def same_length(self, value: bool) -> None:
-        self.config.same_length = value
+    mem_len = of_config("mem_len", "How many states of each layer are kept; the configuration's.")
+    clamp_len = of_config("clamp_len", "The largest distance that is told from larger ones; the configuration's.")
+    same_length = of_config("same_length", "Whether a token attends to just `mem_len` places; the configuration's.")
 
     def reset_length(self, tgt_len: int, ext_len: int, mem_len: int) -> None:
         """Set the lengths of segments, of what they overlap by, and of the memory. Calls after it follow it."""
