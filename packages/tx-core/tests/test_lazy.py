@@ -54,10 +54,11 @@ def packages(tmp_path: Path) -> Path:
 
 def run(packages: Path, code: str, hidden: Sequence[str] = (), **environment: str) -> Any:
     """What `code` leaves in `result`, in a process where the modules `hidden` are not installed."""
+    path = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
     program = f"HIDDEN = {list(hidden)!r}\n{HIDE}\n{code}\nprint(json.dumps(result))"
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(packages), **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(packages), *path]), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -145,28 +146,146 @@ def test_dir_lists_what_is_available(packages: Path, hidden: list[str], extra: l
     assert {"__all__", "__version__", "__name__", "EXPORTS"} <= {*names}
 
 
-@pytest.mark.parametrize(
-    "hidden, before, environment, extra",
-    [
-        ([], "", {}, ["ToyModel"]),
-        ([], "import tensorflow", {}, ["TFToyModel", "ToyModel"]),
-        ([], "", {"TX_IMPORT_ALL": "1"}, ["TFToyModel", "ToyModel"]),
-        ([], "", {"TX_IMPORT_ALL": "0"}, ["ToyModel"]),
-        (["torch"], "", {}, ["TFToyModel"]),
-        (["tensorflow"], "", {"TX_IMPORT_ALL": "1"}, ["ToyModel"]),
-        (["torch", "keras"], "", {}, []),
-    ],
-)
-def test_star_import(
-    packages: Path, hidden: list[str], before: str, environment: dict[str, str], extra: list[str]
-) -> None:
-    code = f"""
+STAR = """
 {before}
 scope = {{}}
 exec("from toy_package import *", scope)
-result = sorted(name for name in scope if not name.startswith("__"))
+from tx_core.deferred import Deferred
+deferred = sorted(name for name, value in scope.items() if type(value) is Deferred)
+loaded = sorted(name for name in ("torch", "tensorflow", "keras", "numpy") if name in sys.modules)
+result = [sorted(name for name in scope if not name.startswith("__")), deferred, loaded]
 """
-    assert run(packages, code, hidden, **environment) == sorted(PLAIN + extra)
+ALL = ["TFToyModel", "ToyConfig", "ToyModel", "helper"]
+
+
+@pytest.mark.parametrize("hidden", [[], ["torch"], ["keras"], ["torch", "tensorflow"]])
+def test_a_star_import_binds_every_name_and_imports_no_framework(packages: Path, hidden: list[str]) -> None:
+    assert run(packages, STAR.format(before=""), hidden) == [ALL, ["TFToyModel", "ToyModel"], []]
+
+
+@pytest.mark.parametrize(
+    "before, deferred, loaded",
+    [
+        ("import torch", ["TFToyModel"], ["torch"]),
+        ("import tensorflow", ["ToyModel"], ["keras", "tensorflow"]),
+        ("import tensorflow, torch", [], ["keras", "tensorflow", "torch"]),
+    ],
+)
+def test_a_star_import_binds_the_classes_of_a_framework_that_is_imported(
+    packages: Path, before: str, deferred: list[str], loaded: list[str]
+) -> None:
+    assert run(packages, STAR.format(before=before)) == [ALL, deferred, loaded]
+
+
+def test_every_name_is_in_all(packages: Path) -> None:
+    code = "import toy_package\nresult = [toy_package.__all__, 'torch' in sys.modules]"
+    assert run(packages, code, ["tensorflow"]) == [ALL, False]
+
+
+# What comes after a star import, by what it leaves in `result`.
+USES = {
+    "called": ("result = type(ToyModel()).__name__", "ToyModel"),
+    "asked for an attribute": ("result = ToyModel.__mro__[0].__name__", "ToyModel"),
+    "subclassed": (
+        "class Mine(ToyModel): pass\nresult = [each.__name__ for each in Mine.__mro__]",
+        ["Mine", "ToyModel", "object"],
+    ),
+    "replaced by the class": (
+        "ToyModel()\nimport toy_package\nresult = [ToyModel is toy_package.ToyModel, repr(TFToyModel)]",
+        [True, "<toy_package.model_tf.TFToyModel, imported on first use>"],
+    ),
+    "equal to the class": (
+        "kept = [ToyModel]\nimport toy_package\nclass_ = toy_package.ToyModel\n"
+        "result = [kept[0] == class_, class_ == kept[0], hash(kept[0]) == hash(class_), kept[0] == toy_package.helper]",
+        [True, True, True, False],
+    ),
+    "asked about instances": (
+        "kept = ToyModel\nbefore = isinstance(3, ToyModel)\nloaded = 'torch' in sys.modules\nmodel = ToyModel()\n"
+        "result = [before, loaded, isinstance(model, kept), isinstance(3, kept), issubclass(type(model), kept)]",
+        [False, False, True, False, True],
+    ),
+    "a subclass of a class": ("kept = ToyModel\nToyModel()\nresult = issubclass(kept, object)", True),
+    "in a union": (
+        "kept = ToyModel\nresult = [str(kept | None), str(None | kept)]",
+        ["toy_package.model_torch.ToyModel | None", "None | toy_package.model_torch.ToyModel"],
+    ),
+    "pickled": (
+        "import copy, pickle\nkept = ToyModel\n"
+        "result = [pickle.loads(pickle.dumps(kept)).__name__, copy.deepcopy([kept])[0].__name__]",
+        ["ToyModel", "ToyModel"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "expected"), USES.values(), ids=USES.keys())
+def test_a_stand_in_does_what_the_class_does(packages: Path, code: str, expected: object) -> None:
+    assert run(packages, f"from toy_package import *\n{code}", ["tensorflow"]) == expected
+
+
+def test_a_stand_in_without_its_framework_says_what_to_install_when_it_is_used(packages: Path) -> None:
+    code = """
+from toy_package import *
+result = [isinstance(3, TFToyModel), ToyModel == TFToyModel, TFToyModel == None]
+def subclass():
+    class Mine(TFToyModel): pass
+for use in (lambda: TFToyModel(), lambda: TFToyModel.from_pretrained, subclass):
+    try:
+        use()
+    except ImportError as error:
+        result.append(str(error))
+"""
+    says = "TFToyModel needs TensorFlow: pip install 'toy-package[tf]'"
+    assert run(packages, code, ["tensorflow"]) == [False, False, False, says, says, says]
+
+
+def test_a_name_that_is_imported_by_itself_is_the_class(packages: Path) -> None:
+    code = """
+from toy_package import *
+from toy_package import ToyModel as named
+import toy_package
+result = [isinstance(named, type), isinstance(toy_package.ToyModel, type), named is toy_package.ToyModel]
+"""
+    assert run(packages, code) == [True, True, True]
+
+
+MERGED = """
+from tx_core.lazy import merge
+__getattr__, __dir__ = merge(__name__, ("toy_package", "other_package"))
+"""
+OTHER = """
+from tx_core.lazy import attach
+__getattr__, __dir__ = attach(__name__, {"words": ("Words", "helper")}, {"WORDS": {"a": "b"}})
+"""
+
+
+@pytest.fixture
+def merged(packages: Path) -> Path:
+    """The same folder, with a package that offers what toy_package and other_package do."""
+    for name, text in {"merged_package": MERGED, "other_package": OTHER}.items():
+        (packages / name).mkdir()
+        (packages / name / "__init__.py").write_text(text)
+    (packages / "other_package" / "words.py").write_text("from toy_package.config import helper\nclass Words: pass\n")
+    return packages
+
+
+def test_a_package_can_offer_what_others_do(merged: Path) -> None:
+    code = """
+import merged_package
+before = "toy_package" in sys.modules
+import toy_package
+result = [before, merged_package.ToyModel is toy_package.ToyModel, merged_package.Words.__name__, merged_package.WORDS]
+result += [{*toy_package.__all__} < {*merged_package.__all__}, "ToyModel" in dir(merged_package)]
+from merged_package import *
+result += [ToyModel is toy_package.ToyModel, repr(TFToyModel), hasattr(merged_package, "nothing")]
+"""
+    stand_in = "<toy_package.model_tf.TFToyModel, imported on first use>"
+    assert run(merged, code) == [False, True, "Words", {"a": "b"}, True, True, True, stand_in, False]
+
+
+def test_what_is_missing_is_installed_through_the_package_that_was_asked(merged: Path) -> None:
+    code = ERROR.replace("toy_package", "merged_package").format(name="ToyModel", error="ImportError")
+    says = "ToyModel needs PyTorch: pip install 'merged-package[torch]'"
+    assert run(merged, code, ["torch"]) == ["ImportError", says, "torch"]
 
 
 def test_the_version_is_that_of_the_distribution(packages: Path) -> None:

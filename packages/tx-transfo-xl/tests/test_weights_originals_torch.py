@@ -12,7 +12,7 @@ import torch
 from tx_core.checkpoints import open_checkpoint, write_tf1
 from tx_core.weights import WeightsError, originals
 from tx_testing.data import data_path
-from tx_transfo_xl import TransfoXLConfig, TransfoXLLMHeadModel, TransfoXLModel
+from tx_transfo_xl import TransfoXLConfig, TransfoXLLMHeadModel, TransfoXLModel, load_tf_weights_in_transfo_xl
 from tx_transfo_xl.weights import WEIGHTS
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -132,3 +132,12 @@ def test_written_originals_are_those_that_were_read(div_val: int) -> None:
         assert arrays.keys() == names | more
         for name in names:
             np.testing.assert_array_equal(arrays[name], checkpoint.read(name), err_msg=name)
+
+
+def test_the_function_of_2019(tmp_path: Path) -> None:
+    wanted = build(div_val=2)
+    model = TransfoXLLMHeadModel(wanted.config)
+    folder = Path(write(tmp_path, arrays_of(wanted), wanted.config))
+    assert load_tf_weights_in_transfo_xl(model, model.config, str(folder / "model.ckpt-7")) is model
+    for name, tensor in wanted.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor), name

@@ -18,6 +18,7 @@ from tx_xlnet import (
     XLNetForSequenceClassification,
     XLNetLMHeadModel,
     XLNetModel,
+    load_tf_weights_in_xlnet,
 )
 from tx_xlnet.weights import WEIGHTS
 
@@ -176,3 +177,10 @@ def test_unknown_names_are_refused(name: str, tmp_path: Path) -> None:
     path = write(tmp_path, {**arrays_of(model), name: np.zeros(3, np.float32)}, model.config)
     with pytest.raises(WeightsError, match=rf"unknown to the model \(1\):\n  {name}"):
         XLNetModel.from_pretrained(path)
+
+
+def test_the_function_of_2019(tmp_path: Path) -> None:
+    wanted, model = build(XLNetLMHeadModel), XLNetLMHeadModel(build(XLNetLMHeadModel).config)
+    folder = Path(write(tmp_path, arrays_of(wanted), wanted.config))
+    assert load_tf_weights_in_xlnet(model, model.config, str(folder / "xlnet_model.ckpt")) is model
+    assert_same(model, wanted)

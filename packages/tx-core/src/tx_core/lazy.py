@@ -12,7 +12,6 @@ The file of a module tells what it needs: `*_torch` needs PyTorch, `*_tf` needs 
 
 from __future__ import annotations
 
-import os
 import sys
 
 TYPE_CHECKING = False
@@ -25,6 +24,9 @@ _FRAMEWORKS = {
     "_tf": ("TensorFlow", ("tensorflow", "keras"), "tf"),
 }
 
+
+# The rooms of tx-core whose modules all use NumPy.
+_NUMERIC = frozenset({"checkpoints", "weights", "models"})
 
 _NONE: dict[str, object] = {}
 
@@ -60,8 +62,11 @@ def _suffix(module: str) -> str | None:
     return next((suffix for suffix in _FRAMEWORKS if module.endswith(suffix)), None)
 
 
-def require(module: str, name: str) -> None:
+def require(module: str, name: str, package: str = "") -> None:
     """Check that the framework which the module `module` (a full name) needs is installed, and no older than it may be.
+
+    Args:
+        package: the one that the name was asked of, if it is not the module's own.
 
     Raises:
         ImportError: it is not; the message names `name`, which is wanted, and the command that installs the framework.
@@ -71,7 +76,7 @@ def require(module: str, name: str) -> None:
         return
     framework, modules, extra = _FRAMEWORKS[suffix]
     if not _installed(suffix):
-        distribution = module.partition(".")[0].replace("_", "-")
+        distribution = (package or module).partition(".")[0].replace("_", "-")
         missing = next(each for each in modules if not _findable(each))
         raise ImportError(f"{name} needs {framework}: pip install '{distribution}[{extra}]'", name=missing)
     for each in modules:
@@ -105,15 +110,19 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+# Package -> what it exports: name -> full name of its module ("" for constants), and the constants.
+_ATTACHED: dict[str, tuple[dict[str, str], Mapping[str, object]]] = {}
+
+
 def attach(
     package: str, exports: Mapping[str, Sequence[str]], constants: Mapping[str, object] = _NONE
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Make the module functions `__getattr__` and `__dir__` (PEP 562) of a package that exports names lazily.
 
     Each name is imported when it is first used and kept as an attribute of the package. `dir(package)` lists what can
-    be had with the frameworks that are installed. `from package import *` also spares the user the import of a second
-    framework: it binds the names that need none, PyTorch's if it is installed, and TensorFlow's if TensorFlow is
-    imported already or is the only one installed. With the environment variable `TX_IMPORT_ALL=1` it binds all of them.
+    be had with the frameworks that are installed; `__all__` lists every name. `from package import *` binds them all
+    and imports neither a framework nor NumPy: names that need one which is not imported yet are bound to a
+    `tx_core.deferred.Deferred`.
 
     Args:
         package: the package's `__name__`; its distribution has the same name with hyphens.
@@ -135,34 +144,65 @@ def attach(
             if name in owners or name in exports:
                 raise ValueError(f"{package} exports {name!r} from {module!r} and from {owners.get(name, name)!r}")
             owners[name] = module
+    offered = {name: module and f"{package}.{module}" for name, module in owners.items()}, constants
+    _ATTACHED[package] = offered
+    return _functions(package, lambda: offered)
 
-    def available(suffixes: Sequence[str]) -> list[str]:
-        return sorted(name for name, module in owners.items() if _suffix(module) in (None, *suffixes))
 
-    def installed() -> list[str]:
-        return [suffix for suffix in _FRAMEWORKS if _installed(suffix)]
+def merge(package: str, parts: Sequence[str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """As `attach`, for a package that offers what others export; they are imported when a name is first used.
 
-    def star() -> list[str]:
-        suffixes = installed()
-        wanted = os.environ.get("TX_IMPORT_ALL", "") not in ("", "0") or "tensorflow" in sys.modules
-        if "_torch" in suffixes and not wanted:
-            suffixes = ["_torch"]
-        return available(suffixes)
+    Args:
+        package: the package's `__name__`.
+        parts: the packages, each with an `__init__.py` that uses `attach`. What two of them export is the same thing.
+    """
+    found: list[tuple[dict[str, str], Mapping[str, object]]] = []
 
+    def offered() -> tuple[dict[str, str], Mapping[str, object]]:
+        if not found:
+            from importlib import import_module
+
+            owners: dict[str, str] = {}
+            constants: dict[str, object] = {}
+            for part in parts:
+                import_module(part)
+                names, values = _ATTACHED[part]
+                owners = {**names, **owners}
+                constants.update(values)
+            found.append((owners, constants))
+        return found[0]
+
+    return _functions(package, offered)
+
+
+def _functions(
+    package: str, offered: Callable[[], tuple[dict[str, str], Mapping[str, object]]]
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     def getattr_(name: str) -> object:
-        if name == "__all__":
-            return star()
         if name == "__version__":
             from importlib.metadata import version
 
             value: object = version(package.replace("_", "-"))
-        elif name in constants:
+            setattr(sys.modules[package], name, value)
+            return value
+        # What is looked for by name in every module, such as __path__ or __wrapped__, is not worth the packages.
+        special = name.startswith("__") and name != "__all__"
+        owners, constants = ({}, _NONE) if special else offered()
+        if name == "__all__":
+            return sorted(owners)
+        if name in constants:
             value = constants[name]
         elif name in owners:
             from importlib import import_module
 
-            module = f"{package}.{owners[name]}"
-            require(module, name)
+            module = owners[name]
+            if module not in sys.modules and _library(module) not in sys.modules:
+                from .deferred import Deferred, star_import
+
+                frame = sys._getframe(1)
+                if star_import(frame):
+                    return Deferred(name, module, package, frame.f_locals)  # not kept as an attribute
+            require(module, name, package)
             value = getattr(import_module(module), name)
         else:
             raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
@@ -170,6 +210,16 @@ def attach(
         return value
 
     def dir_() -> list[str]:
-        return sorted({*vars(sys.modules[package]), "__all__", "__version__", *available(installed())})
+        suffixes = (None, *(suffix for suffix in _FRAMEWORKS if _installed(suffix)))
+        available = (name for name, module in offered()[0].items() if _suffix(module) in suffixes)
+        return sorted({*vars(sys.modules[package]), "__all__", "__version__", *available})
 
     return getattr_, dir_
+
+
+def _library(module: str) -> str:
+    """The module that importing `module` would import and that takes long: that of a framework, or NumPy."""
+    suffix = _suffix(module)
+    if suffix is not None:
+        return _FRAMEWORKS[suffix][1][0]
+    return "numpy" if _NUMERIC.intersection(module.split(".")) else "sys"

@@ -14,6 +14,7 @@ from .model_torch import ProjectedAdaptiveLogSoftmax as ProjectedAdaptiveLogSoft
 from .model_torch import TransfoXLLMHeadModel as TransfoXLLMHeadModel
 from .model_torch import TransfoXLModel as TransfoXLModel
 from .model_torch import TransfoXLPreTrainedModel as TransfoXLPreTrainedModel
+from .model_torch import load_tf_weights_in_transfo_xl as load_tf_weights_in_transfo_xl
 from .tokenizer import TransfoXLTokenizer as TransfoXLTokenizer
 
 TF_TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP: Mapping[str, str]

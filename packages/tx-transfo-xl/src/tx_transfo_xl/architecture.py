@@ -11,7 +11,7 @@ ARCHITECTURE = Architecture(
     published={"transfo-xl-wt103": "transfo-xl/transfo-xl-wt103"},
     also={
         "corpus": ("TransfoXLCorpus",),
-        "model_torch": ("AdaptiveEmbedding", "ProjectedAdaptiveLogSoftmax"),
+        "model_torch": ("AdaptiveEmbedding", "ProjectedAdaptiveLogSoftmax", "load_tf_weights_in_transfo_xl"),
         "model_tf": ("TFAdaptiveEmbedding", "TFProjectedAdaptiveLogSoftmax"),
     },
 )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tx_core.generation.relative_torch import Read, RelativeGeneration, RelativeLayerMemory
 from tx_core.models.attention_torch import attend, merge_heads, split_heads
+from tx_core.models.conversion import load_original_weights
 from tx_core.models.forward_torch import ForwardContext, LayerOutput
 from tx_core.models.heads_torch import Head, on_padding
 from tx_core.models.pretrained_torch import PreTrainedModel
@@ -389,3 +390,6 @@ class TransfoXLLMHeadModel(RelativeGeneration, Head, TransfoXLPreTrainedModel, p
         found = self.crit(outputs[0], own["labels"])
         loss, logits = (None, found) if own["labels"] is None else (found, NOTHING)
         return self._output(loss=loss, logits=logits, mems=mems, rest=outputs)
+
+
+load_tf_weights_in_transfo_xl = load_original_weights

@@ -19,6 +19,8 @@ from .model_torch import XLNetForTokenClassification as XLNetForTokenClassificat
 from .model_torch import XLNetLMHeadModel as XLNetLMHeadModel
 from .model_torch import XLNetModel as XLNetModel
 from .model_torch import XLNetPreTrainedModel as XLNetPreTrainedModel
+from .model_torch import load_tf_weights_in_xlnet as load_tf_weights_in_xlnet
+from .tokenizer import SPIECE_UNDERLINE as SPIECE_UNDERLINE
 from .tokenizer import XLNetTokenizer as XLNetTokenizer
 
 TF_XLNET_PRETRAINED_MODEL_ARCHIVE_MAP: Mapping[str, str]

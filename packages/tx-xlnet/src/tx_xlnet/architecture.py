@@ -17,4 +17,5 @@ ARCHITECTURE = Architecture(
         Task.BEAM_QUESTION_ANSWERING: "ForQuestionAnswering",
     },
     published={name: f"xlnet/{name}" for name in ("xlnet-base-cased", "xlnet-large-cased")},
+    also={"tokenizer": ("SPIECE_UNDERLINE",), "model_torch": ("load_tf_weights_in_xlnet",)},
 )

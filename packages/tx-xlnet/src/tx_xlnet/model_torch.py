@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tx_core.generation.relative_torch import Read, RelativeGeneration, RelativeLayerMemory
 from tx_core.models.activations_torch import ACTIVATIONS
 from tx_core.models.attention_torch import merge_heads
+from tx_core.models.conversion import load_original_weights
 from tx_core.models.forward_torch import LayerOutput
 from tx_core.models.heads_torch import (
     BeamQuestionAnswering,
@@ -406,3 +407,6 @@ class XLNetForQuestionAnswering(XLNetHead, BeamQuestionAnswering, XLNetPreTraine
 
     def answer_layers(self) -> Any:
         return self
+
+
+load_tf_weights_in_xlnet = load_original_weights

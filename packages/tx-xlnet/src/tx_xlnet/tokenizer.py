@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from tx_tokenizers.special_tokens import Layout
     from tx_tokenizers.traced import TracedText
 
-__all__ = ["XLNetTokenizer"]
+__all__ = ["SPIECE_UNDERLINE", "XLNetTokenizer"]
 
 _NAMES = ("xlnet-base-cased", "xlnet-large-cased")
-_SPACE = "\u2581"
+# What SentencePiece writes for a space.
+SPIECE_UNDERLINE = "\u2581"
 
 
 def _without_accents(text: str) -> str:
@@ -139,9 +140,9 @@ class XLNetTokenizer(SentencePieceTokenizer):
         return found
 
     def _before_comma(self, piece: str, start: int, end: int) -> list[Piece]:
-        number = piece[:-1].replace(_SPACE, "")
+        number = piece[:-1].replace(SPIECE_UNDERLINE, "")
         tokens = self.sp_model.tokenize(number)
-        if piece[0] != _SPACE and tokens and tokens[0][0] == _SPACE:
+        if piece[0] != SPIECE_UNDERLINE and tokens and tokens[0][0] == SPIECE_UNDERLINE:
             tokens = tokens[1:] if len(tokens[0]) == 1 else [tokens[0][1:], *tokens[1:]]
         found: list[Piece] = []
         exact = "".join(tokens) == piece[:-1]
@@ -157,4 +158,4 @@ class XLNetTokenizer(SentencePieceTokenizer):
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         """Words of the pieces, with a space where a piece begins with U+2581."""
-        return "".join(tokens).replace(_SPACE, " ").strip()
+        return "".join(tokens).replace(SPIECE_UNDERLINE, " ").strip()

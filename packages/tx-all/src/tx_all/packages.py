@@ -1,0 +1,16 @@
+"""The packages whose names this one offers."""
+
+# Written by tools/exports.
+PACKAGES = (
+    "tx_bert",
+    "tx_core",
+    "tx_ctrl",
+    "tx_distilbert",
+    "tx_gpt2",
+    "tx_openai_gpt",
+    "tx_roberta",
+    "tx_tokenizers",
+    "tx_transfo_xl",
+    "tx_xlm",
+    "tx_xlnet",
+)
