@@ -222,14 +222,16 @@ class PretrainedFiles(SpecialTokens):
                 ``force_download``, ``revision``, …).
 
         Raises:
-            OSError: the folder, repository or file does not exist, holds no vocabulary, or is saved to meanwhile.
+            OSError: the folder, repository or file does not exist, holds no vocabulary, is saved to meanwhile, or is
+                not as the lock file says.
             ValueError: a file contradicts another or is malformed; the message names it.
             TypeError: an option that the tokenizer does not have.
         """
-        from tx_core.files import Source, check_unchanged
+        from tx_core.files import Source, check_unchanged, refuse_file
 
         source = Source.take(kwargs)
         name = str(pretrained_model_name_or_path)
+        refuse_file(name, source)
         files = cls._find_files(name, source)
         arguments: dict[str, Any] = dict(cls.pretrained_init_configuration.get(name, {}))
         if name in cls.max_model_input_sizes:

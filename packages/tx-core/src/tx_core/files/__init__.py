@@ -22,6 +22,7 @@ from .errors import (
     FilesError,
     IntegrityError,
     InvalidNameError,
+    LockError,
     OfflineError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -42,6 +43,7 @@ __all__ = [
     "FilesError",
     "IntegrityError",
     "InvalidNameError",
+    "LockError",
     "OfflineError",
     "RepositoryNotFoundError",
     "RevisionNotFoundError",
@@ -55,6 +57,7 @@ __all__ = [
     "locate_each",
     "pinned",
     "progress",
+    "refuse_file",
     "remove",
     "saving",
     "settle",
@@ -82,14 +85,26 @@ def locate(name_or_path: str | os.PathLike[str], candidates: Sequence[str], sour
     are forbidden (`source.local_files_only`, `TX_OFFLINE=1`, `HF_HUB_OFFLINE=1`); otherwise one request asks whether it
     is current, and if there is no answer the cached one is used with a logged warning.
 
+    With `source.lock` the commit is the locked one, and what is found has to be what the lock says; see
+    `tx_core.files.lock`.
+
     Returns None if the folder or repository exists and has none of the candidates; offline also if the revision is
     cached without them. Raises OSErrors: InvalidNameError, RepositoryNotFoundError, RevisionNotFoundError,
     EntryNotFoundError (the address of a file), AccessError (401, 403), OfflineError, UnavailableError (no connection,
-    429, 5xx after retries), IntegrityError (length or hash), FilesError (a save of the folder was cut short and cannot
-    be finished); ValueError for options that contradict each other.
+    429, 5xx after retries), IntegrityError (length or hash), LockError (not in the lock, or against it), FilesError (a
+    save of the folder was cut short and cannot be finished); ValueError for options that contradict each other.
     """
     name = os.fspath(name_or_path)
     files = [within(source.subfolder, candidate) for candidate in candidates]
+    if source.lock is None:
+        return _find(name, files, source)
+    from .lock import locate_held  # few loads are held to a lock
+
+    return locate_held(name, files, source, _find)
+
+
+def _find(name: str, files: Sequence[str], source: Source) -> Path | None:
+    """As `locate`, without a lock; the file names are checked, and relative to the folder or repository."""
     if not is_url(name):
         settle(Path(name).parent)
     if os.path.isfile(name):
@@ -144,6 +159,19 @@ def check_unchanged(source: Source) -> None:
             raise FilesError(
                 f"{path.parent} was saved to while it was read, and {path.name} is another now: load it again"
             )
+
+
+def refuse_file(name_or_path: str | os.PathLike[str], source: Source) -> None:
+    """Raise LockError if a file is named by its path, or the prefix of a checkpoint, and `source` has a lock.
+
+    It is for what reads more files than the one that is named, without a name for each.
+    """
+    name = os.fspath(name_or_path)
+    if source.lock is not None and (os.path.isfile(name) or os.path.isfile(f"{name}.index")):
+        raise LockError(
+            f"{name!r} is a local file, and what lies beside it cannot be held to the lock file {source.lock}: give "
+            "the name of its repository, or leave lock= out"
+        )
 
 
 def locate_each(

@@ -227,7 +227,7 @@ def _store(client: Client, cache: HubCache, remote: Remote, commit: str, file: s
     etag = remote.etag or ""
     blob = cache.blob(etag)
     _make_folders(cache.root, blob.parent, path.parent, cache.lock(etag).parent)
-    with _locked(cache.lock(etag)):
+    with locked(cache.lock(etag)):
         if path.is_file() and not source.force_download:
             return path  # another process was faster
         if blob.is_file() and not source.force_download:
@@ -319,7 +319,7 @@ def _make_folders(root: Path, *folders: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Holds the lock file, which processes of the hub's own library respect too."""
     from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
@@ -392,7 +392,7 @@ def _fetch_url(client: Client, url: str, folder: Path, name: str, cached: Path |
             # An ETag of an arbitrary server may look like a hash and be none, so it is compared, not computed.
             remote = Remote(url, name, reply.etag, reply.size, reply.strong_etag, checksum=False)
             try:
-                with _locked(lock):
+                with locked(lock):
                     if source.force_download or not path.is_file():
                         download(client, remote, path, source.resume_download and not source.force_download)
             except ChangedError:

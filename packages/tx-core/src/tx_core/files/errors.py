@@ -45,4 +45,8 @@ class OfflineError(FilesError, FileNotFoundError):
 
 
 class IntegrityError(FilesError):
-    """What arrived is not what was announced: another length or another hash."""
+    """What arrived, or lies in the cache, is not what was announced or locked: another length or another hash."""
+
+
+class LockError(FilesError, ValueError):
+    """The lock file does not have what is asked for, or contradicts it, or is none."""

@@ -46,13 +46,16 @@ class Source:
     cache_dir: folder of the cache, in the layout of the hub's own library. None: the environment's (`cache_folder`).
     force_download: fetch again what is cached.
     local_files_only: use the cache and send no request. The environment (`TX_OFFLINE=1`) asks for the same.
-    revision: branch, tag or full commit hash of a repository. A commit hash that is cached needs no request.
+    revision: branch, tag or full commit hash of a repository. A commit hash that is cached needs no request. With a
+        lock it has to be one that is locked; "" stands for the only one, or "main".
     proxies: as `requests` takes them, {"https": "http://proxy:3128"}; None: the environment's `https_proxy` and so on.
     token: for private and gated repositories. None: `HF_TOKEN` or the file `hf auth login` wrote, if there is one;
         True: the same, and an error if there is none; False: none is sent. A token goes to the endpoint alone.
     endpoint: address of the hub or a mirror. None: `HF_ENDPOINT`, else https://huggingface.co.
     subfolder: folder within the repository or local folder.
     resume_download: continue a download that broke off; False starts it over.
+    lock: path of a lock file, which `tx download NAME --lock tx.lock` writes. Its commit is used, and no file that is
+        not in it with the same size and sha256; see `tx_core.files.lock`.
     seen: of a local folder, path, inode and date of the file that was read first, see `check_unchanged`. No option.
     """
 
@@ -65,6 +68,7 @@ class Source:
     endpoint: str | None = None
     subfolder: str = ""
     resume_download: bool = True
+    lock: str | None = None
     seen: tuple[str, int, int] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -76,8 +80,8 @@ class Source:
     def take(cls, kwargs: MutableMapping[str, Any]) -> Source:
         """The Source that `kwargs` describes; its keys are removed from `kwargs`, all others stay.
 
-        A value of None means the default. `use_auth_token` is the older spelling of `token`; both with different values
-        raise ValueError.
+        A value of None means the default; that of `revision` is "" beside a lock. `use_auth_token` is the older
+        spelling of `token`; both with different values raise ValueError.
         """
         taken = {name: kwargs.pop(name) for name in cls.names() if name in kwargs}
         older = kwargs.pop("use_auth_token", None)
@@ -87,8 +91,11 @@ class Source:
                     "token= and use_auth_token= (its older spelling) have different values; pass token= alone"
                 )
             taken["token"] = older
-        if taken.get("cache_dir") is not None:
-            taken["cache_dir"] = os.fspath(taken["cache_dir"])
+        for path in ("cache_dir", "lock"):
+            if taken.get(path) is not None:
+                taken[path] = os.fspath(taken[path])
+        if taken.get("lock") is not None and taken.get("revision") is None:
+            taken["revision"] = ""
         return cls(**{name: value for name, value in taken.items() if value is not None})
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import glob
 import inspect
 import logging
 import os
@@ -15,6 +16,7 @@ import numpy as np
 
 from tx_core import checkpoints
 from tx_core.checkpoints.base import measure
+from tx_core.checkpoints.npy_shards import SHAPES_NAME
 from tx_core.checkpoints.sharded import files_of, read_index
 from tx_core.checkpoints.tf1 import STATE_FILE
 from tx_core.config import PretrainedConfig
@@ -29,6 +31,7 @@ from tx_core.files import (
     locate,
     pinned,
     progress,
+    refuse_file,
     remove,
     saving,
 )
@@ -226,10 +229,12 @@ def open_weights(
         FileNotFoundError: if none of the files exists.
         CheckpointError: if the file is damaged, dishonest or of an unknown kind.
         FilesError: if the folder was saved to since its configuration was read.
+        LockError, IntegrityError: if a file is not in the lock of ``source``, or not as it is there.
     """
     prefix = Path(f"{os.fspath(name_or_path)}.index")
     # TensorFlow's own note of which checkpoint is the newest, "model.ckpt-1000" say, is of use beside that one only.
-    latest = (STATE_FILE,) if os.path.isdir(name_or_path) else ()
+    latest = (STATE_FILE,) if os.path.isdir(name_or_path) and source.lock is None else ()
+    refuse_file(name_or_path, source)
     path = prefix if os.path.isfile(prefix) else locate(name_or_path, (*order, *latest), source)
     if path is None:
         offline = f" (nothing was fetched: {source.offline_reason})" if source.offline_reason else ""
@@ -237,12 +242,13 @@ def open_weights(
             f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(order)} is there{offline}"
         )
     source = pinned(source, path, name_or_path)
-    if path.name.endswith(".index.json"):
-        for shard in sorted(set(read_index(path)[0].values())):
-            if locate(name_or_path, [shard], source) is None:
-                raise FileNotFoundError(
-                    f"{path} lists the shard {quoted(shard)}, which {os.fspath(name_or_path)!r} lacks"
-                )
+    shards = sorted(set(read_index(path)[0].values())) if path.name.endswith(".index.json") else []
+    for shard in shards:
+        if locate(name_or_path, [shard], source) is None:
+            raise FileNotFoundError(f"{path} lists the shard {quoted(shard)}, which {os.fspath(name_or_path)!r} lacks")
+    if source.lock is not None:
+        for part in _unnamed_parts(path):
+            locate(name_or_path, [part], source)  # raises unless it is what the lock says
     checkpoint = checkpoints.open_checkpoint(path, mmap)
     try:
         check_unchanged(source)
@@ -250,6 +256,14 @@ def open_weights(
         checkpoint.close()
         raise
     return Weights(checkpoint, table, known, str(path))
+
+
+def _unnamed_parts(path: Path) -> list[str]:
+    """The names of the files that a checkpoint of its authors' is made of beside the one that it is opened by."""
+    pattern = {SHAPES_NAME: "params_*.npy"}.get(path.name) or (
+        f"{glob.escape(path.stem)}.data-*-of-*" if path.suffix == ".index" else ""
+    )
+    return sorted(part.name for part in path.parent.glob(pattern)) if pattern else []
 
 
 def save_model(
