@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tx_core import architecture, lazy
-from tx_core.architecture import Architecture, Task, cure, find, installed, load
+from tx_core.architecture import Architecture, Task, cure, find, installed, load, publisher
 
 Install = Callable[..., None]
 
@@ -76,6 +76,28 @@ def test_an_entry_point_to_something_else_is_refused(install: Install, code: str
         TypeError, match=r"the entry point 'toy-wrong' leads to .*, which is no Architecture 'toy-wrong'"
     ):
         find("toy-wrong")
+
+
+def test_an_entry_point_to_a_module_that_is_gone_is_named(install: Install) -> None:
+    install("toy-gone-arch", "toy-gone", "import toy_gone_since")
+    with pytest.raises(
+        ImportError, match=r"'toy-gone' leads to toy_gone_arch:ARCH.* imported: No .*'toy_gone_since'; rei"
+    ):
+        find("toy-gone")
+
+
+def test_published_names_tell_the_architecture(install: Install) -> None:
+    install(
+        "toy-four-arch",
+        "toy-four",
+        RECORD.replace('"}})', '"}}, {{"fours": "makers/four"}})').format(
+            model_type="toy-four", module="toy_four_arch"
+        ),
+    )
+    for name in ("fours", "makers/four"):
+        assert publisher([name]) == publisher(["other", name]) == "toy-four"
+    assert publisher(["toy-four"]) is None
+    assert publisher([]) is None
 
 
 def test_two_packages_of_one_architecture_are_refused(install: Install) -> None:

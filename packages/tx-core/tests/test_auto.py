@@ -17,11 +17,17 @@ from tx_core.architecture import Architecture, Task
 from tx_core.auto import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForPreTraining,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoModelWithLMHead,
     AutoTokenizer,
     TFAutoModel,
+    TFAutoModelForCausalLM,
+    TFAutoModelForQuestionAnswering,
+    TFAutoModelWithLMHead,
 )
 from tx_core.config import PretrainedConfig
 
@@ -63,6 +69,10 @@ class TFToyModel(Recorder):
     pass
 
 
+class TFToyForMaskedLM(Recorder):
+    pass
+
+
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes "toy-gpt" the one architecture that is installed."""
@@ -72,7 +82,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
         ".config": {"ToyConfig": ToyConfig},
         ".tokenizer": {"ToyTokenizer": ToyTokenizer},
         ".model_torch": {"ToyModel": ToyModel, "ToyForMaskedLM": ToyForMaskedLM},
-        ".model_tf": {"TFToyModel": TFToyModel},
+        ".model_tf": {"TFToyModel": TFToyModel, "TFToyForMaskedLM": TFToyForMaskedLM},
     }
     for home, members in homes.items():
         module = ModuleType(f"toy_auto{home}")
@@ -90,6 +100,9 @@ def folder(path: Path, **values: Any) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     (path / "config.json").write_text(json.dumps(values))
     return path
+
+
+CONFIG = ToyConfig()
 
 
 @pytest.fixture
@@ -214,6 +227,108 @@ def test_a_task_without_a_class_lists_the_classes(saved: Path) -> None:
         AutoModelForSequenceClassification.from_config(ToyConfig())
 
 
+# -- several classes for a task ----------------------------------------------------------------------------------------
+
+
+def architecture_of(monkeypatch: pytest.MonkeyPatch, **ends: str) -> None:
+    """Gives the toy the classes of these tasks, and no others."""
+    tasks = {Task[task]: end for task, end in ends.items()}
+    record = Architecture("toy_auto", "toy-gpt", "Toy", "toy", tasks, {"toys-base": "makers/toys"})
+    monkeypatch.setattr(sys.modules["toy_auto"], "ARCHITECTURE", record)
+    for end in ends.values():
+        for module, start in (("model_torch", "Toy"), ("model_tf", "TFToy")):
+            name = start + end
+            monkeypatch.setattr(sys.modules[f"toy_auto.{module}"], name, type(name, (Recorder,), {}), raising=False)
+
+
+def name_of(auto: Any, path: Path, **keywords: Any) -> str:
+    """The class that is chosen for a folder, and for its configuration."""
+    name = type(auto.from_pretrained(path, **keywords)).__name__
+    config = AutoConfig.from_pretrained(path, **keywords)
+    assert type(auto.from_config(config)).__name__ == name
+    assert type(auto.from_pretrained("weights.bin", config=config)).__name__ == name
+    return name
+
+
+BEAM, SIMPLE = "ForQuestionAnswering", "ForQuestionAnsweringSimple"
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        (None, SIMPLE),
+        ([f"Toy{SIMPLE}"], SIMPLE),
+        ([f"Toy{BEAM}"], BEAM),
+        ([f"TFToy{BEAM}"], BEAM),
+        (["ToyModel", f"Toy{BEAM}", f"Toy{SIMPLE}"], BEAM),
+        (["ToyModel"], SIMPLE),
+        ([f"Other{BEAM}", None, 3], SIMPLE),
+        (f"Toy{BEAM}", SIMPLE),  # no list
+    ],
+)
+def test_the_class_that_wrote_the_file_decides_between_two(
+    written: object, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    architecture_of(monkeypatch, BASE="Model", BEAM_QUESTION_ANSWERING=BEAM, QUESTION_ANSWERING=SIMPLE)
+    path = folder(tmp_path / "a", model_type="toy-gpt", **({} if written is None else {"architectures": written}))
+    assert name_of(AutoModelForQuestionAnswering, path) == f"Toy{wanted}"
+    assert name_of(TFAutoModelForQuestionAnswering, path) == f"TFToy{wanted}"
+    assert name_of(AutoModel, path) == "ToyModel"
+
+
+def test_a_class_for_answers_by_a_beam_serves_where_it_is_the_only_one(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    architecture_of(monkeypatch, BEAM_QUESTION_ANSWERING=BEAM)
+    assert name_of(AutoModelForQuestionAnswering, saved) == f"Toy{BEAM}"
+
+
+def test_the_class_that_wrote_the_file_does_not_replace_one_that_fits_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published files of whole pretrained models name classes of one head alone."""
+    architecture_of(monkeypatch, PRETRAINING="ForPreTraining", MASKED_LM="ForMaskedLM", CAUSAL_LM="LMHeadModel")
+    path = folder(tmp_path / "a", model_type="toy-gpt", architectures=["ToyForMaskedLM"])
+    assert name_of(AutoModelForPreTraining, path) == "ToyForPreTraining"
+    assert name_of(AutoModelForMaskedLM, path) == "ToyForMaskedLM"
+    assert name_of(AutoModelForCausalLM, path) == "ToyLMHeadModel"
+    assert name_of(AutoModelWithLMHead, path) == "ToyForMaskedLM"
+    assert name_of(TFAutoModelWithLMHead, folder(tmp_path / "b", model_type="toy-gpt")) == "TFToyLMHeadModel"
+
+
+def test_a_masked_language_model_is_a_causal_one_as_a_decoder(tmp_path: Path, saved: Path) -> None:
+    decoder = folder(tmp_path / "a", model_type="toy-gpt", is_decoder=True)
+    assert name_of(AutoModelForCausalLM, decoder) == "ToyForMaskedLM"
+    assert name_of(AutoModelForCausalLM, saved, is_decoder=True) == "ToyForMaskedLM"
+    for call, argument in ((AutoModelForCausalLM.from_pretrained, saved), (AutoModelForCausalLM.from_config, CONFIG)):
+        with pytest.raises(
+            ValueError,
+            match=r"'toy-gpt' has no class for AutoModelForCausalLM \(task causal-lm\) but ToyForMaskedLM as a "
+            r"decoder: say is_decoder=True, as keywords .*; else use AutoModelForMaskedLM",
+        ):
+            call(argument)
+    with pytest.raises(ValueError, match=r"but TFToyForMaskedLM as a decoder: .*; else use TFAutoModelForMaskedLM"):
+        TFAutoModelForCausalLM.from_pretrained(decoder, is_decoder=False)
+
+
+def test_what_can_be_no_decoder_is_no_causal_language_model(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def validate(self: ToyConfig) -> None:
+        if self.is_decoder:
+            raise ValueError("an encoder only")
+
+    monkeypatch.setattr(ToyConfig, "validate", validate)
+    with pytest.raises(
+        ValueError, match=r"no class for AutoModelForCausalLM \(task causal-lm\); it has ToyModel, ToyForMaskedLM$"
+    ):
+        AutoModelForCausalLM.from_pretrained(saved)
+
+
+@pytest.mark.parametrize("wrong", ["bert-base-uncased", None, {"model_type": "toy-gpt"}])
+def test_from_config_wants_a_configuration(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"AutoModel\.from_config takes a configuration, not .*; AutoConfig"):
+        AutoModel.from_config(wrong)
+
+
 # -- the rule of 2019 --------------------------------------------------------------------------------------------------
 
 
@@ -245,13 +360,61 @@ def test_a_folder_without_config_json_leaves_the_search_to_the_class(tmp_path: P
         ("xlm-mlm-en-2048", "xlm"),
         ("transfo-xl-wt103", "transfo-xl"),
         ("ctrl", "ctrl"),
+        ("dbmdz/bert-base-german-cased", "bert"),
+        ("distilroberta-base", "roberta"),
+        ("distilgpt2", "gpt2"),
+        ("openai-gpt", "openai-gpt"),
+        ("xlm-mlm-ende-1024", "xlm"),
+        ("bert/xlnet", "xlnet"),
+        ("https://host/bert/xlnet-base-cased-config.json", "xlnet"),
+        ("https://host/bert-small/config.json", "bert"),
         ("/home/bert/models/gpt2-small", "gpt2"),
+        ("/home/bert/models/mine", None),
+        ("bert/mine", None),
         ("C:\\bert\\distilbert", "distilbert"),
+        ("./bert/checkpoint-500", "bert"),
+        ("./bert/checkpoint-500/", "bert"),
+        ("./bert-checkpoint/last", None),
+        ("gpt2/bert-checkpoint/checkpoint-best", "bert"),
         ("something", None),
+        ("checkpoint-500", None),
+        ("/", None),
+        ("", None),
+        # Published by the toy, by these names alone.
+        ("toys-base", "toy-gpt"),
+        ("makers/toys", "toy-gpt"),
+        ("clones/toys-base/", "toy-gpt"),
+        ("makers/toys-bert", "bert"),
+        ("toys", None),
     ],
 )
-def test_the_longest_name_wins_and_the_last_part_is_first(name: str, found: str | None) -> None:
+def test_of_the_last_part_the_longest_name_wins(name: str, found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    architecture_of(monkeypatch, BASE="Model")
     assert auto._from_name(name) == found
+
+
+def test_a_file_is_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder(tmp_path / "toy-gpt-2" / "checkpoint-1")
+    (path / "weights.bin").touch()
+    (path / "model.ckpt.index").touch()
+    for name in ("config.json", "weights.bin", "model.ckpt"):
+        assert auto._from_name(str(path / name)) == "toy-gpt"
+        assert type(AutoModel.from_pretrained(path / name)) is ToyModel
+    (path / "bert.bin").touch()
+    assert auto._from_name(str(path / "bert.bin")) == "bert"
+    monkeypatch.chdir(path)
+    assert auto._from_name("weights.bin") is None
+
+
+def test_the_name_of_another_architecture_is_not_mistaken(tmp_path: Path) -> None:
+    for name in ("albert-base-v2", "camembert-base", "flaubert", "xlm-roberta-base"):
+        path = folder(tmp_path / name)
+        with pytest.raises(
+            ValueError, match=r"config\.json has no model_type and the name contains '(.*)', which is none"
+        ):
+            AutoConfig.from_pretrained(path)
+    path = folder(tmp_path / "albert" / "toy-gpt")
+    assert AutoConfig.from_pretrained(path) == ToyConfig()
 
 
 def test_an_unknown_name_says_what_was_looked_for(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 # Written by tools/exports.
 from .auto import AutoConfig as AutoConfig
 from .auto import AutoModel as AutoModel
+from .auto import AutoModelForCausalLM as AutoModelForCausalLM
+from .auto import AutoModelForMaskedLM as AutoModelForMaskedLM
+from .auto import AutoModelForMultipleChoice as AutoModelForMultipleChoice
+from .auto import AutoModelForNextSentencePrediction as AutoModelForNextSentencePrediction
 from .auto import AutoModelForPreTraining as AutoModelForPreTraining
 from .auto import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
 from .auto import AutoModelForSequenceClassification as AutoModelForSequenceClassification
@@ -8,6 +12,10 @@ from .auto import AutoModelForTokenClassification as AutoModelForTokenClassifica
 from .auto import AutoModelWithLMHead as AutoModelWithLMHead
 from .auto import AutoTokenizer as AutoTokenizer
 from .auto import TFAutoModel as TFAutoModel
+from .auto import TFAutoModelForCausalLM as TFAutoModelForCausalLM
+from .auto import TFAutoModelForMaskedLM as TFAutoModelForMaskedLM
+from .auto import TFAutoModelForMultipleChoice as TFAutoModelForMultipleChoice
+from .auto import TFAutoModelForNextSentencePrediction as TFAutoModelForNextSentencePrediction
 from .auto import TFAutoModelForPreTraining as TFAutoModelForPreTraining
 from .auto import TFAutoModelForQuestionAnswering as TFAutoModelForQuestionAnswering
 from .auto import TFAutoModelForSequenceClassification as TFAutoModelForSequenceClassification

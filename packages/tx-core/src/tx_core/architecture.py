@@ -16,7 +16,7 @@ from .messages import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from importlib.metadata import EntryPoint
     from typing import NoReturn
 
@@ -201,10 +201,32 @@ def find(model_type: str) -> Architecture:
             raise ImportError(f"the architecture {model_type!r} is not installed: {cure(model_type)}")
         known = ", ".join(sorted({*PUBLISHED, *points}))
         raise ValueError(f"tx has no architecture {quoted(model_type)}; it has {known}")
-    record = load(points[model_type].value)
+    return _record(model_type, points[model_type])
+
+
+def _record(model_type: str, point: EntryPoint) -> Architecture:
+    try:
+        record = load(point.value)
+    except ImportError as error:
+        raise ImportError(
+            f"the entry point {model_type!r} leads to {point.value}, which cannot be imported: {error}; "
+            "reinstall or uninstall its package"
+        ) from error
     if not isinstance(record, Architecture) or record.model_type != model_type:
         raise TypeError(f"the entry point {model_type!r} leads to {record!r}, which is no Architecture {model_type!r}")
     return record
+
+
+def publisher(names: Collection[str]) -> str | None:
+    """The model type of the installed architecture that publishes one of the names or repositories; None if none does.
+
+    The records of all installed architectures are imported, and nothing else of them.
+    """
+    for model_type, point in sorted(_entry_points().items()):
+        published = _record(model_type, point).published
+        if any(name in published or name in published.values() for name in names):
+            return model_type
+    return None
 
 
 def cure(model_type: str) -> str:

@@ -1,20 +1,25 @@
 """Classes that find out from the files which architecture they are of, and leave the rest to it.
 
-The architecture is that of `model_type` in `config.json`. Files of 2019 have no such key: then, as at the time, the
-name of the folder or repository has to contain the architecture's ("bert-base-uncased", "./my-gpt2"), the longest that
-fits. A tokenizer's class is told by `tokenizer_class` of `tokenizer_config.json` first, then of `config.json`.
+The architecture is that of `model_type` in `config.json`. Files of 2019 have no such key. Then the name tells: one that
+an installed architecture publishes, or one that contains a model type ("./my-gpt2"), of several the longest. Of a path
+the last part counts, for a file and for a training's "checkpoint-500" also the folder that holds it. Those further out
+do not: any model may lie in "/home/bert/". A tokenizer's class is told by `tokenizer_class` of `tokenizer_config.json`
+first, then of `config.json`.
+
+A model's class is the architecture's for the task. Where two are equally fit, as XLNet's for question answering, it is
+the one that `architectures` of the configuration names, where the class that wrote a file stands; else the first one.
 """
 
 from __future__ import annotations
 
 import os
 
-from .architecture import PUBLISHED, Architecture, Task, find, installed, load
+from .architecture import PUBLISHED, Architecture, Task, find, installed, load, publisher
 from .messages import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Any, Never
 
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     from .models.pretrained_tf import TFPreTrainedModel
     from .models.pretrained_torch import PreTrainedModel
 
+    # The architecture, where `config.json` lies, and what it says; None and nothing where there is none.
+    _Found = tuple[Architecture, Path | None, Mapping[str, Any]]
 
 # No published tokenizer_config.json comes near this.
 _MAX_FILE_BYTES = 256 << 20
@@ -31,14 +38,27 @@ def _config_class(architecture: Architecture) -> Any:
     return load(architecture.config)
 
 
+# Architectures that tx does not have, with names that contain those of others.
+_OTHERS = ("albert", "camembert", "flaubert", "xlm-roberta")
+
+
+def _telling_parts(name: str) -> list[str]:
+    """The parts of a path that may tell the architecture, the last first; the whole of a plain name."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part]
+    count = 1 if _folder_of(name) == name else 2  # a file's folder tells too
+    while count < len(parts) and parts[-count].startswith("checkpoint"):
+        count += 1
+    return parts[: -count - 1 : -1]
+
+
 def _from_name(name: str) -> str | None:
-    """The model type that a name contains: in its last part if it is there, and the longest that is."""
-    types = sorted({*PUBLISHED, *installed()}, key=lambda each: (-len(each), each))
-    for part in reversed(name.replace("\\", "/").split("/")):
-        for model_type in types:
-            if model_type in part.lower():
-                return model_type
-    return None
+    """The model type that a name tells: of what is published under it, or else the longest that it contains."""
+    parts = _telling_parts(name)
+    published = publisher({name, *parts[:1]})
+    if published is not None:
+        return published
+    types = sorted({*PUBLISHED, *installed(), *_OTHERS}, key=lambda each: (-len(each), each))
+    return next((each for part in parts for each in types if each in part.lower()), None)
 
 
 # The tokenizer classes of `PUBLISHED`, in its order.
@@ -98,8 +118,8 @@ def _named_tokenizer(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, 
     return _of_tokenizer(read_json_object(path, _MAX_FILE_BYTES).get("tokenizer_class"), str(path))
 
 
-def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> tuple[Architecture, Path | None]:
-    """The architecture of what a name stands for, and where its `config.json` lies, if it has one.
+def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> _Found:
+    """The architecture of what a name stands for, and the `config.json` of it, if it has one.
 
     Raises:
         OSError: there is no such folder, file or repository.
@@ -111,21 +131,28 @@ def _resolve(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) ->
 
     name = os.fspath(name_or_path)
     path = _config_path(name_or_path, kwargs)
-    model_type = None if path is None else read_config(path).get("model_type")
+    values = {} if path is None else read_config(path)
+    model_type = values.get("model_type")
     if model_type is not None:
         try:
-            return find(str(model_type)), path
+            return find(str(model_type)), path, values
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
     model_type = _from_name(name)
-    if model_type is None:
-        raise ValueError(
-            f"{quoted(name)}: the architecture is unknown, since "
-            + (f"it has no {CONFIG_NAME}" if path is None else f"{path} has no model_type")
-            + f" and the name contains none of {', '.join(sorted({*PUBLISHED, *installed()}))}; "
-            "use the architecture's own class, such as BertModel"
+    if model_type is not None and model_type not in _OTHERS:
+        return find(model_type), path, values
+    known = ", ".join(sorted({*PUBLISHED, *installed()}))
+    raise ValueError(
+        f"{quoted(name)}: the architecture is unknown, since "
+        + (f"it has no {CONFIG_NAME}" if path is None else f"{path} has no model_type")
+        + (
+            f" and the name contains none of {known}; "
+            if model_type is None
+            else f" and the name contains {model_type!r}, which is none of {known}; "
         )
-    return find(model_type), path
+        + "use the architecture's own class, such as BertModel"
+        + ("" if path is None else ', or add "model_type" to the file')
+    )
 
 
 def _config_path(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]) -> Path | None:
@@ -136,10 +163,6 @@ def _config_path(name_or_path: str | os.PathLike[str], kwargs: Mapping[str, Any]
     # A file of weights or words, or the prefix of a TensorFlow 1 checkpoint: a configuration may lie beside it.
     where = name if name.endswith((".json", "/")) else _folder_of(name)
     return locate(where, [CONFIG_NAME], Source.take(dict(kwargs)))
-
-
-# A language model of either kind, as the Auto classes of 2019 took it.
-_LANGUAGE_MODELS = (Task.CAUSAL_LM, Task.MASKED_LM)
 
 
 def _no_instances(cls: type[object]) -> Never:
@@ -161,7 +184,7 @@ class AutoConfig:
         Arguments and errors are those of `PretrainedConfig.from_pretrained`. Raises ImportError as well if the
         architecture's package is not installed.
         """
-        architecture, path = _resolve(pretrained_model_name_or_path, kwargs)
+        architecture, path, _ = _resolve(pretrained_model_name_or_path, kwargs)
         if path is None:
             return _config_class(architecture).from_pretrained(pretrained_model_name_or_path, **kwargs)
         # The file is here: it is not asked for again.
@@ -219,29 +242,80 @@ class AutoTokenizer:
         return named or _resolve(name_or_path if values.get("model_type") is None else folder, kwargs)[0]
 
 
-def _model_class(architecture: Architecture, framework: str, tasks: Sequence[Task], asked_by: str) -> Any:
-    classes: Mapping[Task, str] = getattr(architecture, framework)
-    for task in tasks:
-        if task in classes:
-            return load(classes[task])
-    names = ", ".join(dotted.partition(":")[2] for dotted in classes.values()) or "none"
-    raise ValueError(
-        f"{quoted(architecture.model_type)} has no class for {asked_by} (task {tasks[0]!s}); it has {names}"
-    )
+# The tasks whose classes an Auto class takes: of the first of these tuples of which there are any, equally fit.
+_BASE = ((Task.BASE,),)
+# A language model of either kind, as the Auto classes of 2019 took it.
+_LANGUAGE_MODEL = ((Task.CAUSAL_LM, Task.MASKED_LM),)
+_PRETRAINING = ((Task.PRETRAINING,), *_LANGUAGE_MODEL)
+_MASKED_LM = ((Task.MASKED_LM,),)
+# What fills in masked tokens goes from left to right as a decoder.
+_CAUSAL_LM = ((Task.CAUSAL_LM,), (Task.MASKED_LM,))
+_SEQUENCES = ((Task.SEQUENCE_CLASSIFICATION,),)
+_TOKENS = ((Task.TOKEN_CLASSIFICATION,),)
+_ANSWERS = ((Task.QUESTION_ANSWERING, Task.BEAM_QUESTION_ANSWERING),)
+_CHOICES = ((Task.MULTIPLE_CHOICE,),)
+_NEXT_SENTENCE = ((Task.NEXT_SENTENCE,),)
+
+
+def _plain(dotted: str) -> str:
+    """The name of a class without its package and without the "TF" of Keras's."""
+    return dotted.rpartition(":")[2].removeprefix("TF")
 
 
 class _AutoModel:
     """What the Auto classes of both frameworks share."""
 
     _framework = ""
-    _tasks: tuple[Task, ...] = ()
+    _tasks: tuple[tuple[Task, ...], ...] = ()
 
     def __init__(self) -> None:
         _no_instances(type(self))
 
     @classmethod
+    def _dotted(cls, architecture: Architecture, said: Mapping[str, Any]) -> str:
+        """The class of an architecture, as a dotted name for `load`.
+
+        Args:
+            said: the values of the configuration, of which `architectures` and `is_decoder` are heeded.
+
+        Raises:
+            ValueError: the architecture has none.
+        """
+        classes: Mapping[Task, str] = getattr(architecture, cls._framework)
+        missing = f"{quoted(architecture.model_type)} has no class for {cls.__name__} (task {cls._tasks[0][0]!s})"
+        for tasks in cls._tasks:
+            fit = {_plain(classes[task]): classes[task] for task in tasks if task in classes}
+            if not fit:
+                continue
+            first = next(iter(fit.values()))
+            if cls._tasks is _CAUSAL_LM and tasks is not _CAUSAL_LM[0] and not said.get("is_decoder"):
+                decoder = _decoder(architecture)
+                if decoder is None:
+                    continue
+                raise ValueError(
+                    f"{missing} but {first.partition(':')[2]} as a decoder: say {decoder}, as keywords of "
+                    f"from_pretrained or in the configuration; else use {cls.__name__.replace('Causal', 'Masked')}"
+                )
+            written = said.get("architectures")
+            plain = [_plain(str(name)) for name in written] if isinstance(written, list) else []
+            return next((fit[name] for name in plain if name in fit), first)
+        names = ", ".join(dotted.partition(":")[2] for dotted in dict.fromkeys(classes.values())) or "none"
+        raise ValueError(f"{missing}; it has {names}")
+
+    @classmethod
+    def _class(cls, architecture: Architecture, said: Mapping[str, Any]) -> Any:
+        return load(cls._dotted(architecture, said))
+
+    @classmethod
     def _from_config(cls, config: PretrainedConfig, **kwargs: Any) -> Any:
-        return _model_class(find(config.model_type), cls._framework, cls._tasks, cls.__name__)(config, **kwargs)
+        from .config import PretrainedConfig
+
+        if not isinstance(config, PretrainedConfig):
+            raise TypeError(
+                f"{cls.__name__}.from_config takes a configuration, not {quoted(config)}; "
+                "AutoConfig.from_pretrained reads one"
+            )
+        return cls._class(find(config.model_type), vars(config))(config, **kwargs)
 
     @classmethod
     def _from_pretrained(
@@ -250,14 +324,27 @@ class _AutoModel:
         from .config import PretrainedConfig
 
         config = kwargs.get("config")
+        said: Mapping[str, Any]
         if isinstance(config, PretrainedConfig):
-            architecture = find(config.model_type)
+            architecture, said = find(config.model_type), vars(config)
         else:
-            architecture, path = _resolve(pretrained_model_name_or_path if config is None else config, kwargs)
+            architecture, path, said = _resolve(pretrained_model_name_or_path if config is None else config, kwargs)
             if path is not None:
                 kwargs["config"] = path  # the file is here: the model need not ask for it again
-        model = _model_class(architecture, cls._framework, cls._tasks, cls.__name__)
-        return model.from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
+        if "is_decoder" in kwargs:
+            said = {**said, "is_decoder": kwargs["is_decoder"]}
+        return cls._class(architecture, said).from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
+
+
+def _decoder(architecture: Architecture) -> str | None:
+    """What makes an architecture's configuration that of a decoder without an encoder; None if nothing does."""
+    config_class = _config_class(architecture)
+    try:
+        config_class(is_decoder=True)
+    except ValueError:
+        return None
+    crossed = "add_cross_attention" in config_class.field_names()
+    return "is_decoder=True" + (" and add_cross_attention=False" if crossed else "")
 
 
 class _TorchAutoModel(_AutoModel):
@@ -315,70 +402,138 @@ class _TFAutoModel(_AutoModel):
 class AutoModel(_TorchAutoModel):
     """The bare model, of any architecture that is installed, in PyTorch."""
 
-    _tasks = (Task.BASE,)
+    _tasks = _BASE
 
 
 class AutoModelForPreTraining(_TorchAutoModel):
     """The model with the heads of its pretraining, of any architecture that is installed, in PyTorch."""
 
-    _tasks = (Task.PRETRAINING, *_LANGUAGE_MODELS)
+    _tasks = _PRETRAINING
 
 
 class AutoModelWithLMHead(_TorchAutoModel):
     """The model with a language modelling head, of any architecture that is installed, in PyTorch."""
 
-    _tasks = _LANGUAGE_MODELS
+    _tasks = _LANGUAGE_MODEL
+
+
+class AutoModelForMaskedLM(_TorchAutoModel):
+    """The model that fills in masked tokens, of any architecture that is installed, in PyTorch."""
+
+    _tasks = _MASKED_LM
+
+
+class AutoModelForCausalLM(_TorchAutoModel):
+    """The model that predicts each token from those before it, of any architecture that is installed, in PyTorch.
+
+    Of an architecture that has a masked language model alone, such as BERT's, this is that as a decoder, which the
+    configuration or a keyword has to say: ``is_decoder=True``, and ``add_cross_attention=False`` where no encoder feeds
+    it. It takes the labels of next tokens as ``lm_labels``; its ``labels`` are those of the tokens in their places.
+    """
+
+    _tasks = _CAUSAL_LM
 
 
 class AutoModelForSequenceClassification(_TorchAutoModel):
     """The model with a head for classifying sequences, of any architecture that is installed, in PyTorch."""
 
-    _tasks = (Task.SEQUENCE_CLASSIFICATION,)
+    _tasks = _SEQUENCES
 
 
 class AutoModelForTokenClassification(_TorchAutoModel):
     """The model with a head for classifying tokens, of any architecture that is installed, in PyTorch."""
 
-    _tasks = (Task.TOKEN_CLASSIFICATION,)
+    _tasks = _TOKENS
 
 
 class AutoModelForQuestionAnswering(_TorchAutoModel):
-    """The model with a head for extractive question answering, of any architecture that is installed, in PyTorch."""
+    """The model with a head for extractive question answering, of any architecture that is installed, in PyTorch.
 
-    _tasks = (Task.QUESTION_ANSWERING,)
+    XLNet and XLM have two. ``XLNetForQuestionAnsweringSimple`` scores starts and ends, as other architectures do, and
+    is the one taken; ``XLNetForQuestionAnswering``, which searches with a beam, if ``architectures`` in the
+    configuration names it, as in what it has saved.
+    """
+
+    _tasks = _ANSWERS
+
+
+class AutoModelForMultipleChoice(_TorchAutoModel):
+    """The model with a head for choosing between texts, of any architecture that is installed, in PyTorch."""
+
+    _tasks = _CHOICES
+
+
+class AutoModelForNextSentencePrediction(_TorchAutoModel):
+    """The model that tells whether one text follows another, of any architecture that is installed, in PyTorch."""
+
+    _tasks = _NEXT_SENTENCE
 
 
 class TFAutoModel(_TFAutoModel):
     """The bare model, of any architecture that is installed, in TensorFlow."""
 
-    _tasks = (Task.BASE,)
+    _tasks = _BASE
 
 
 class TFAutoModelForPreTraining(_TFAutoModel):
     """The model with the heads of its pretraining, of any architecture that is installed, in TensorFlow."""
 
-    _tasks = (Task.PRETRAINING, *_LANGUAGE_MODELS)
+    _tasks = _PRETRAINING
 
 
 class TFAutoModelWithLMHead(_TFAutoModel):
     """The model with a language modelling head, of any architecture that is installed, in TensorFlow."""
 
-    _tasks = _LANGUAGE_MODELS
+    _tasks = _LANGUAGE_MODEL
+
+
+class TFAutoModelForMaskedLM(_TFAutoModel):
+    """The model that fills in masked tokens, of any architecture that is installed, in TensorFlow."""
+
+    _tasks = _MASKED_LM
+
+
+class TFAutoModelForCausalLM(_TFAutoModel):
+    """The model that predicts each token from those before it, of any architecture that is installed, in TensorFlow.
+
+    Of an architecture that has a masked language model alone, such as BERT's, this is that as a decoder, which the
+    configuration or a keyword has to say: ``is_decoder=True``, and ``add_cross_attention=False`` where no encoder feeds
+    it. It takes the labels of next tokens as ``lm_labels``; its ``labels`` are those of the tokens in their places.
+    """
+
+    _tasks = _CAUSAL_LM
 
 
 class TFAutoModelForSequenceClassification(_TFAutoModel):
     """The model with a head for classifying sequences, of any architecture that is installed, in TensorFlow."""
 
-    _tasks = (Task.SEQUENCE_CLASSIFICATION,)
+    _tasks = _SEQUENCES
 
 
 class TFAutoModelForTokenClassification(_TFAutoModel):
     """The model with a head for classifying tokens, of any architecture that is installed, in TensorFlow."""
 
-    _tasks = (Task.TOKEN_CLASSIFICATION,)
+    _tasks = _TOKENS
 
 
 class TFAutoModelForQuestionAnswering(_TFAutoModel):
-    """The model with a head for extractive question answering, of any architecture that is installed, in TensorFlow."""
+    """The model with a head for extractive question answering, of any architecture that is installed, in TensorFlow.
 
-    _tasks = (Task.QUESTION_ANSWERING,)
+    XLNet and XLM have two. ``TFXLNetForQuestionAnsweringSimple`` scores starts and ends, as other architectures do, and
+    is the one taken; ``TFXLNetForQuestionAnswering``, which searches with a beam, if ``architectures`` in the
+    configuration names it, as in what it has saved.
+    """
+
+    _tasks = _ANSWERS
+
+
+class TFAutoModelForMultipleChoice(_TFAutoModel):
+    """The model with a head for choosing between texts, of any architecture that is installed, in TensorFlow."""
+
+    _tasks = _CHOICES
+
+
+class TFAutoModelForNextSentencePrediction(_TFAutoModel):
+    """The model that tells whether one text follows another, of any architecture that is installed, in TensorFlow."""
+
+    _tasks = _NEXT_SENTENCE
