@@ -15,6 +15,10 @@ from tx_bert.architecture import ARCHITECTURE
 from tx_core import (
     AutoConfig,
     TFAutoModel,
+    TFAutoModelForCausalLM,
+    TFAutoModelForMaskedLM,
+    TFAutoModelForMultipleChoice,
+    TFAutoModelForNextSentencePrediction,
     TFAutoModelForPreTraining,
     TFAutoModelForQuestionAnswering,
     TFAutoModelForSequenceClassification,
@@ -54,6 +58,9 @@ def test_every_export_and_class_of_the_record_exists() -> None:
     [
         (TFAutoModel, "TFBertModel"),
         (TFAutoModelWithLMHead, "TFBertForMaskedLM"),
+        (TFAutoModelForMaskedLM, "TFBertForMaskedLM"),
+        (TFAutoModelForMultipleChoice, "TFBertForMultipleChoice"),
+        (TFAutoModelForNextSentencePrediction, "TFBertForNextSentencePrediction"),
         (TFAutoModelForSequenceClassification, "TFBertForSequenceClassification"),
         (TFAutoModelForTokenClassification, "TFBertForTokenClassification"),
         (TFAutoModelForQuestionAnswering, "TFBertForQuestionAnswering"),
@@ -68,6 +75,19 @@ def test_models_load(auto: Any, wanted: str, saved: Path) -> None:
 def test_from_config() -> None:
     model = TFAutoModelForPreTraining.from_config(CONFIG)
     assert type(model) is tx_bert.TFBertForPreTraining
+
+
+def test_a_decoder_reads_from_left_to_right(saved: Path) -> None:
+    with pytest.raises(ValueError, match="BertForMaskedLM as a decoder: say is_decoder=True and add_cross_attention=F"):
+        TFAutoModelForCausalLM.from_pretrained(saved)
+    keywords: dict[str, Any] = {"is_decoder": True, "add_cross_attention": False}
+    model, report = TFAutoModelForCausalLM.from_pretrained(saved, output_loading_info=True, **keywords)
+    assert type(model) is TFBertForMaskedLM
+    assert report.missing_keys == report.newly_initialized == []
+    np.testing.assert_allclose(model(IDS)[0][0, :2], model(IDS[:, :2])[0][0], rtol=1e-5, atol=1e-6)
+    assert model(IDS, lm_labels=IDS)[0].ndim == 0
+    config = AutoConfig.from_pretrained(saved, **keywords)
+    assert type(TFAutoModelForCausalLM.from_config(config)) is TFBertForMaskedLM
 
 
 def test_keywords_reach_configuration_and_model(saved: Path) -> None:

@@ -16,6 +16,10 @@ from tx_bert.architecture import ARCHITECTURE
 from tx_core import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForMultipleChoice,
+    AutoModelForNextSentencePrediction,
     AutoModelForPreTraining,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
@@ -71,6 +75,9 @@ def test_every_export_exists() -> None:
     [
         (AutoModel, "BertModel"),
         (AutoModelWithLMHead, "BertForMaskedLM"),
+        (AutoModelForMaskedLM, "BertForMaskedLM"),
+        (AutoModelForMultipleChoice, "BertForMultipleChoice"),
+        (AutoModelForNextSentencePrediction, "BertForNextSentencePrediction"),
         (AutoModelForSequenceClassification, "BertForSequenceClassification"),
         (AutoModelForTokenClassification, "BertForTokenClassification"),
         (AutoModelForQuestionAnswering, "BertForQuestionAnswering"),
@@ -91,6 +98,20 @@ def test_models_load(auto: Any, wanted: str, saved: Path) -> None:
 
 def test_pretraining() -> None:
     assert type(AutoModelForPreTraining.from_config(CONFIG)) is tx_bert.BertForPreTraining
+
+
+def test_a_decoder_reads_from_left_to_right(saved: Path) -> None:
+    with pytest.raises(ValueError, match="BertForMaskedLM as a decoder: say is_decoder=True and add_cross_attention=F"):
+        AutoModelForCausalLM.from_pretrained(saved)
+    keywords: dict[str, Any] = {"is_decoder": True, "add_cross_attention": False}
+    model, report = AutoModelForCausalLM.from_pretrained(saved, output_loading_info=True, **keywords)
+    assert type(model) is BertForMaskedLM
+    assert report.missing_keys == report.newly_initialized == []
+    with torch.no_grad():
+        torch.testing.assert_close(model(IDS)[0][0, :2], model(IDS[:, :2])[0][0])
+        assert model(IDS, lm_labels=IDS)[0].ndim == 0
+    config = AutoConfig.from_pretrained(saved, **keywords)
+    assert type(AutoModelForCausalLM.from_config(config)) is BertForMaskedLM
 
 
 def test_keywords_reach_configuration_and_model(saved: Path) -> None:

@@ -19,6 +19,20 @@ from tx_testing.server import Fault, HubServer, Request, download_environment
 from .models import FILES, Models, edited, read_safetensors
 from .spec import Array, assert_close
 
+# Task → the Auto class that is for it.
+AUTO = {
+    "base": "AutoModel",
+    "pretraining": "AutoModelForPreTraining",
+    "masked-lm": "AutoModelForMaskedLM",
+    "causal-lm": "AutoModelForCausalLM",
+    "next-sentence": "AutoModelForNextSentencePrediction",
+    "sequence-classification": "AutoModelForSequenceClassification",
+    "token-classification": "AutoModelForTokenClassification",
+    "multiple-choice": "AutoModelForMultipleChoice",
+    "question-answering": "AutoModelForQuestionAnswering",
+    "beam-question-answering": "AutoModelForQuestionAnswering",
+}
+
 
 class FileSuite(Models):
     """Standard tests of saving and loading."""
@@ -188,6 +202,17 @@ class FileSuite(Models):
             for name, array in arrays.items():
                 np.testing.assert_array_equal(array, wanted[name], err_msg=name)
         assert updated.config.vocab_size == size
+
+    def test_the_auto_class_of_the_task_takes_the_class_that_wrote_the_file(self, task: str) -> None:
+        from tx_core import auto
+
+        if task not in AUTO:
+            pytest.skip("does not apply: there is no Auto class for this task")
+        cls: Any = getattr(auto, {"torch": "", "tf": "TF"}[self.backend.name] + AUTO[task])
+        model, report = cls.from_pretrained(str(self.folder(task)), output_loading_info=True)
+        assert type(model) is self.cls(task)
+        assert not report["missing_keys"]
+        assert not report["unexpected_keys"]
 
     def test_config_keywords_update_the_configuration(self) -> None:
         model = self.model("base", output_attentions=True)
