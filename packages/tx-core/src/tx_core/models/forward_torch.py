@@ -234,7 +234,8 @@ class ForwardContext:
             return
         read = self.input_ids if self.input_ids is not None else self.inputs_embeds
         assert read is not None
-        packing = self.packing = Packing.of(self.attention_mask, len(read))
+        # Not len(), which is a plain number: programs that torch.export records would be for that many rows alone.
+        packing = self.packing = Packing.of(self.attention_mask, read.shape[0])
         if packing is None:
             return
 
