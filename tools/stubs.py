@@ -18,6 +18,7 @@ from pathlib import Path
 import tree
 
 HEAD = "# Written by tools/exports.\n"
+LENGTH = 120  # of a line, as ruff formats it
 
 
 def written(packages: list[tree.Package]) -> Iterator[tuple[Path, str]]:
@@ -84,7 +85,7 @@ def stub(exports: Mapping[str, Sequence[str]], constants: Sequence[str]) -> str:
     if constants:
         lines.append("from collections.abc import Mapping\n\n")
     for module in sorted(exports):
-        lines += [f"from .{module} import {name} as {name}\n" for name in sorted(exports[module])]
+        lines += [_import(f".{module}", name) for name in sorted(exports[module])]
     lines.append("\n")
     lines += [f"{name}: Mapping[str, str]\n" for name in sorted(constants)]
     return "".join([*lines, "__version__: str\n"])
@@ -108,5 +109,10 @@ def merged_stub(
     def place(name: str) -> tuple[str, int, str]:  # as ruff sorts imports: constants, classes, functions
         return owners[name], 0 if name.isupper() else 1 if name[0].isupper() else 2, name.casefold()
 
-    lines = [f"from {owners[name]} import {name} as {name}\n" for name in sorted(owners, key=place)]
+    lines = [_import(owners[name], name) for name in sorted(owners, key=place)]
     return "".join([HEAD, *lines, "\n__version__: str\n"])
+
+
+def _import(module: str, name: str) -> str:
+    line = f"from {module} import {name} as {name}"
+    return f"{line}\n" if len(line) <= LENGTH else f"from {module} import (\n    {name} as {name},\n)\n"

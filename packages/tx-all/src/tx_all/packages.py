@@ -10,6 +10,7 @@ PACKAGES = (
     "tx_openai_gpt",
     "tx_roberta",
     "tx_tokenizers",
+    "tx_training",
     "tx_transfo_xl",
     "tx_xlm",
     "tx_xlnet",

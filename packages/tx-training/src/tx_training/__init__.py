@@ -1,0 +1,24 @@
+"""Training: AdamW and the schedules of 2019 in PyTorch and Keras, and the loop of the example scripts; see README.md.
+
+Importing this package imports no framework; names are loaded when they are first used.
+"""
+
+from tx_core.lazy import attach
+
+EXPORTS = {
+    "optimizers_torch": ("AdamW", "decay_groups"),
+    "schedules_torch": (
+        "ConstantLRSchedule",
+        "WarmupConstantSchedule",
+        "WarmupCosineSchedule",
+        "WarmupCosineWithHardRestartsSchedule",
+        "WarmupLinearSchedule",
+        "get_constant_schedule",
+        "get_constant_schedule_with_warmup",
+        "get_cosine_schedule_with_warmup",
+        "get_cosine_with_hard_restarts_schedule_with_warmup",
+        "get_linear_schedule_with_warmup",
+    ),
+}
+
+__getattr__, __dir__ = attach(__name__, EXPORTS)

@@ -1,0 +1,17 @@
+# Written by tools/exports.
+from .optimizers_torch import AdamW as AdamW
+from .optimizers_torch import decay_groups as decay_groups
+from .schedules_torch import ConstantLRSchedule as ConstantLRSchedule
+from .schedules_torch import WarmupConstantSchedule as WarmupConstantSchedule
+from .schedules_torch import WarmupCosineSchedule as WarmupCosineSchedule
+from .schedules_torch import WarmupCosineWithHardRestartsSchedule as WarmupCosineWithHardRestartsSchedule
+from .schedules_torch import WarmupLinearSchedule as WarmupLinearSchedule
+from .schedules_torch import get_constant_schedule as get_constant_schedule
+from .schedules_torch import get_constant_schedule_with_warmup as get_constant_schedule_with_warmup
+from .schedules_torch import get_cosine_schedule_with_warmup as get_cosine_schedule_with_warmup
+from .schedules_torch import (
+    get_cosine_with_hard_restarts_schedule_with_warmup as get_cosine_with_hard_restarts_schedule_with_warmup,
+)
+from .schedules_torch import get_linear_schedule_with_warmup as get_linear_schedule_with_warmup
+
+__version__: str
