@@ -33,6 +33,10 @@ from tx_core import TF_WEIGHTS_NAME as TF_WEIGHTS_NAME
 from tx_core import WEIGHTS_NAME as WEIGHTS_NAME
 from tx_core import AutoConfig as AutoConfig
 from tx_core import AutoModel as AutoModel
+from tx_core import AutoModelForCausalLM as AutoModelForCausalLM
+from tx_core import AutoModelForMaskedLM as AutoModelForMaskedLM
+from tx_core import AutoModelForMultipleChoice as AutoModelForMultipleChoice
+from tx_core import AutoModelForNextSentencePrediction as AutoModelForNextSentencePrediction
 from tx_core import AutoModelForPreTraining as AutoModelForPreTraining
 from tx_core import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
 from tx_core import AutoModelForSequenceClassification as AutoModelForSequenceClassification
@@ -43,6 +47,10 @@ from tx_core import LoadReport as LoadReport
 from tx_core import PretrainedConfig as PretrainedConfig
 from tx_core import PreTrainedModel as PreTrainedModel
 from tx_core import TFAutoModel as TFAutoModel
+from tx_core import TFAutoModelForCausalLM as TFAutoModelForCausalLM
+from tx_core import TFAutoModelForMaskedLM as TFAutoModelForMaskedLM
+from tx_core import TFAutoModelForMultipleChoice as TFAutoModelForMultipleChoice
+from tx_core import TFAutoModelForNextSentencePrediction as TFAutoModelForNextSentencePrediction
 from tx_core import TFAutoModelForPreTraining as TFAutoModelForPreTraining
 from tx_core import TFAutoModelForQuestionAnswering as TFAutoModelForQuestionAnswering
 from tx_core import TFAutoModelForSequenceClassification as TFAutoModelForSequenceClassification
