@@ -56,6 +56,15 @@ def test_the_wheel_of_an_architecture_is_small(name: str) -> None:
     assert wheel.stat().st_size < 60_000
 
 
+def test_the_command_is_installed(tmp_path: Path) -> None:
+    tx = Path(sys.executable).with_name("tx.exe" if os.name == "nt" else "tx")
+    version = subprocess.run([tx, "--version"], capture_output=True, text=True, check=True).stdout
+    assert version == f"tx {PROJECTS['tx-all']['version']}\n"
+    done = subprocess.run([tx, "inspect", tmp_path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"tx: error: {str(tmp_path)!r} holds no weights")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_version_is_the_one_of_the_metadata(name: str) -> None:
     assert importlib.import_module(module(name)).__version__ == metadata.version(name)

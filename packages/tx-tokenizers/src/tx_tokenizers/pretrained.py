@@ -206,6 +206,11 @@ class PretrainedFiles(SpecialTokens):
     # Loading --------------------------------------------------------------------------------------------------------
 
     @classmethod
+    def file_names(cls) -> tuple[str, ...]:
+        """The names of all files that ``from_pretrained`` may ask a repository of the hub for."""
+        return (*cls.vocab_files_names.values(), TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS, TOKENIZER_JSON)
+
+    @classmethod
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], *init_inputs: Any, **kwargs: Any
     ) -> Self:

@@ -148,6 +148,11 @@ class TransfoXLTokenizer(PreTrainedTokenizer):
     # Files ----------------------------------------------------------------------------------------------------------
 
     @classmethod
+    def file_names(cls) -> tuple[str, ...]:
+        """As in ``PretrainedFiles``, and what a vocabulary may be called that is no text."""
+        return (*super().file_names(), *NAMES[1:])
+
+    @classmethod
     def _find_files(cls, name: str, source: Source) -> _Files:
         """As in ``PretrainedFiles``, and a vocabulary that is no text: the first of ``NAMES`` that is there."""
         from tx_core.files import locate_each

@@ -250,7 +250,7 @@ def download(client: Client, remote: Remote, target: Path, resume: bool = True) 
     with progress(remote.size, remote.label) as bar:
         for first in (True, False):
             _receive(client, remote, partial, bar)
-            if not remote.verifiable or (found := _hash(partial, remote.etag or "")) == remote.etag:
+            if not remote.verifiable or (found := hash_like(partial, remote.etag or "")) == remote.etag:
                 break
             partial.unlink()
             if not first:
@@ -436,7 +436,7 @@ def _continues(reply: Reply, kept: int, size: int | None) -> bool:
     return size is None or match[2] in ("*", str(size))
 
 
-def _hash(path: Path, etag: str) -> str:
+def hash_like(path: Path, etag: str) -> str:
     """The file's hash, of the kind that `etag` is: sha256 (large files), a git blob's, or plain sha1 (some mirrors)."""
     if len(etag) == 64:
         return _digest(path, hashlib.sha256())

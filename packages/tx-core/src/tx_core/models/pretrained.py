@@ -242,10 +242,7 @@ def open_weights(
             f"{os.fspath(name_or_path)!r} holds no weights: none of {', '.join(order)} is there{offline}"
         )
     source = pinned(source, path, name_or_path)
-    shards = sorted(set(read_index(path)[0].values())) if path.name.endswith(".index.json") else []
-    for shard in shards:
-        if locate(name_or_path, [shard], source) is None:
-            raise FileNotFoundError(f"{path} lists the shard {quoted(shard)}, which {os.fspath(name_or_path)!r} lacks")
+    locate_shards(name_or_path, path, source)
     if source.lock is not None:
         for part in _unnamed_parts(path):
             locate(name_or_path, [part], source)  # raises unless it is what the lock says
@@ -256,6 +253,19 @@ def open_weights(
         checkpoint.close()
         raise
     return Weights(checkpoint, table, known, str(path))
+
+
+def locate_shards(name_or_path: str | os.PathLike[str], path: Path, source: Source) -> None:
+    """Fetch the shards that an index lists, if ``path``, which ``locate`` found, is one.
+
+    Raises:
+        FileNotFoundError: if there is no such shard.
+        CheckpointError: if the index is damaged.
+    """
+    shards = sorted(set(read_index(path)[0].values())) if path.name.endswith(".index.json") else ()
+    for shard in shards:
+        if locate(name_or_path, [shard], source) is None:
+            raise FileNotFoundError(f"{path} lists the shard {quoted(shard)}, which {os.fspath(name_or_path)!r} lacks")
 
 
 def _unnamed_parts(path: Path) -> list[str]:
