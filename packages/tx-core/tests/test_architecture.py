@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +50,25 @@ def test_only_the_architecture_asked_for_is_imported(install: Install) -> None:
     assert record == Architecture("toy_one_arch", "toy-one", "Toy", "toy", {Task.BASE: "Model"})
     with pytest.raises(RuntimeError, match="imported"):
         find("toy-broken")
+
+
+def test_what_is_installed_meanwhile_is_found(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    entry_points = importlib.metadata.entry_points
+
+    def counted(group: str) -> Any:
+        reads.append(group)
+        return entry_points(group=group)
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", counted)
+    for number in range(3):
+        assert f"toy-{number}" not in installed()
+        install(f"toy-{number}-arch", f"toy-{number}")
+        # The file system's clock may not have moved on since the folder was looked into.
+        os.utime(sys.path[0], ns=(number, number))
+        assert f"toy-{number}" in installed()
+        assert find(f"toy-{number}").model_type == f"toy-{number}"
+    assert 3 <= len(reads) <= 4
 
 
 def test_a_published_architecture_that_is_missing_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

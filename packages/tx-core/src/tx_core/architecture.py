@@ -10,6 +10,8 @@ Only the wanted architecture is imported, and this package imports none by itsel
 
 from __future__ import annotations
 
+import os
+import sys
 from enum import StrEnum
 
 from .messages import quoted
@@ -168,7 +170,23 @@ class Architecture:
         }
 
 
-def _entry_points() -> dict[str, EntryPoint]:
+# The folders of the path when they were last looked into, and what they held. To read all entry points of an
+# environment takes longer than to read a configuration. Whatever installs something changes the time of its folder.
+_seen: tuple[object, dict[str, EntryPoint]] = (None, {})
+
+
+def _stamp(folder: str) -> tuple[str, int]:
+    try:
+        return folder, os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return folder, 0
+
+
+def _entry_points() -> Mapping[str, EntryPoint]:
+    global _seen
+    path = [_stamp(folder) for folder in sys.path]
+    if _seen[0] == path:
+        return _seen[1]
     # Importing importlib.metadata costs more than the rest of tx together.
     from importlib.metadata import entry_points
 
@@ -179,6 +197,7 @@ def _entry_points() -> dict[str, EntryPoint]:
             raise ValueError(
                 f"two packages offer the architecture {point.name!r}: {other.value} and {point.value}; uninstall one"
             )
+    _seen = path, found
     return found
 
 
