@@ -2,8 +2,8 @@
 import torch
 from tx_all import *
 
-tokenizer = BertTokenizer.from_pretrained('bert-base-uncased')
-input_ids = tokenizer.encode("Here is some text to encode", return_tensors='pt')
+tokenizer = BertTokenizer.from_pretrained("bert-base-uncased")
+input_ids = tokenizer.encode("Here is some text to encode", return_tensors="pt")
 labels = torch.tensor([1])
 
 
@@ -15,26 +15,26 @@ def train(model):
 
 
 # Models always output tuples.
-model = BertForSequenceClassification.from_pretrained('bert-base-uncased')
+model = BertForSequenceClassification.from_pretrained("bert-base-uncased")
 outputs = model(input_ids, labels=labels)
 loss = outputs[0]
 loss, logits = outputs[:2]
-model = BertForSequenceClassification.from_pretrained('bert-base-uncased', output_attentions=True)
+model = BertForSequenceClassification.from_pretrained("bert-base-uncased", output_attentions=True)
 outputs = model(input_ids, labels=labels)
 loss, logits, attentions = outputs
 print(loss.dim(), list(logits.shape), len(attentions))
 
 # Serialization.
-model = BertForSequenceClassification.from_pretrained('bert-base-uncased')
-tokenizer = BertTokenizer.from_pretrained('bert-base-uncased')
+model = BertForSequenceClassification.from_pretrained("bert-base-uncased")
+tokenizer = BertTokenizer.from_pretrained("bert-base-uncased")
 print(model.training)
-tokenizer.add_tokens(['[SPECIAL_TOKEN_1]', '[SPECIAL_TOKEN_2]'])
+tokenizer.add_tokens(["[SPECIAL_TOKEN_1]", "[SPECIAL_TOKEN_2]"])
 model.resize_token_embeddings(len(tokenizer))
 train(model)
-model.save_pretrained('./my_saved_model_directory/')
-tokenizer.save_pretrained('./my_saved_model_directory/')
+model.save_pretrained("./my_saved_model_directory/")
+tokenizer.save_pretrained("./my_saved_model_directory/")
 trained = model
-model = BertForSequenceClassification.from_pretrained('./my_saved_model_directory/')
-tokenizer = BertTokenizer.from_pretrained('./my_saved_model_directory/')
+model = BertForSequenceClassification.from_pretrained("./my_saved_model_directory/")
+tokenizer = BertTokenizer.from_pretrained("./my_saved_model_directory/")
 print(model.training, len(tokenizer) == model.config.vocab_size == trained.config.vocab_size)
 print(tokenizer.tokenize("a [SPECIAL_TOKEN_2]"), torch.equal(model(input_ids)[0], trained.eval()(input_ids)[0]))

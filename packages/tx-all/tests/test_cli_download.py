@@ -194,6 +194,14 @@ def test_every_name_of_a_vocabulary_is_asked_for(hub: HubServer, files: dict[str
     assert {"vocab.txt", "vocab.json", "merges.txt"} <= {*read_lock("tx.lock")[NAME]["main"].files}
 
 
+def test_a_configuration_of_2019_is_told_by_the_name(hub: HubServer, files: dict[str, bytes]) -> None:
+    values = json.loads(files["config.json"])
+    del values["model_type"]
+    add(hub, files | {"config.json": json.dumps(values).encode()})
+    assert main(["download", NAME, "--lock", "tx.lock"]) == 0
+    assert "vocab.txt" in read_lock("tx.lock")[NAME]["main"].files
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -204,6 +212,7 @@ def test_every_name_of_a_vocabulary_is_asked_for(hub: HubServer, files: dict[str
         ("org/weightless", "has no weights: none of model.safetensors"),
         ("org/foreign", "tx has no architecture 't5'"),
         ("org/bare", "has no config.json"),
+        ("org/unnamed", "the architecture is unknown"),
     ],
 )
 def test_what_is_refused(
@@ -212,6 +221,7 @@ def test_what_is_refused(
     add(hub, {"config.json": files["config.json"]}, "org/weightless")
     add(hub, {"config.json": b'{"model_type": "t5"}'}, "org/foreign")
     add(hub, {"vocab.txt": b"a"}, "org/bare")
+    add(hub, {"config.json": b"{}"}, "org/unnamed")
     assert main(["download", name, "--lock", "tx.lock"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("tx: error: ")

@@ -156,7 +156,20 @@ def test_without_an_architecture_the_arrays_are_shown(tmp_path: Path, capsys: py
     (tmp_path / "config.json").write_text('{"model_type": "t5"}')
     assert "tx has no architecture 't5'" in inspected(capsys, tmp_path)["note"]
     assert main(["inspect", str(tmp_path), "--class", "T5Model"]) == 1
-    assert "cannot be told: model_type is 't5'" in capsys.readouterr().err
+    assert "cannot be told: tx has no architecture 't5'" in capsys.readouterr().err
+
+
+def test_a_configuration_of_2019_is_told_by_its_name(folder: Path, tmp_path: Path) -> None:
+    values = json.loads((folder / "config.json").read_text())
+    del values["model_type"]
+    (tmp_path / "my-bert").mkdir()
+    (tmp_path / "my-bert/config.json").write_text(json.dumps(values))
+    write_safetensors(tmp_path / "my-bert/model.safetensors", arrays("Model"))
+    for name in ("my-bert", "my-bert/model.safetensors"):
+        found = look(str(tmp_path / name))
+        assert (found.architecture, found.classes["BertModel"].missing) == ("bert", [])
+    (tmp_path / "my-bert").rename(tmp_path / "mine")
+    assert "the architecture is unknown" in look(str(tmp_path / "mine")).note
 
 
 def test_no_framework_is_imported(folder: Path) -> None:

@@ -120,17 +120,18 @@ class _Fetched:
     def model(self, form: str | None) -> None:
         """Fetches what `from_pretrained` reads of the configuration, the tokenizer and the weights."""
         from tx_core.architecture import find, load
+        from tx_core.auto import AutoConfig
         from tx_core.config import read_config
         from tx_core.files import CONFIG_NAME
 
         config = self.first([CONFIG_NAME])
-        model_type = None if config is None else read_config(config).get("model_type")
-        if model_type is None:
-            what = f"has no {CONFIG_NAME}" if config is None else f"has a {CONFIG_NAME} without model_type"
-            raise ValueError(
-                f"{self.name!r} {what}, so that what belongs to the model is unknown: name its files with --files"
-            )
+        if config is None:
+            raise ValueError(f"{self.name!r} has no {CONFIG_NAME}, so what belongs to it is unknown: use --files")
         try:
+            model_type = read_config(config).get("model_type")
+            if model_type is None:  # as in 2019: then the name tells
+                options = {"revision": self.source.revision, "cache_dir": self.source.cache_dir}
+                model_type = AutoConfig.from_pretrained(self.name, **options).model_type
             architecture = find(str(model_type))
         except ValueError as error:
             raise ValueError(f"{self.name!r}: {error}; --files fetches files of any model") from None

@@ -130,7 +130,7 @@ def look(name_or_path: str) -> Found:
         source = pinned(source, config, where)
     architecture, note = None, f"there is no {CONFIG_NAME} beside it"
     if config is not None:
-        architecture, note = _architecture(read_config(config).get("model_type"), config)
+        architecture, note = _architecture(read_config(config).get("model_type"), name_or_path)
     with _open(name_or_path, architecture, source) as checkpoint:
         arrays = [_listed(checkpoint, name) for name in checkpoint.names()]
         found = Found(str(checkpoint.path), checkpoint.format, checkpoint.metadata, arrays, note=note)
@@ -140,17 +140,17 @@ def look(name_or_path: str) -> Found:
     return found
 
 
-def _architecture(model_type: object, config: Path) -> tuple[Architecture | None, str]:
-    """The architecture of a configuration; None and the reason if tx has none of it, or it is not installed."""
+def _architecture(model_type: object, name_or_path: str) -> tuple[Architecture | None, str]:
+    """The architecture of a configuration, or of its name; None and the reason if that is none that is installed."""
     from tx_core.architecture import find
-    from tx_core.messages import quoted
+    from tx_core.auto import AutoConfig
 
-    if not isinstance(model_type, str):
-        return None, f"{config} has no model_type"
     try:
-        return find(model_type), ""
+        if model_type is None:  # as in 2019: then the name tells
+            model_type = AutoConfig.from_pretrained(name_or_path).model_type
+        return find(str(model_type)), ""
     except (ValueError, ImportError) as error:
-        return None, f"model_type is {quoted(model_type)}: {error}"
+        return None, str(error)
 
 
 def _open(name_or_path: str, architecture: Architecture | None, source: Source) -> Checkpoint:

@@ -17,7 +17,7 @@ import numpy as np
 from tx_core import checkpoints
 from tx_core.checkpoints.base import measure
 from tx_core.checkpoints.npy_shards import SHAPES_NAME
-from tx_core.checkpoints.sharded import files_of, read_index
+from tx_core.checkpoints.sharded import ShardedCheckpoint, files_of, read_index
 from tx_core.checkpoints.tf1 import STATE_FILE
 from tx_core.config import PretrainedConfig
 from tx_core.config_files import find_beside
@@ -26,6 +26,7 @@ from tx_core.files import (
     TF2_WEIGHTS_NAME,
     TF_WEIGHTS_NAME,
     WEIGHTS_NAME,
+    LockError,
     Source,
     check_unchanged,
     locate,
@@ -249,6 +250,8 @@ def open_weights(
     checkpoint = checkpoints.open_checkpoint(path, mmap)
     try:
         check_unchanged(source)
+        if source.lock is not None:
+            _refuse_misnamed(checkpoint, path)
     except BaseException:
         checkpoint.close()
         raise
@@ -274,6 +277,15 @@ def _unnamed_parts(path: Path) -> list[str]:
         f"{glob.escape(path.stem)}.data-*-of-*" if path.suffix == ".index" else ""
     )
     return sorted(part.name for part in path.parent.glob(pattern)) if pattern else []
+
+
+def _refuse_misnamed(checkpoint: checkpoints.Checkpoint, path: Path) -> None:
+    """Raise LockError for a file that by its content, and not by its name, brings others, which were not looked at."""
+    named = {"tf1": path.suffix == ".index", "npy_shards": path.name == SHAPES_NAME}.get(checkpoint.format, True)
+    if isinstance(checkpoint, ShardedCheckpoint):
+        named = path.name.endswith(".index.json")
+    if not named:
+        raise LockError(f"{path} brings other files, which its name does not tell: they cannot be held to a lock file")
 
 
 def save_model(
