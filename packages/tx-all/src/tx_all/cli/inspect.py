@@ -20,10 +20,10 @@ PATH_OR_NAME is a folder, a file of weights (safetensors, .bin, .h5, the prefix 
 of shards), a repository of the hub, which is downloaded, or a model of an installed package (tx-tiny/bert). Of a folder
 the file is shown that `from_pretrained` of a PyTorch model reads.
 
-A config.json beside the weights tells the architecture. For each of its classes is shown how many of its parameters the
-file lacks ("missing"), and how many the file has that it does not ("unused"). A class of which "its head" alone is
-missing can be loaded, to be trained. Unused ones are passed over. Names that are "unknown" to the architecture are an
-error of every load.
+A config.json beside the weights tells the architecture; without one, --class or the name does. For each of its classes
+is shown how many of its parameters the file lacks ("missing"), and how many the file has that it does not ("unused").
+A class of which "its head" alone is missing can be loaded, to be trained. Unused ones are passed over. Names that are
+"unknown" to the architecture are an error of every load.
 
 Only names, shapes and types are read, no values.
 
@@ -101,8 +101,8 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         OSError, ValueError: there are no weights, or they are damaged; names the file.
     """
-    found = look(arguments.path_or_name)
     wanted: str | None = arguments.class_name
+    found = look(arguments.path_or_name, wanted)
     if wanted is not None:
         _choose(found, wanted)
     if arguments.json:
@@ -113,8 +113,12 @@ def run(arguments: argparse.Namespace) -> None:
         print("\n".join(_lines(found, wanted)))
 
 
-def look(name_or_path: str) -> Found:
+def look(name_or_path: str, class_name: str | None = None) -> Found:
     """What a checkpoint holds, and how it fits the classes of its architecture.
+
+    Args:
+        name_or_path: what the command takes.
+        class_name: a class, which tells the architecture where the files do not.
 
     Raises:
         OSError, ValueError: as `run`.
@@ -123,33 +127,60 @@ def look(name_or_path: str) -> Found:
     from tx_core.files import CONFIG_NAME, Source, locate, pinned
 
     source = Source()
-    file = os.path.isfile(name_or_path) or os.path.isfile(f"{name_or_path}.index")
-    where = os.path.dirname(name_or_path) or "." if file else name_or_path
+    where = os.path.dirname(name_or_path) or "." if _is_file(name_or_path) else name_or_path
     config = locate(where, [CONFIG_NAME], source)
+    model_type = None
     if config is not None:
         source = pinned(source, config, where)
-    architecture, note = None, f"there is no {CONFIG_NAME} beside it"
-    if config is not None:
-        architecture, note = _architecture(read_config(config).get("model_type"), name_or_path)
+        model_type = read_config(config).get("model_type")
+    architecture, note = _architecture(model_type, where, class_name)
+    if architecture is not None and config is None:
+        config, note = _authors_config(architecture, name_or_path, source)
     with _open(name_or_path, architecture, source) as checkpoint:
         arrays = [_listed(checkpoint, name) for name in checkpoint.names()]
         found = Found(str(checkpoint.path), checkpoint.format, checkpoint.metadata, arrays, note=note)
-        if architecture is not None and config is not None:
+        if architecture is not None:
             found.architecture = architecture.model_type
-            _compare(found, checkpoint, architecture, config)
+            if config is not None:
+                _compare(found, checkpoint, architecture, config)
     return found
 
 
-def _architecture(model_type: object, name_or_path: str) -> tuple[Architecture | None, str]:
-    """The architecture of a configuration, or of its name; None and the reason if that is none that is installed."""
-    from tx_core.architecture import find
+def _is_file(name_or_path: str) -> bool:
+    """Whether it is a file, or the prefix of a TensorFlow 1 checkpoint."""
+    return os.path.isfile(name_or_path) or os.path.isfile(f"{name_or_path}.index")
+
+
+def _architecture(model_type: object, where: str, class_name: str | None) -> tuple[Architecture | None, str]:
+    """The architecture that a configuration, a class or a name tells; None and the reason if it is none of tx's."""
+    from tx_core.architecture import find, installed
     from tx_core.auto import AutoConfig
 
+    from .classes import class_names
+
     try:
+        if model_type is None and class_name is not None:
+            for architecture in map(find, installed()):
+                if class_name.removeprefix("TF") in class_names(architecture):
+                    return architecture, ""
         if model_type is None:  # as in 2019: then the name tells
-            model_type = AutoConfig.from_pretrained(name_or_path).model_type
+            model_type = AutoConfig.from_pretrained(where).model_type
         return find(str(model_type)), ""
-    except (ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError) as error:
+        return None, str(error)
+
+
+def _authors_config(architecture: Architecture, name_or_path: str, source: Source) -> tuple[Path | None, str]:
+    """The configuration as the authors call or keep it, bert_config.json say; None and the reason if there is none."""
+    from tx_core.architecture import load
+    from tx_core.config_files import find_beside
+
+    config_class: Any = load(architecture.config)
+    try:
+        if _is_file(name_or_path):
+            return find_beside(config_class, name_or_path, source), ""
+        return config_class.find(name_or_path, source), ""
+    except FileNotFoundError as error:
         return None, str(error)
 
 
@@ -162,7 +193,7 @@ def _open(name_or_path: str, architecture: Architecture | None, source: Source) 
     from tx_core.models.pretrained import locate_shards, weight_files
     from tx_core.weights import WeightTable
 
-    if os.path.isfile(name_or_path) or os.path.isfile(f"{name_or_path}.index"):
+    if _is_file(name_or_path):
         return open_checkpoint(name_or_path)
     table: Any = WeightTable("", ()) if architecture is None else load(architecture.weights)
     names = weight_files(table, "safe", "torch", "tf")
