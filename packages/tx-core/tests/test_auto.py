@@ -88,9 +88,8 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
         module = ModuleType(f"toy_auto{home}")
         vars(module).update(members)
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(
-        lazy, "require", lambda module, name, package="": None
-    )  # whether a framework is here does not matter
+    # Whether a framework is here does not matter.
+    monkeypatch.setattr(lazy, "require", lambda module, name, package="": None)
 
     class Point:
         value = "toy_auto:ARCHITECTURE"
