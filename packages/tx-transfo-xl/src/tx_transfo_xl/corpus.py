@@ -131,7 +131,7 @@ class TransfoXLCorpus:
             OSError: there is no such folder or name, or it has no corpus or no vocabulary.
             ValueError: a file is damaged, or is no corpus of this vocabulary; the message names it.
         """
-        from tx_core.files import Source, check_unchanged, locate_each
+        from tx_core.files import Source, check_unchanged, locate, locate_each, pinned
 
         if cache_dir is not None:
             kwargs["cache_dir"] = cache_dir
@@ -139,17 +139,16 @@ class TransfoXLCorpus:
         source = Source.take(dict(kwargs))
         corpus = cls.__new__(cls)
         corpus.vocab = TransfoXLTokenizer.from_pretrained(name, *inputs, **kwargs)
-        found, source = locate_each(name, [CORPUS_JSON], source)
-        if found:
-            arrays, source = locate_each(name, [*map(_ids_file, SPLITS)], source)
-            corpus._load(found[CORPUS_JSON], arrays)
+        path = locate(name, [CORPUS_JSON, CORPUS_BIN], source)
+        if path is None:
+            raise FileNotFoundError(
+                f"{name} has neither {CORPUS_JSON} nor {CORPUS_BIN}: build_corpus makes a corpus of texts"
+            )
+        source = pinned(source, path, name)
+        if path.name == CORPUS_JSON:
+            corpus._load(path, locate_each(name, [*map(_ids_file, SPLITS)], source)[0])
         else:
-            found, source = locate_each(name, [CORPUS_BIN], source)
-            if not found:
-                raise FileNotFoundError(
-                    f"{name} has neither {CORPUS_JSON} nor {CORPUS_BIN}: build_corpus makes a corpus of texts"
-                )
-            corpus._load_pickled(found[CORPUS_BIN])
+            corpus._load_pickled(path)
         check_unchanged(source)
         return corpus
 

@@ -272,7 +272,7 @@ def locate_held(name: str, files: Sequence[str], source: Source, find: Find) -> 
         if unknown:
             raise LockError(
                 f"the lock file {source.lock} does not have {' or '.join(unknown)} of {label}: "
-                f"{_download(name, revision, source)} writes what it lacks"
+                f"{_download(name, revision, source)} notes what a model needs, and other files with --files"
             )
         return None
     path = find(name, [file], _from_hub(source, entry))
