@@ -160,11 +160,14 @@ from tx_tokenizers import PreTrainedTokenizer as PreTrainedTokenizer
 from tx_tokenizers import WordPieceTokenizer as WordPieceTokenizer
 from tx_tokenizers import load_vocab as load_vocab
 from tx_training import AdamW as AdamW
+from tx_training import AdamWeightDecay as AdamWeightDecay
 from tx_training import ConstantLRSchedule as ConstantLRSchedule
+from tx_training import WarmUp as WarmUp
 from tx_training import WarmupConstantSchedule as WarmupConstantSchedule
 from tx_training import WarmupCosineSchedule as WarmupCosineSchedule
 from tx_training import WarmupCosineWithHardRestartsSchedule as WarmupCosineWithHardRestartsSchedule
 from tx_training import WarmupLinearSchedule as WarmupLinearSchedule
+from tx_training import create_optimizer as create_optimizer
 from tx_training import decay_groups as decay_groups
 from tx_training import get_constant_schedule as get_constant_schedule
 from tx_training import get_constant_schedule_with_warmup as get_constant_schedule_with_warmup

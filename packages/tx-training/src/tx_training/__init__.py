@@ -6,6 +6,7 @@ Importing this package imports no framework; names are loaded when they are firs
 from tx_core.lazy import attach
 
 EXPORTS = {
+    "optimizers_tf": ("AdamWeightDecay", "WarmUp", "create_optimizer"),
     "optimizers_torch": ("AdamW", "decay_groups"),
     "schedules_torch": (
         "ConstantLRSchedule",

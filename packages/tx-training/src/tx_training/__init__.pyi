@@ -1,4 +1,7 @@
 # Written by tools/exports.
+from .optimizers_tf import AdamWeightDecay as AdamWeightDecay
+from .optimizers_tf import WarmUp as WarmUp
+from .optimizers_tf import create_optimizer as create_optimizer
 from .optimizers_torch import AdamW as AdamW
 from .optimizers_torch import decay_groups as decay_groups
 from .schedules_torch import ConstantLRSchedule as ConstantLRSchedule
