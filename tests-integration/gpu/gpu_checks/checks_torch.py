@@ -7,6 +7,7 @@ evaluation mode: dropout would draw other numbers on every device.
 from __future__ import annotations
 
 import copy
+import gc
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,16 +18,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-from tx_testing.suites.spec import Array, ModelSpec, leaves, random_like
+from tx_testing.suites.spec import Array, ModelSpec, leaves
 
-from .cases import SIZES, Case, Difference, Result, difference, spec_of
+from .cases import SIZES, Case, Result, difference, difference_of_texts, random_values, spec_of
 
 # A loss is multiplied by this before it goes back in half precision, whose smallest numbers are 6e-8 (float16).
 LOSS_SCALE = 2.0**10
@@ -108,6 +108,7 @@ class Device:
     @contextmanager
     def peak(self, result: Result) -> Iterator[None]:
         """Note the most memory that is allocated meanwhile."""
+        gc.collect()  # models of other checks
         if self.name == "cuda":
             torch.cuda.reset_peak_memory_stats()
         yield
@@ -121,10 +122,7 @@ def randomised(spec: ModelSpec, task: str) -> Any:
     model = cls(spec.make_config(**spec.task_config.get(task, {}))).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            values = torch.from_numpy(random_like(name, parameter.numpy()))
-            if values.ndim > 2:  # XLNet's, (inputs, heads, width of a head): as small as others of as many inputs
-                values *= (values.shape[-1] / values.shape[0]) ** 0.5
-            parameter.copy_(values)
+            parameter.copy_(torch.from_numpy(random_values(name, tuple(parameter.shape))))
     return model
 
 
@@ -136,6 +134,11 @@ def moved(model: Any, device: str) -> Any:
 def arrays(fields: Mapping[str, Any]) -> dict[str, Array]:
     """The tensors of an output in float32, by name; those within tuples by their place."""
     return {name: value.detach().float().cpu().numpy() for name, value in leaves(fields).items()}
+
+
+def texts(output: Any) -> dict[str, Array]:
+    """The arrays of what ``generate`` returned."""
+    return {name: x.cpu().numpy() for name, x in output._asdict().items() if isinstance(x, Tensor)}
 
 
 def gradients(model: nn.Module, scale: float = 1.0) -> dict[str, Array]:
@@ -351,7 +354,7 @@ def generation(subject: Subject) -> Iterator[Result]:
             wanted = on_cpu.generate(prompts, **options, num_beams=beams)
             if found.sequences.device.type != subject.device.name:
                 result.fail(f"sequences are on {found.sequences.device}")
-            apart, parted = of_texts(found, wanted)
+            apart, parted = difference_of_texts(texts(found), texts(wanted))
             result.compare(replace(apart, where=f"{apart.where}, {beams} beams"), subject.case.tolerance("float32"))
             if parted:
                 result.notes.append(
@@ -365,24 +368,6 @@ def generation(subject: Subject) -> Iterator[Result]:
     result.cpu_ms = subject.cpu.milliseconds(lambda: on_cpu.generate(prompts, **options)) / scores.shape[1]
     result.tokens_per_second = int((scores != 0).sum()) / scores.shape[1] * 1e3 / result.device_ms
     yield result
-
-
-def of_texts(found: Any, wanted: Any) -> tuple[Difference, int]:
-    """How far two results of ``generate`` lie apart, and in how many rows their tokens part.
-
-    The log-probabilities of tokens are compared up to where a row's tokens part, that place included: the likeliest of
-    two lists that differ by rounding have probabilities that differ by no more. What follows other tokens is another
-    text. Of beams the scores by which sequences are chosen are compared alike.
-    """
-    if "sequence_scores" in wanted._fields:
-        one, two = ({"sequence_scores": each.sequence_scores.float().cpu().numpy()} for each in (found, wanted))
-        parted = (found.sequences.cpu() != wanted.sequences).any(1).sum()
-        return difference(one, two), int(parted)
-    new = wanted.scores.shape[1]
-    same = (found.sequences.cpu() == wanted.sequences)[:, -new:].numpy()
-    before = np.cumprod(np.concatenate((np.ones_like(same[:, :1]), same[:, :-1]), 1), 1)
-    one, two = ({"scores": np.where(before, each.scores.float().cpu().numpy(), 0)} for each in (found, wanted))
-    return difference(one, two), int((~same.all(1)).sum())
 
 
 def compiled(subject: Subject) -> Iterator[Result]:
@@ -463,6 +448,8 @@ KERNELS = {
     "flash_attention": "bfloat16",
     "cudnn_attention": "bfloat16",
 }
+# What PyTorch says where it has none of these.
+NO_KERNEL = ("No available kernel", "No viable backend")
 
 
 def kernels(subject: Subject) -> Iterator[Result]:
@@ -481,9 +468,11 @@ def kernels(subject: Subject) -> Iterator[Result]:
                 with subject.device.peak(result):
                     found = arrays(model(**given)._asdict())
             except RuntimeError as error:
-                if "No available kernel" not in str(error) and "No viable backend" not in str(error):
-                    raise
-                yield result.skip(f"no such kernel for {dtype} here")
+                if any(text in str(error) for text in NO_KERNEL):
+                    result.skip(f"no such kernel for {dtype} here")
+                else:
+                    result.fail(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+                yield result
                 continue
             result.compare(difference(found, wanted), subject.case.tolerance(dtype))
             result.device_ms = subject.device.milliseconds(partial(model, **given))
@@ -500,11 +489,10 @@ def data_parallel(subject: Subject) -> Iterator[Result]:
     parallel, inputs = nn.DataParallel(subject.here(subject.on_cpu), [0, 1]), subject.given()
     with torch.no_grad():
         output = parallel(**inputs, skip_padding=False)
-        # Losses are those of the parts, one a GPU, and memories have rows first; scores are as they are.
-        result.compare(
-            difference({"logits": output.logits.cpu().numpy()}, {"logits": subject.wanted["logits"]}),
-            subject.case.tolerance("float32"),
-        )
+        # Losses that are one number are those of the parts, one a GPU, and memories have rows first.
+        name = "logits" if "logits" in subject.wanted else "loss"
+        apart = difference({name: getattr(output, name).cpu().numpy()}, {name: subject.wanted[name]})
+        result.compare(apart, subject.case.tolerance("float32"))
         result.device_ms = subject.device.milliseconds(lambda: parallel(**inputs, skip_padding=False))
     yield result
 
