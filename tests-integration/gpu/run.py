@@ -63,7 +63,7 @@ def run(checks: Any, names: Sequence[str], device: str, size: str) -> Iterator[A
     from gpu_checks.cases import Case, Result
 
     for name in names:
-        subject = checks.make_subject(Case(name, size), device)
+        subject = checks.make_subject(Case(name, size, device == "cpu"), device)
         for title, check in checks.CHECKS.items():
             try:
                 yield from check(subject)

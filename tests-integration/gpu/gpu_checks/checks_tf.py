@@ -20,7 +20,7 @@ import tensorflow as tf
 from tx_core.models.variables_tf import Parameter, named_parameters
 from tx_testing.suites.spec import Array, ModelSpec, leaves
 
-from .cases import SIZES, Case, Result, difference, difference_of_texts, random_values, spec_of
+from .cases import Case, Result, difference, difference_of_texts, random_values, spec_of
 
 # A loss is multiplied by this before it goes back in half precision, whose smallest numbers are 6e-8 (float16).
 LOSS_SCALE = 2.0**10
@@ -309,7 +309,7 @@ def generation(subject: Subject) -> Iterator[Result]:
         return
     on_cpu = subject.on_cpu if spec == subject.case.spec else subject.randomised(spec, subject.case.task)
     prompts = subject.case.prompts(spec)
-    options: dict[str, Any] = {"max_new_tokens": SIZES[subject.case.size][3], "output_scores": True}
+    options: dict[str, Any] = {"max_new_tokens": subject.case.amounts[3], "output_scores": True}
     with subject.device.peak(result):
         model = subject.here(on_cpu)
         found = {beams: texts(model.generate(prompts, **options, num_beams=beams)) for beams in (1, 3)}

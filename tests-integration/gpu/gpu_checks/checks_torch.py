@@ -26,7 +26,7 @@ from torch.overrides import TorchFunctionMode
 
 from tx_testing.suites.spec import Array, ModelSpec, leaves
 
-from .cases import SIZES, Case, Result, difference, difference_of_texts, random_values, spec_of
+from .cases import Case, Result, difference, difference_of_texts, random_values, spec_of
 
 # A loss is multiplied by this before it goes back in half precision, whose smallest numbers are 6e-8 (float16).
 LOSS_SCALE = 2.0**10
@@ -345,7 +345,7 @@ def generation(subject: Subject) -> Iterator[Result]:
     on_cpu = subject.on_cpu if spec == subject.case.spec else randomised(spec, subject.case.task)
     prompts = torch.from_numpy(subject.case.prompts(spec))
     there = prompts.to(subject.device.name)
-    new = SIZES[subject.case.size][3]
+    new = subject.case.amounts[3]
     options: dict[str, Any] = {"max_new_tokens": new, "output_scores": True}
     with subject.device.peak(result):
         model = subject.here(on_cpu)
