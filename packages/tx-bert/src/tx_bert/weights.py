@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tx_core.weights import Row, Tied, WeightTable, embedding, linear, norm
+from tx_core.weights import TF1, Row, Tied, WeightTable, embedding, linear, norm
 
 
 def _attention(name: str, original: str) -> tuple[Row, ...]:
@@ -22,6 +22,12 @@ def _head(name: str, original: str) -> tuple[Row, ...]:
     return linear(name, original, leaves=("output_weights", "output_bias"), layout="same")
 
 
+# The keys of Google's bert_config.json.
+_CONFIG = (
+    *("attention_probs_dropout_prob", "hidden_act", "hidden_dropout_prob", "hidden_size", "initializer_range"),
+    *("intermediate_size", "max_position_embeddings", "num_attention_heads", "num_hidden_layers", "type_vocab_size"),
+    "vocab_size",
+)
 LAYER, LAYER_TF1 = "bert.encoder.layer.{i}", "bert/encoder/layer_{i}"
 
 WEIGHTS = WeightTable(
@@ -53,6 +59,17 @@ WEIGHTS = WeightTable(
     # A buffer that releases of 2020-2022 saved.
     dropped=("bert.embeddings.position_ids",),
     original_files=("bert_model.ckpt.index",),
+    tf1=TF1("bert_config.json", {name: name for name in _CONFIG}),
+    heads={
+        "Model": (),
+        "ForPreTraining": ("cls.predictions", "cls.seq_relationship"),
+        "ForMaskedLM": ("cls.predictions",),
+        "ForNextSentencePrediction": ("cls.seq_relationship",),
+        "ForSequenceClassification": ("classifier",),
+        "ForTokenClassification": ("classifier",),
+        "ForMultipleChoice": ("classifier",),
+        "ForQuestionAnswering": ("qa_outputs",),
+    },
     renamed=((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")),
     keras_layers={"cls.predictions": "mlm___cls.predictions", "cls.seq_relationship": "nsp___cls.seq_relationship"},
     keras_repeated={"mlm___cls": "bert.embeddings"},

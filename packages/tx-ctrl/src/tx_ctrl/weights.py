@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from tx_core.weights import Row, Tied, WeightTable, embedding, linear, norm
+from tx_core.weights import TF1, Row, Tied, WeightTable, embedding, linear, norm
 
 LAYER, LAYER_TF1 = "transformer.h.{i}", "encoder/encoder_layer_{i}"
 
@@ -74,4 +74,6 @@ WEIGHTS = CTRLWeightTable(
         Row("lm_head.bias", "b"),
     ),
     tied=(Tied("lm_head.weight", "transformer.w.weight"),),
+    tf1=TF1(),
+    heads={"Model": (), "LMHeadModel": ("lm_head",)},
 )

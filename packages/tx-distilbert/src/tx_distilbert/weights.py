@@ -28,6 +28,14 @@ WEIGHTS = WeightTable(
         *linear("qa_outputs"),
     ),
     tied=(Tied("vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight"),),
+    heads={
+        "Model": (),
+        "ForMaskedLM": ("vocab_transform", "vocab_layer_norm", "vocab_projector"),
+        "ForSequenceClassification": ("pre_classifier", "classifier"),
+        "ForMultipleChoice": ("pre_classifier", "classifier"),
+        "ForTokenClassification": ("classifier",),
+        "ForQuestionAnswering": ("qa_outputs",),
+    },
     # A buffer that releases of 2020-2022 saved.
     dropped=("distilbert.embeddings.position_ids",),
     renamed=((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")),

@@ -5,7 +5,7 @@ OpenAI's conv1d kernels are (1, in, out); the published ones keep (in, out) and 
 
 from __future__ import annotations
 
-from tx_core.weights import Row, Tied, WeightTable, conv1d, embedding, linear, norm
+from tx_core.weights import TF1, Row, Tied, WeightTable, conv1d, embedding, linear, norm
 
 
 def _norm(name: str, original: str) -> tuple[Row, ...]:
@@ -30,6 +30,15 @@ WEIGHTS = WeightTable(
         *linear("multiple_choice_head.summary"),
     ),
     tied=(Tied("lm_head.weight", "transformer.wte.weight"),),
+    tf1=TF1(
+        "hparams.json",
+        {"n_vocab": "vocab_size", "n_ctx": "n_positions", "n_embd": "n_embd", "n_head": "n_head", "n_layer": "n_layer"},
+    ),
+    heads={
+        "Model": (),
+        "LMHeadModel": ("lm_head",),
+        "DoubleHeadsModel": ("lm_head", "multiple_choice_head"),
+    },
     # The causal mask and what it filled in, which releases up to 2023 saved.
     dropped=(f"{LAYER}.attn.bias", f"{LAYER}.attn.masked_bias"),
 )

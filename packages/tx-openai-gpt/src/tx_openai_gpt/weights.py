@@ -77,4 +77,9 @@ WEIGHTS = OpenAIGPTWeightTable(
     # The causal mask and the positions, which releases up to 2023 saved.
     dropped=(f"{LAYER}.attn.bias", "transformer.position_ids"),
     original_files=("params_shapes.json",),
+    heads={
+        "Model": (),
+        "LMHeadModel": ("lm_head",),
+        "DoubleHeadsModel": ("lm_head", "multiple_choice_head"),
+    },
 )

@@ -118,5 +118,16 @@ WEIGHTS = RobertaWeightTable(
         ("*sentence_encoder.segment_embeddings.*", "a BERT of fairseq's, not RoBERTa"),
     ),
     original_files=RobertaConfig.checkpoint_names,
+    given=lambda config: {
+        "roberta.embeddings.token_type_embeddings.weight": (config.type_vocab_size, config.hidden_size)
+    },
+    heads={
+        "Model": (),
+        "ForMaskedLM": ("lm_head",),
+        "ForSequenceClassification": ("classifier.dense", "classifier.out_proj"),
+        "ForTokenClassification": ("classifier.weight", "classifier.bias"),
+        "ForMultipleChoice": ("classifier.weight", "classifier.bias"),
+        "ForQuestionAnswering": ("qa_outputs",),
+    },
     keras_repeated={"lm_head": "roberta.embeddings"},
 )

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tx_core.weights import Row, Tied, WeightTable, embedding, linear, norm
+from tx_core.weights import TF1, Row, Tied, WeightTable, embedding, linear, norm
 
+from .common import clusters
 from .config import TransfoXLConfig
 
 _LAYER, _LAYER_TF1 = "transformer.layers.{i}", "transformer/layer_{i}"
@@ -31,6 +32,21 @@ def ties(config: Any) -> Iterator[Tied]:
     for i in range(0 if config.untie_r else config.n_layer):
         for name in ("r_r_bias", "r_w_bias"):
             yield Tied(f"transformer.layers.{i}.dec_attn.{name}", f"transformer.{name}")
+
+
+def given(config: Any) -> dict[str, tuple[int, ...]]:
+    """The shapes of what the authors leave out (projections), or have in pieces (the biases of one table)."""
+    parts = clusters(config.vocab_size, config.d_embed, config.cutoffs, config.div_val)
+    tables = parts if config.div_val > 1 else parts[:1]
+    shapes: dict[str, tuple[int, ...]] = {}
+    if config.div_val > 1 or config.d_model != config.d_embed:
+        for i, part in enumerate(tables):
+            shapes[f"transformer.word_emb.emb_projs.{i}"] = config.d_model, part.width
+        for i, part in enumerate(parts):
+            shapes[f"crit.out_projs.{i}"] = config.d_model, part.width
+    if config.div_val == 1:
+        shapes["crit.out_layers.0.bias"] = (config.vocab_size,)
+    return shapes
 
 
 def _kernel(name: str, original: str) -> tuple[Row, ...]:
@@ -72,6 +88,9 @@ WEIGHTS = WeightTable(
     pieces={"crit.out_layers.0.bias": "crit.out_layers.{j}.bias"},
     original_files=("model.ckpt.index", *TransfoXLConfig.checkpoint_names),
     tied_by=ties,
+    tf1=TF1(),
+    given=given,
+    heads={"Model": (), "LMHeadModel": ("crit",)},
     # A buffer of the published class.
     dropped=("transformer.pos_emb.inv_freq",),
     keras_layers={

@@ -53,6 +53,15 @@ WEIGHTS = WeightTable(
         ("*memories.*", "an XLM with product-key memories, which is another architecture"),
     ),
     original_files=XLMConfig.checkpoint_names,
+    heads={
+        "Model": (),
+        "WithLMHeadModel": ("pred_layer",),
+        "ForSequenceClassification": ("sequence_summary",),
+        "ForMultipleChoice": ("sequence_summary", "logits_proj"),
+        "ForTokenClassification": ("classifier",),
+        "ForQuestionAnsweringSimple": ("qa_outputs.weight", "qa_outputs.bias"),
+        "ForQuestionAnswering": ("qa_outputs.start_logits", "qa_outputs.end_logits", "qa_outputs.answer_class"),
+    },
     keras_layers={"pred_layer.proj": "pred_layer_._proj"},
     keras_repeated={"pred_layer_._proj": "transformer.embeddings"},
 )

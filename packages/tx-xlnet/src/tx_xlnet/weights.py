@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tx_core.weights import Row, Tied, WeightTable, embedding, linear, norm
+from tx_core.weights import TF1, Row, Tied, WeightTable, embedding, linear, norm
 
 from .config import BIASES, XLNetConfig
 
@@ -79,5 +79,23 @@ WEIGHTS = XLNetWeightTable(
     tied=(Tied("lm_loss.weight", "transformer.word_embedding.weight"),),
     tied_by=tied_biases,
     original_files=("xlnet_model.ckpt.index",),
+    tf1=TF1(
+        "xlnet_config.json",
+        {
+            **{name: name for name in ("d_inner", "d_model", "ff_activation", "n_head", "n_layer", "untie_r")},
+            "d_head": "head_width",
+            "n_token": "vocab_size",
+        },
+    ),
+    given=lambda config: {"transformer.mask_emb": (1, 1, config.d_model)},
+    heads={
+        "Model": (),
+        "LMHeadModel": ("lm_loss",),
+        "ForSequenceClassification": ("sequence_summary", "logits_proj"),
+        "ForMultipleChoice": ("sequence_summary", "logits_proj"),
+        "ForTokenClassification": ("classifier",),
+        "ForQuestionAnsweringSimple": ("qa_outputs",),
+        "ForQuestionAnswering": ("start_logits", "end_logits", "answer_class"),
+    },
     keras_repeated={"lm_loss": "transformer.word_embedding"},
 )

@@ -19,6 +19,7 @@ SUITES: dict[str, dict[str, str]] = {
         "TestPast": f"{_PACKAGE}.past_torch:TorchPastSuite",
         "TestGeneration": f"{_PACKAGE}.generation_torch:TorchGenerationSuite",
         "TestRealWeights": f"{_PACKAGE}.real_weights_torch:TorchRealWeightsSuite",
+        "TestConversion": f"{_PACKAGE}.conversion_torch:TorchConversionSuite",
     },
     "tf": {
         "TestModel": f"{_PACKAGE}.model_tf:TFModelSuite",
@@ -39,7 +40,10 @@ SUITES: dict[str, dict[str, str]] = {
 # The same for each variant of the configuration: what has to hold in all of them.
 CORE: dict[str, dict[str, str]] = {
     "none": {},
-    "torch": {"TestModel": f"{_PACKAGE}.model_torch:TorchCoreSuite"},
+    "torch": {
+        "TestModel": f"{_PACKAGE}.model_torch:TorchCoreSuite",
+        "TestConversion": f"{_PACKAGE}.conversion_torch:TorchConversionSuite",
+    },
     "tf": {"TestModel": f"{_PACKAGE}.model_tf:TFCoreSuite"},
     "both": {"TestModel": f"{_PACKAGE}.model_both:BothCoreSuite"},
     "reference": {"TestModel": f"{_PACKAGE}.model_reference:ReferenceSuite"},

@@ -25,7 +25,7 @@ Model = TypeVar("Model", bound="PreTrainedModel")
 Reader = tuple[tuple[int, ...], str, Callable[[], Array]]  # shape, dtype, what gives the array
 
 
-class _Arrays:
+class Arrays:
     """Arrays in memory in the place of a checkpoint."""
 
     def __init__(self, arrays: Mapping[str, Reader], form: str, metadata: Mapping[str, str]) -> None:
@@ -87,7 +87,7 @@ def _fill(model: Any, raw: Any, source: str, allow_missing_keys: bool) -> None:
         present: dict[str, Reader] = {
             name: (info.shape, info.dtype, partial(raw.read, name)) for name, info in infos.items()
         }
-        raw = _Arrays({**present, **missing}, raw.format, raw.metadata)
+        raw = Arrays({**present, **missing}, raw.format, raw.metadata)
         known.update({name: name for name in missing})
     weights = Weights(raw, model.weight_table, known, source)
     if hasattr(model, "state_dict"):
@@ -140,7 +140,7 @@ def load_pytorch_weights_in_tf2_model(
 
     Args and errors as those of :func:`load_pytorch_checkpoint_in_tf2_model`.
     """
-    raw = _Arrays(_torch_readers(pt_state_dict), "torch", {})
+    raw = Arrays(_torch_readers(pt_state_dict), "torch", {})
     _fill(tf_model, raw, "the PyTorch state dict", allow_missing_keys)
     _call(tf_model, tf_inputs)
     return tf_model
@@ -183,7 +183,7 @@ def load_tf2_model_in_pytorch_model(
 
     Args and errors as those of :func:`load_tf2_checkpoint_in_pytorch_model`.
     """
-    raw = _Arrays(_own_readers(tf_model), "torch", {})
+    raw = Arrays(_own_readers(tf_model), "torch", {})
     _fill(pt_model, raw, "the Keras model", allow_missing_keys)
     return pt_model
 
@@ -200,7 +200,7 @@ def load_tf2_weights_in_pytorch_model(
     """
     from .variables_tf import Parameter
 
-    raw = _Arrays(
+    raw = Arrays(
         _keras_readers({variable.path: Parameter(variable.path, variable, False, None) for variable in tf_weights}),
         "safetensors",
         {"format": "tf"},

@@ -291,7 +291,7 @@ def _refuse_misnamed(checkpoint: checkpoints.Checkpoint, path: Path) -> None:
 def save_model(
     save_directory: str | os.PathLike[str],
     config: PretrainedConfig,
-    class_name: str,
+    class_name: str | None,
     arrays: Mapping[str, Callable[[], Array]],
     aliases: Mapping[str, str],
     table: WeightTable,
@@ -302,7 +302,7 @@ def save_model(
 
     Args:
         save_directory: made if need be.
-        class_name: the model's class, without TF.
+        class_name: the model's class, without TF; None for one that is not known.
         arrays: name as the file spells it → function that gives the array.
         aliases: alias → name in ``arrays``; written where readers of 2019 expect both (``bin``).
         table: the architecture's.
@@ -325,7 +325,8 @@ def save_model(
         raise NotADirectoryError(f"save_pretrained needs a folder, and {str(folder)!r} is a file")
     folder.mkdir(parents=True, exist_ok=True)
     written = copy.deepcopy(config)
-    written.architectures = [class_name]
+    if class_name is not None:
+        written.architectures = [class_name]
     with saving(folder):
         written.save_pretrained(folder)
         _write_weights(folder / names[form], form, class_name, arrays, aliases, table, max_shard_size)
@@ -335,7 +336,7 @@ def save_model(
 def _write_weights(
     path: Path,
     form: str,
-    class_name: str,
+    class_name: str | None,
     arrays: Mapping[str, Callable[[], Array]],
     aliases: Mapping[str, str],
     table: WeightTable,
@@ -365,9 +366,10 @@ def _clear(folder: Path, names: Mapping[str, str], form: str) -> None:
             remove(path)
 
 
-def write_h5(path: Path, class_name: str, arrays: Mapping[str, Callable[[], Array]], table: WeightTable) -> None:
+def write_h5(path: Path, class_name: str | None, arrays: Mapping[str, Callable[[], Array]], table: WeightTable) -> None:
     """Write weights as the Keras models of 2019 did (``tf_model.h5``). Arguments as those of :func:`save_model`."""
     published = {table.published(name) or name: array for name, array in arrays.items()}
     # Keras calls a TFBertForMaskedLM tf_bert_for_masked_lm.
-    model_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", f"TF{class_name}").lower()
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", f"TF{class_name or 'Model'}")
+    model_name = words.lower()
     checkpoints.write_keras_h5(path, keras_layers(published, table, model_name))

@@ -365,6 +365,10 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
         form, size = chosen_format(format, safe_serialization, "h5"), shard_size(max_shard_size)
         arrays, tied = self._arrays(), self._tied()
         names = {parameter.name for parameter in named_parameters(self)}
+        if all(name.startswith(f"{self.base_model_prefix}.") for name in names):  # a bare model's have no prefix there
+            start = len(self.base_model_prefix) + 1
+            tied = {alias[start:]: name[start:] for alias, name in tied.items()}
+            names = {name[start:] for name in names}
         save_model(
             save_directory,
             self.config,

@@ -450,7 +450,8 @@ class PreTrainedModel(nn.Module):
         own = written(self)
         tied = {alias: name for alias, name in self._tied().items() if alias not in map(self._published, own)}
         base = {self._published(name): name for name in own}
-        aliases = {name: base[tied[name]] for name in self.state_dict() if name in tied and tied[name] in base}
+        seconds = {name: tied.get(self._published(name)) for name in self.state_dict()}
+        aliases = {name: base[first] for name, first in seconds.items() if first in base}
         arrays = {name: _reader(tensor) for name, tensor in own.items()}
         save_model(
             save_directory,

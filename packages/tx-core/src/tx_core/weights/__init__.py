@@ -12,6 +12,7 @@ from .rows import embedding as embedding
 from .rows import linear as linear
 from .rows import norm as norm
 from .table import OPTIMIZER_SLOTS as OPTIMIZER_SLOTS
+from .table import TF1 as TF1
 from .table import Place as Place
 from .table import WeightTable as WeightTable
 from .writing import keras_layers as keras_layers

@@ -78,6 +78,7 @@ class Weights:
     Attributes:
         unexpected: names in the file that the table does not know.
         dropped: names in the file that it knows to be no parameters.
+        spelling: whose names the file has: ``published``, ``original`` or ``keras``, see :mod:`tx_core.weights.table`.
         prefix: what all names of parameters in the file begin with, and published ones do not.
         misfits: messages on arrays whose shape is none that their rows can have.
         choices: published name → the heads that the file has of this kind, if it has several. They are dropped.
@@ -97,10 +98,10 @@ class Weights:
         self._held: dict[str, tuple[Array, set[str]]] = {}  # name in the file → array, parts that are still to be read
         self.choices: dict[str, list[str]] = {}
         names = dict.fromkeys(raw.names())
-        self._spelling, self.prefix = self._spelled(names)
+        self.spelling, self.prefix = self._spelled(names)
         inner = {name: name[len(self.prefix) :] for name in names if name.startswith(self.prefix)}
         heads = {name: head for name, own in inner.items() if (head := table.choice(own)) is not None}
-        several = self._spelling == "original" and len({*heads.values()}) > 1
+        several = self.spelling == "original" and len({*heads.values()}) > 1
         for name in names:
             places = self._places(inner[name], name, names) if name in inner else ()
             if several and name in heads and places:
@@ -161,12 +162,12 @@ class Weights:
             place: Place | None = Place(self._own[name], "same")
         elif self._table.is_dropped_original(name):
             return ()
-        elif self._spelling == "original":
+        elif self.spelling == "original":
             if places := self._table.from_original(name):
                 return places
             slot = is_optimizer_state(name, lambda each: each in names or bool(self._table.from_original(each)))
             return () if slot else None
-        elif self._spelling == "keras":
+        elif self.spelling == "keras":
             place = self._keras_place(raw)
         else:
             published = self._table.published(name)
@@ -214,7 +215,7 @@ class Weights:
 
     def supply(self, name: str, shape: Shape) -> bool:
         """Whether the authors compute without a parameter what a constant one does: it is then among these."""
-        row = self._table.row(name) if self._spelling == "original" else None
+        row = self._table.row(name) if self.spelling == "original" else None
         if row is None or row.absent is None or (row.absent == "identity" and shape != shape[:1] * 2):
             return False
         self._entries[name] = _Entry(name, "same", None, shape, "float32", row.absent)
@@ -222,7 +223,7 @@ class Weights:
 
     def join(self, name: str, shape: Shape) -> bool:
         """Whether the authors have the parameter in pieces that make this shape: it then is what they make."""
-        template = self._table.pieces.get(name) if self._spelling == "original" else None
+        template = self._table.pieces.get(name) if self.spelling == "original" else None
         names: list[str] = []
         while template is not None and (piece := template.replace("{j}", str(len(names)))) in self._entries:
             names.append(piece)
@@ -234,6 +235,12 @@ class Weights:
         pieces = tuple(self._entries.pop(piece) for piece in names)
         self._entries[name] = _Entry(name, "same", None, shape, pieces[0].dtype, pieces=pieces)
         return True
+
+    def parts_of(self, name: str) -> list[str]:
+        """The published names of the parts of an array that has one of its own as a whole; none if it has no parts."""
+        entry = self._entries[name]
+        others = self._named.get(entry.raw, ()) if entry.part is None else ()
+        return [other for other in others if other in self._entries and self._entries[other].part is not None]
 
     def serves(self, name: str, used: Collection[str]) -> bool:
         """Whether the array of a published name is one of those used, in the other way: whole, or in parts."""

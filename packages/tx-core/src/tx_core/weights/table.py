@@ -46,6 +46,19 @@ They may be numbered, and lie in a scope. All that lies in the scope ``training`
 _MOST_PARTS = 32
 
 
+@dataclass(frozen=True)
+class TF1:
+    """What the authors' code, where it is TensorFlow 1's, has in a folder beside the checkpoint.
+
+    Args:
+        config: the file of the configuration; empty where the code has its sizes from somewhere else.
+        fields: key in that file → field of the configuration.
+    """
+
+    config: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
 class Place(NamedTuple):
     """Where another spelling has a parameter.
 
@@ -140,6 +153,11 @@ class WeightTable:
         strangers: (name, what it tells) of models of the same authors that are none of this architecture, the most
             telling first: ``*`` stands for anything, and the sentence goes on after "this is".
         original_files: names that the authors' checkpoints have in a folder.
+        tf1: for authors whose code is TensorFlow 1's: what it wants of a folder. None for others.
+        given: for what the authors leave out or have in pieces (``absent``, ``pieces``): a function of the
+            configuration that gives the shapes of such parameters, those of heads too, by published name.
+        heads: end of the name of a class, as in ``Architecture.tasks`` → what the names of its head's parameters begin
+            with, tied ones among them.
         renamed: (old ending, new ending) of published names that changed in 2019.
         keras_layers: published prefix, or whole name, → what it is in ``tf_model.h5`` where they differ, e.g.
             ``cls.predictions`` → ``mlm___cls.predictions``.
@@ -157,6 +175,9 @@ class WeightTable:
     dropped_originals: tuple[str, ...] = ()
     strangers: tuple[tuple[str, str], ...] = ()
     original_files: tuple[str, ...] = ()
+    tf1: TF1 | None = None
+    given: Callable[[Any], Mapping[str, tuple[int, ...]]] | None = None
+    heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     renamed: tuple[tuple[str, str], ...] = ()
     keras_layers: Mapping[str, str] = field(default_factory=dict)
     keras_repeated: Mapping[str, str] = field(default_factory=dict)
