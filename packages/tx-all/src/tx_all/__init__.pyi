@@ -44,7 +44,9 @@ from tx_core import AutoModelForTokenClassification as AutoModelForTokenClassifi
 from tx_core import AutoModelWithLMHead as AutoModelWithLMHead
 from tx_core import AutoTokenizer as AutoTokenizer
 from tx_core import LoadReport as LoadReport
+from tx_core import Model2Model as Model2Model
 from tx_core import PretrainedConfig as PretrainedConfig
+from tx_core import PreTrainedEncoderDecoder as PreTrainedEncoderDecoder
 from tx_core import PreTrainedModel as PreTrainedModel
 from tx_core import TFAutoModel as TFAutoModel
 from tx_core import TFAutoModelForCausalLM as TFAutoModelForCausalLM

@@ -41,4 +41,5 @@ ARCHITECTURE = Architecture(
         "model_torch": ("load_tf_weights_in_bert",),
         "model_tf": ("TFBertEmbeddings",),
     },
+    decodes=True,
 )

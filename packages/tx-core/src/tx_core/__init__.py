@@ -43,6 +43,7 @@ EXPORTS = {
         "TFAutoModelForTokenClassification",
         "TFAutoModelWithLMHead",
     ),
+    "models.encoder_decoder_torch": ("Model2Model", "PreTrainedEncoderDecoder"),
     "models.pretrained_torch": ("PreTrainedModel",),
     "models.pruning_torch": ("prune_layer",),
     "models.pretrained_tf": ("TFPreTrainedModel",),

@@ -62,6 +62,9 @@ class Architecture:
         tasks: what a class is for, and how its name goes on: `{Task.BASE: "Model"}`.
         published: published name -> repository on the hub.
         also: module -> further names that the package offers.
+        decodes: whether its language model can be the decoder of an encoder. Its configuration has the fields
+            `is_decoder` and `add_cross_attention` then, which let layers attend to the encoder's states, and the
+            property `has_cross_attention`, which says whether they do.
     """
 
     package: str
@@ -71,6 +74,7 @@ class Architecture:
     tasks: Mapping[Task, str]
     published: Mapping[str, str]
     also: Mapping[str, Sequence[str]]
+    decodes: bool
 
     def __init__(
         self,
@@ -81,6 +85,7 @@ class Architecture:
         tasks: Mapping[Task, str],
         published: Mapping[str, str] = _NOTHING,
         also: Mapping[str, Sequence[str]] = _NOTHING_ELSE,
+        decodes: bool = False,
     ) -> None:
         # Every import of a package makes a record. To import dataclasses would take as long as all else it does.
         vars(self).update(
@@ -91,6 +96,7 @@ class Architecture:
             tasks=tasks,
             published=published,
             also=also,
+            decodes=decodes,
         )
 
     def __setattr__(self, name: str, value: object) -> NoReturn:

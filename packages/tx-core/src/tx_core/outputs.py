@@ -22,7 +22,7 @@ _CURES = {
 }
 
 # Fields whose tensors do not have the batch as their first axis -> the axis that it is.
-BATCH_AXES = {"past": 1, "mems": 1}
+BATCH_AXES = {"past": 1, "mems": 1, "encoder_past": 1, "encoder_mems": 1}
 
 
 class _Nothing:

@@ -25,4 +25,5 @@ ARCHITECTURE = Architecture(
         Task.MULTIPLE_CHOICE: "ForMultipleChoice",
     },
     published={name: name for name in _PUBLISHED},
+    decodes=True,
 )
