@@ -6,8 +6,8 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-KINDS = ("none", "torch", "tf", "both", "reference")
-LOADS = {"none": "", "torch": "torch", "tf": "tensorflow", "both": "torch, tensorflow", "reference": "torch"}
+KINDS = ("none", "torch", "tf", "both", "reference", "inside")
+LOADS = {"none": "", "torch": "torch", "tf": "tensorflow", "both": "torch, tensorflow", "reference": "torch", "inside": "torch"}
 
 CONFTEST = """
 from tx_testing.suites import collected

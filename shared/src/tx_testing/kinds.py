@@ -6,19 +6,21 @@ import re
 import sys
 from pathlib import Path
 
-KINDS = ("none", "torch", "tf", "both", "reference")
+KINDS = ("none", "torch", "tf", "both", "reference", "inside")
 ALLOWED: dict[str, frozenset[str]] = {
     "none": frozenset(),
     "torch": frozenset({"torch"}),
     "tf": frozenset({"tf"}),
     "both": frozenset({"torch", "tf"}),
     "reference": frozenset({"torch", "tf"}),
+    # Tools that bring transformers along, which is a matter of theirs: tx is not compared with it there.
+    "inside": frozenset({"torch", "transformers"}),
 }
 # Modules whose presence in sys.modules says that a framework was loaded. The reference implementation is run in its own
 # process only: its TensorFlow half changes what tf.keras means for the whole process.
 MODULES = {"torch": "torch", "tensorflow": "tf", "keras": "tf", "tf_keras": "tf_keras", "transformers": "transformers"}
 
-_SUFFIX = re.compile(r"_(torch|tf|both|reference)\.py$")
+_SUFFIX = re.compile(r"_(torch|tf|both|reference|inside)\.py$")
 
 
 def kind_of(path: Path) -> str:

@@ -73,7 +73,8 @@ class XLNetRelativeAttention(nn.Module):
 
 def _heads(x: Tensor, weight: Tensor) -> Tensor:
     """A projection (H, N, D) of (…, H): (…, N, D)."""
-    projected: Tensor = (x @ weight.flatten(1)).unflatten(-1, weight.shape[1:])
+    *others, _ = x.shape
+    projected: Tensor = (x @ weight.flatten(1)).view(*others, *weight.shape[1:])
     return projected
 
 

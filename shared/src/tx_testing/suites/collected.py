@@ -35,6 +35,7 @@ SUITES: dict[str, dict[str, str]] = {
         "TestModel": f"{_PACKAGE}.model_reference:ReferenceSuite",
         "TestGeneration": f"{_PACKAGE}.generation_reference:GenerationReferenceSuite",
     },
+    "inside": {"TestOnnx": f"{_PACKAGE}.onnx_torch:TorchOnnxSuite"},
 }
 
 # The same for each variant of the configuration: what has to hold in all of them.
@@ -47,6 +48,7 @@ CORE: dict[str, dict[str, str]] = {
     "tf": {"TestModel": f"{_PACKAGE}.model_tf:TFCoreSuite"},
     "both": {"TestModel": f"{_PACKAGE}.model_both:BothCoreSuite"},
     "reference": {"TestModel": f"{_PACKAGE}.model_reference:ReferenceSuite"},
+    "inside": {},
 }
 
 

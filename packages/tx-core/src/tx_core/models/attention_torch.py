@@ -14,7 +14,9 @@ from tx_core.config import PretrainedConfig
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """(B, S, N·D) → (B, N, S, D)."""
-    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+    # Here and in other functions not unflatten: files for ONNX would fix all sizes.
+    batch, length, width = x.shape
+    return x.view(batch, length, num_heads, width // num_heads).transpose(1, 2)
 
 
 def merge_heads(x: Tensor) -> Tensor:

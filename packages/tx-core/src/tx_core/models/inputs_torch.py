@@ -135,4 +135,5 @@ def flatten_choices(x: Tensor | None) -> Tensor | None:
 
 def by_choice(x: Tensor, count: int) -> Tensor:
     """(B·C, …) → (B, C, …)."""
-    return x.unflatten(0, (-1, count))
+    rows, *others = x.shape
+    return x.view(rows // count, count, *others)

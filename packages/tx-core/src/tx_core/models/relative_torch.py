@@ -35,10 +35,9 @@ def relative_shift(scores: Tensor, keys: int) -> Tensor:
     No number is copied: rows of one number less than L begin one number further left in each row. So L is at least
     K + 1.
     """
-    queries, distances = scores.shape[-2:]
+    *others, queries, distances = scores.shape
     used = scores.flatten(-2).narrow(-1, queries - 1, queries * (distances - 1))
-    rows: Tensor = used.unflatten(-1, (queries, distances - 1))  # type: ignore[no-untyped-call]
-    return rows.narrow(-1, 0, keys)
+    return used.view(*others, queries, distances - 1).narrow(-1, 0, keys)
 
 
 def relative_scores(query: Tensor, encodings: Tensor, keys: int) -> Tensor:
@@ -55,7 +54,8 @@ def relative_scores(query: Tensor, encodings: Tensor, keys: int) -> Tensor:
     # All rows have the same encodings: a product of batches would copy them for each. So heads come first.
     by_head = scaled.transpose(0, 1)  # (N, B, S, D)
     scores = by_head.flatten(1, 2) @ encodings[0].transpose(-1, -2)  # (N, B·S, L)
-    return relative_shift(scores.unflatten(1, by_head.shape[1:3]).transpose(0, 1), keys)
+    heads, batch, queries, _ = by_head.shape
+    return relative_shift(scores.view(heads, batch, queries, scores.shape[-1]).transpose(0, 1), keys)
 
 
 def disallow(scores: Tensor, allowed: Tensor | None) -> Tensor:

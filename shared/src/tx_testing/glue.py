@@ -1,0 +1,35 @@
+"""Rows of GLUE for tests: the test data has its files, see :mod:`tx_testing.data`."""
+
+from __future__ import annotations
+
+import csv
+
+from .data import data_path
+
+
+def rows(task: str, columns: tuple[str, ...], count: int, split: str = "train") -> list[tuple[str, ...]]:
+    """The first rows of a task's file, ``rows("MRPC", ("#1 String", "#2 String", "Quality"), 8)``.
+
+    Skips the test where there is no test data.
+    """
+    # Cells may begin with a quotation mark that nothing closes.
+    with data_path(f"glue/{task}/{split}.tsv").open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return [tuple(row[column] for column in columns) for _, row in zip(range(count), reader, strict=False)]
+
+
+def mrpc(count: int, split: str = "train") -> list[tuple[str, str, int]]:
+    """Pairs of sentences, and whether they say the same."""
+    columns = ("#1 String", "#2 String", "Quality")
+    return [(first, second, int(label)) for first, second, label in rows("MRPC", columns, count, split)]
+
+
+def stsb(count: int, split: str = "dev") -> list[tuple[str, str, float]]:
+    """Pairs of sentences, and how alike they are, 0 to 5."""
+    columns = ("sentence1", "sentence2", "score")
+    return [(first, second, float(score)) for first, second, score in rows("STS-B", columns, count, split)]
+
+
+def sst2(count: int, split: str = "train") -> list[tuple[str, int]]:
+    """Sentences of film reviews, and whether they praise."""
+    return [(sentence, int(label)) for sentence, label in rows("SST-2", ("sentence", "label"), count, split)]
