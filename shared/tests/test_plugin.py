@@ -120,7 +120,13 @@ def test_skips_are_counted(project: pytest.Pytester, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("test_x.py", "none"), ("test_torch.py", "torch"), ("test_x_torch.py", "torch"), ("test_x_torchy.py", "none"), ("test_x_inside.py", "inside")],
+    [
+        ("test_x.py", "none"),
+        ("test_torch.py", "torch"),
+        ("test_x_torch.py", "torch"),
+        ("test_x_torchy.py", "none"),
+        ("test_x_inside.py", "inside"),
+    ],
 )
 def test_kind_of(name: str, kind: str) -> None:
     assert plugin.kind_of(Path(name)) == kind

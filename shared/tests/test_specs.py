@@ -7,7 +7,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 KINDS = ("none", "torch", "tf", "both", "reference", "inside")
-LOADS = {"none": "", "torch": "torch", "tf": "tensorflow", "both": "torch, tensorflow", "reference": "torch", "inside": "torch"}
+LOADS = dict(zip(KINDS, ("", "torch", "tensorflow", "torch, tensorflow", "torch", "torch"), strict=True))
 
 CONFTEST = """
 from tx_testing.suites import collected

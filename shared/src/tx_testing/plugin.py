@@ -2,9 +2,10 @@
 
 A test module says by its name which framework it needs: ``test_x_torch.py``, ``test_x_tf.py``, ``test_x_both.py``
 (both in one process), ``test_x_reference.py`` (runs the reference implementation in a process of its own),
-``test_x_inside.py`` (PyTorch models inside other tools); any other name needs none. ``--framework torch`` collects only the modules of that kind (several kinds are separated by commas),
-and a module that loads a framework which its name does not declare fails. ``x_spec.py`` describes an architecture; it
-is tested by the suites of every kind that is asked for (:mod:`tx_testing.specs`).
+``test_x_inside.py`` (PyTorch models inside other tools); any other name needs none. ``--framework torch`` collects only
+the modules of that kind (several kinds are separated by commas), and a module that loads a framework which its name
+does not declare fails. ``x_spec.py`` describes an architecture; it is tested by the suites of every kind that is asked
+for (:mod:`tx_testing.specs`).
 """
 
 from __future__ import annotations
