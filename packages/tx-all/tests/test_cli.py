@@ -13,7 +13,7 @@ import pytest
 from tx_all.cli import main, parser
 
 HEAVY = ("torch", "tensorflow", "keras", "numpy", "h5py", "requests", "tqdm", "importlib.metadata")
-COMMANDS = ("inspect", "download", "env")
+COMMANDS = ("inspect", "convert", "download", "env")
 
 
 def run(
@@ -53,7 +53,9 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["no-such-command"], ["inspect"], ["env", "more"], ["download", "a", "--format", "b"]], ids=str
+    "arguments",
+    [[], ["no-such-command"], ["inspect"], ["env", "more"], ["download", "a", "--format", "b"], ["convert", "a", "b"]],
+    ids=str,
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:

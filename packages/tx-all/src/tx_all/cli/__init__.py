@@ -1,4 +1,4 @@
-"""The command `tx`: looks into checkpoints, downloads and locks models, and says what is installed.
+"""The command `tx`: looks into checkpoints, converts them, downloads and locks models, and says what is installed.
 
 Each command is a module with two functions: `add` describes its arguments, `run` does it. Only what a command needs is
 imported, when it runs.
@@ -12,13 +12,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import download, env, inspect
+from . import convert, download, env, inspect
 
-_COMMANDS = (inspect, download, env)
+_COMMANDS = (inspect, convert, download, env)
 
 _EXAMPLES = """\
 examples:
   tx inspect bert-base-uncased                   names, shapes and types; which classes the weights are complete for
+  tx convert my-bert my-bert-h5 --to h5          write a model in another format
   tx download bert-base-uncased --lock tx.lock   fetch a model, and note the hash of every file
   tx env                                         versions, for a bug report
 

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     _check(name, source)
     if arguments.lock is not None and os.path.exists(arguments.lock):
         read_lock(arguments.lock)  # what is no lock file is said now, not after gigabytes
-    wanted = _Fetched(name, source)
+    wanted = Fetched(name, source)
     if arguments.files:
         wanted.all_of(arguments.files)
     else:
@@ -102,7 +102,7 @@ def _check(name: str, source: Source) -> None:
         raise ValueError(f"tx download sends requests, which {source.offline_reason} forbids")
 
 
-class _Fetched:
+class Fetched:
     """What was fetched of a repository, all of one commit, and what it does not have.
 
     Attributes:
@@ -116,6 +116,12 @@ class _Fetched:
         self.source = source
         self.files: dict[str, Path] = {}
         self.absent: list[str] = []
+
+    @property
+    def folder(self) -> Path:
+        """The folder in the cache that holds the files; there has to be one."""
+        file, path = next(iter(self.files.items()))
+        return path.parents[file.count("/")]
 
     def model(self, form: str | None) -> None:
         """Fetches what `from_pretrained` reads of the configuration, the tokenizer and the weights."""
@@ -215,7 +221,7 @@ def _tokenizer_of(name: object) -> Any:
     return None
 
 
-def _report(fetched: _Fetched, revision: str) -> None:
+def _report(fetched: Fetched, revision: str) -> None:
     commit = fetched.source.revision
     print(fetched.name if revision == commit else f"{fetched.name} ({revision})", "is commit", commit)
     sizes = {file: path.stat().st_size for file, path in sorted(fetched.files.items())}
@@ -224,11 +230,10 @@ def _report(fetched: _Fetched, revision: str) -> None:
     absent = sorted({*fetched.absent})
     if absent:
         print(f"  without {', '.join(map(text.name, absent))}")
-    file, path = next(iter(fetched.files.items()))
-    print("in", path.parents[file.count("/")])
+    print("in", fetched.folder)
 
 
-def _lock(fetched: _Fetched, revision: str, path: str) -> None:
+def _lock(fetched: Fetched, revision: str, path: str) -> None:
     from tx_core.files.lock import LockedCommit, LockedFile, endpoint_of, update_lock
     from tx_core.files.source import is_commit
 
