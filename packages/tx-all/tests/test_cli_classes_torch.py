@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tx_all.cli.classes import HEADS, class_names, in_head, parameters
+from tx_all.cli.classes import class_names, in_head, parameters
 from tx_all.cli.inspect import look
 from tx_core.architecture import PUBLISHED, Task, find, load
 from tx_core.models.state_dict_torch import StateDict
@@ -29,7 +29,9 @@ def configurations(model_type: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("model_type", PUBLISHED)
 def test_every_class_is_known(model_type: str) -> None:
-    assert sorted(HEADS[model_type]) == sorted(class_names(find(model_type)).values())
+    architecture = find(model_type)
+    table: Any = load(architecture.weights)
+    assert sorted(table.heads) == sorted(class_names(architecture).values())
 
 
 @pytest.mark.parametrize("model_type", PUBLISHED)

@@ -10,62 +10,6 @@ if TYPE_CHECKING:
     from tx_core.architecture import Architecture
     from tx_core.weights import WeightTable
 
-_LANGUAGE = ("lm_head",)
-_CLASSIFIER = ("classifier",)
-_SUMMARY = ("sequence_summary", "logits_proj")
-
-# Model type → what a class is called behind the architecture's name → its head: names of modules or parameters.
-HEADS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "bert": {
-        "Model": (),
-        "ForPreTraining": ("cls",),
-        "ForMaskedLM": ("cls.predictions",),
-        "ForNextSentencePrediction": ("cls.seq_relationship",),
-        "ForSequenceClassification": _CLASSIFIER,
-        "ForTokenClassification": _CLASSIFIER,
-        "ForMultipleChoice": _CLASSIFIER,
-        "ForQuestionAnswering": ("qa_outputs",),
-    },
-    "ctrl": {"Model": (), "LMHeadModel": _LANGUAGE},
-    "distilbert": {
-        "Model": (),
-        "ForMaskedLM": ("vocab_transform", "vocab_layer_norm", "vocab_projector"),
-        "ForSequenceClassification": ("pre_classifier", "classifier"),
-        "ForMultipleChoice": ("pre_classifier", "classifier"),
-        "ForTokenClassification": _CLASSIFIER,
-        "ForQuestionAnswering": ("qa_outputs",),
-    },
-    "gpt2": {"Model": (), "LMHeadModel": _LANGUAGE, "DoubleHeadsModel": (*_LANGUAGE, "multiple_choice_head")},
-    "openai-gpt": {"Model": (), "LMHeadModel": _LANGUAGE, "DoubleHeadsModel": (*_LANGUAGE, "multiple_choice_head")},
-    "roberta": {
-        "Model": (),
-        "ForMaskedLM": _LANGUAGE,
-        "ForSequenceClassification": ("classifier.dense", "classifier.out_proj"),
-        "ForTokenClassification": ("classifier.weight", "classifier.bias"),
-        "ForMultipleChoice": ("classifier.weight", "classifier.bias"),
-        "ForQuestionAnswering": ("qa_outputs",),
-    },
-    "transfo-xl": {"Model": (), "LMHeadModel": ("crit",)},
-    "xlm": {
-        "Model": (),
-        "WithLMHeadModel": ("pred_layer",),
-        "ForSequenceClassification": ("sequence_summary",),
-        "ForMultipleChoice": _SUMMARY,
-        "ForTokenClassification": _CLASSIFIER,
-        "ForQuestionAnsweringSimple": ("qa_outputs.weight", "qa_outputs.bias"),
-        "ForQuestionAnswering": ("qa_outputs.start_logits", "qa_outputs.end_logits", "qa_outputs.answer_class"),
-    },
-    "xlnet": {
-        "Model": (),
-        "LMHeadModel": ("lm_loss",),
-        "ForSequenceClassification": _SUMMARY,
-        "ForMultipleChoice": _SUMMARY,
-        "ForTokenClassification": _CLASSIFIER,
-        "ForQuestionAnsweringSimple": ("qa_outputs",),
-        "ForQuestionAnswering": ("start_logits", "end_logits", "answer_class"),
-    },
-}
-
 _CROSS = (("*.layer.{i}.crossattention", lambda config: config.has_cross_attention),)
 _DOUBLE_HEADS = (("multiple_choice_head", lambda config: config.summary_use_proj),)
 _HAS_SUMMARY = ("sequence_summary", lambda config: config.summary_use_proj)
@@ -142,9 +86,9 @@ def parameters(
         table: the architecture's weight table.
 
     Raises:
-        KeyError: nothing is known of the class.
+        KeyError: the table does not tell the head of the class.
     """
-    head = HEADS[architecture.model_type][end]
+    head = table.heads[end]
     own = [row.name for row in table.rows if not in_head(row.name, table) or _within(row.name, head)]
     aliases = [
         alias

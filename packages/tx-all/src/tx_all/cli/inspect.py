@@ -221,12 +221,12 @@ def _compare(found: Found, checkpoint: Checkpoint, architecture: Architecture, c
     from tx_core.architecture import load
     from tx_core.weights import Weights
 
-    from .classes import HEADS, class_names, in_head, parameters
+    from .classes import class_names, in_head, parameters
 
-    if architecture.model_type not in HEADS:
-        found.note = f"the classes of {architecture.model_type!r} are not known here"
-        return
     table: Any = load(architecture.weights)
+    if not table.heads:
+        found.note = f"the weight table of {architecture.model_type!r} does not tell the heads of its classes"
+        return
     config_class: Any = load(architecture.config)
     config = config_class.from_pretrained(config_path)
     weights = Weights(checkpoint, table, source=found.path)
