@@ -130,6 +130,8 @@ class PretrainedFiles(SpecialTokens):
 
     #: Constructor argument -> file name, and for the published names the argument -> name -> URL.
     vocab_files_names: ClassVar[Mapping[str, str]] = {}
+    #: Names that the vocabulary may have in a repository instead.
+    other_file_names: ClassVar[tuple[str, ...]] = ()
     #: Constructor argument -> names that the file has in the authors' own folders.
     original_files_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = {}
@@ -208,7 +210,8 @@ class PretrainedFiles(SpecialTokens):
     @classmethod
     def file_names(cls) -> tuple[str, ...]:
         """The names of all files that ``from_pretrained`` may ask a repository of the hub for."""
-        return (*cls.vocab_files_names.values(), TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS, TOKENIZER_JSON)
+        beside = (TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS, TOKENIZER_JSON)
+        return (*cls.vocab_files_names.values(), *cls.other_file_names, *beside)
 
     @classmethod
     def from_pretrained(

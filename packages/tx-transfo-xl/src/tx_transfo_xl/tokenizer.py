@@ -74,6 +74,7 @@ class TransfoXLTokenizer(PreTrainedTokenizer):
     """
 
     vocab_files_names: ClassVar[Mapping[str, str]] = {"vocab_file": TEXT_NAME}
+    other_file_names = NAMES[1:]
     pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
         {"pretrained_vocab_file": "vocab.bin"}, ["transfo-xl-wt103"]
     )
@@ -146,11 +147,6 @@ class TransfoXLTokenizer(PreTrainedTokenizer):
         return token
 
     # Files ----------------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def file_names(cls) -> tuple[str, ...]:
-        """As in ``PretrainedFiles``, and what a vocabulary may be called that is no text."""
-        return (*super().file_names(), *NAMES[1:])
 
     @classmethod
     def _find_files(cls, name: str, source: Source) -> _Files:
