@@ -13,7 +13,7 @@ import tensorflow as tf  # noqa: F401  # so that the models are written with it
 from tx_testing import published
 
 PROGRAM = Path(__file__).with_name("readme_2019") / "quick_tour.py"
-NAMES = re.findall(r"'([a-z0-9-]+)'\)", PROGRAM.read_text())
+NAMES = re.findall(r'Tokenizer, +"([a-z0-9-]+)"', PROGRAM.read_text())
 
 
 def test_all_nine_encode_in_tensorflow(tmp_path: Path) -> None:
@@ -24,7 +24,6 @@ def test_all_nine_encode_in_tensorflow(tmp_path: Path) -> None:
     code = PROGRAM.read_text().partition("BERT_MODEL_CLASSES")[0]
     code = re.sub(r"\((\w+Model),", r"(TF\1,", code.replace("import torch", "import tensorflow as tf"))
     code = code.replace("torch.tensor", "tf.constant").replace("    with torch.no_grad():\n        last", "    last")
-    code = re.sub(r"bool\(.*\)\)$", "bool(tf.reduce_all(tf.math.is_finite(last_hidden_states))))", code, flags=re.M)
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -35,4 +34,4 @@ def test_all_nine_encode_in_tensorflow(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     models = ("Bert", "OpenAIGPT", "GPT2", "CTRL", "TransfoXL", "XLNet", "XLM", "DistilBert", "Roberta")
-    assert done.stdout.splitlines() == [f"TF{model}Model True True" for model in models]
+    assert done.stdout.splitlines() == [f"TF{model}Model True" for model in models]

@@ -50,7 +50,7 @@ def test_quick_tour(hub: HubServer, tmp_path: Path) -> None:
         encoded,
         strict=True,
     ):
-        assert line == f"{model}Model True True"
+        assert line == f"{model}Model True"
     tasks = ("Model", "PreTraining", "MaskedLM", "NextSentencePrediction", "SequenceClassification")
     tasks += ("MultipleChoice", "TokenClassification", "QuestionAnswering")
     for number, task in enumerate(tasks):
