@@ -5,6 +5,7 @@ PACKAGES = (
     "tx_bert",
     "tx_core",
     "tx_ctrl",
+    "tx_data",
     "tx_distilbert",
     "tx_gpt2",
     "tx_openai_gpt",
