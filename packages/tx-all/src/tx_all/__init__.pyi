@@ -176,6 +176,12 @@ from tx_tokenizers import load_vocab as load_vocab
 from tx_training import AdamW as AdamW
 from tx_training import AdamWeightDecay as AdamWeightDecay
 from tx_training import ConstantLRSchedule as ConstantLRSchedule
+from tx_training import Evaluation as Evaluation
+from tx_training import Processes as Processes
+from tx_training import TrainingLoop as TrainingLoop
+from tx_training import TrainingOptions as TrainingOptions
+from tx_training import TrainingResult as TrainingResult
+from tx_training import TrainingStep as TrainingStep
 from tx_training import WarmUp as WarmUp
 from tx_training import WarmupConstantSchedule as WarmupConstantSchedule
 from tx_training import WarmupCosineSchedule as WarmupCosineSchedule
@@ -190,6 +196,7 @@ from tx_training import (
     get_cosine_with_hard_restarts_schedule_with_warmup as get_cosine_with_hard_restarts_schedule_with_warmup,
 )
 from tx_training import get_linear_schedule_with_warmup as get_linear_schedule_with_warmup
+from tx_training import set_seed as set_seed
 from tx_transfo_xl import TF_TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP as TF_TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP
 from tx_transfo_xl import TRANSFO_XL_PRETRAINED_CONFIG_ARCHIVE_MAP as TRANSFO_XL_PRETRAINED_CONFIG_ARCHIVE_MAP
 from tx_transfo_xl import TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP as TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP

@@ -6,8 +6,11 @@ Importing this package imports no framework; names are loaded when they are firs
 from tx_core.lazy import attach
 
 EXPORTS = {
+    "evaluation_torch": ("Evaluation",),
+    "loop_torch": ("TrainingLoop", "TrainingOptions", "TrainingResult"),
     "optimizers_tf": ("AdamWeightDecay", "WarmUp", "create_optimizer"),
     "optimizers_torch": ("AdamW", "decay_groups"),
+    "processes_torch": ("Processes",),
     "schedules_torch": (
         "ConstantLRSchedule",
         "WarmupConstantSchedule",
@@ -20,6 +23,8 @@ EXPORTS = {
         "get_cosine_with_hard_restarts_schedule_with_warmup",
         "get_linear_schedule_with_warmup",
     ),
+    "seeds_torch": ("set_seed",),
+    "steps_torch": ("TrainingStep",),
 }
 
 __getattr__, __dir__ = attach(__name__, EXPORTS)

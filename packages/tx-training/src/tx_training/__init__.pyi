@@ -1,9 +1,14 @@
 # Written by tools/exports.
+from .evaluation_torch import Evaluation as Evaluation
+from .loop_torch import TrainingLoop as TrainingLoop
+from .loop_torch import TrainingOptions as TrainingOptions
+from .loop_torch import TrainingResult as TrainingResult
 from .optimizers_tf import AdamWeightDecay as AdamWeightDecay
 from .optimizers_tf import WarmUp as WarmUp
 from .optimizers_tf import create_optimizer as create_optimizer
 from .optimizers_torch import AdamW as AdamW
 from .optimizers_torch import decay_groups as decay_groups
+from .processes_torch import Processes as Processes
 from .schedules_torch import ConstantLRSchedule as ConstantLRSchedule
 from .schedules_torch import WarmupConstantSchedule as WarmupConstantSchedule
 from .schedules_torch import WarmupCosineSchedule as WarmupCosineSchedule
@@ -16,5 +21,7 @@ from .schedules_torch import (
     get_cosine_with_hard_restarts_schedule_with_warmup as get_cosine_with_hard_restarts_schedule_with_warmup,
 )
 from .schedules_torch import get_linear_schedule_with_warmup as get_linear_schedule_with_warmup
+from .seeds_torch import set_seed as set_seed
+from .steps_torch import TrainingStep as TrainingStep
 
 __version__: str

@@ -1,0 +1,429 @@
+"""The loop that the example scripts share: from a model and a dataset to a trained model, its results and a plot."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader, DistributedSampler
+
+from tx_core.files import progress
+from tx_core.messages import quoted
+
+from .checkpoints_torch import (
+    checkpoints,
+    load_optimizer_state,
+    load_state,
+    optimizer_state,
+    remove_old,
+    save_checkpoint,
+    save_model,
+)
+from .evaluation_torch import Evaluation
+from .optimizers_torch import AdamW, decay_groups
+from .processes_torch import Processes
+from .results import write_eval_results, write_plot, write_results
+from .schedules_torch import (
+    get_constant_schedule_with_warmup,
+    get_cosine_schedule_with_warmup,
+    get_linear_schedule_with_warmup,
+)
+from .seeds_torch import random_state, set_random_state, set_seed
+from .steps_torch import PRECISIONS, Batch, Precision, TrainingStep, first_output, targets
+
+Schedule = Literal["linear", "cosine", "constant"]
+_SCHEDULES: dict[str, Callable[[Optimizer, int, int], LRScheduler]] = {
+    "linear": get_linear_schedule_with_warmup,
+    "cosine": get_cosine_schedule_with_warmup,
+    "constant": lambda optimizer, warmup, total: get_constant_schedule_with_warmup(optimizer, warmup),
+}
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a model is trained.
+
+    Attributes:
+        epochs: how often all examples are gone through.
+        max_steps: steps after which the training ends; takes the place of `epochs`.
+        batch_size: rows of a batch, of each process.
+        accumulation_steps: batches of a step, of each process.
+        learning_rate, weight_decay, adam_betas, adam_epsilon: of :class:`AdamW`, with :func:`decay_groups`.
+        warmup_steps: steps in which the rate rises. schedule: what it does then.
+        max_grad_norm: length to which the gradient is shortened; None to leave it.
+        precision: ``bfloat16`` or ``float16`` for mixed precision.
+        seed: of the order of examples, of dropout, and of all else that is drawn.
+        log_every: steps between two rows of the history.
+        evaluate_every: steps between two evaluations; by default an epoch's. There is one at the end in any case.
+        metric: what evaluations are compared by. The best model so far is the one that is kept.
+        greater_is_better: by default so, unless the metric is a loss or a perplexity.
+        patience: evaluations in a row without a better one, after which the training ends; None for no such end.
+        save_every: steps between two checkpoints; None for none.
+        keep_checkpoints: how many stay; None for all.
+        fsdp: spread the model over the processes, rather than have a copy in each.
+        workers: processes that load examples ahead.
+    """
+
+    epochs: float = 3.0
+    max_steps: int | None = None
+    batch_size: int = 8
+    accumulation_steps: int = 1
+    learning_rate: float = 5e-5
+    weight_decay: float = 0.0
+    adam_betas: tuple[float, float] = (0.9, 0.999)
+    adam_epsilon: float = 1e-8
+    warmup_steps: int = 0
+    schedule: Schedule = "linear"
+    max_grad_norm: float | None = 1.0
+    precision: Precision = "float32"
+    seed: int = 42
+    log_every: int = 50
+    evaluate_every: int | None = None
+    metric: str = "loss"
+    greater_is_better: bool | None = None
+    patience: int | None = None
+    save_every: int | None = None
+    keep_checkpoints: int | None = None
+    fsdp: bool = False
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the numbers; those of the optimizer are checked by it.
+
+        Raises:
+            ValueError: if one is out of its range.
+        """
+        for name in ("batch_size", "accumulation_steps", "log_every", "max_steps", "evaluate_every", "patience",
+                     "save_every", "keep_checkpoints"):  # fmt: skip
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {quoted(value)}")
+        if not 0 < self.epochs < math.inf:
+            raise ValueError(f"epochs must be above 0, not {quoted(self.epochs)}")
+        for name, choices in (("schedule", _SCHEDULES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {quoted(getattr(self, name))}")
+        if self.fsdp and self.precision == "float16":
+            raise ValueError(
+                "fsdp=True goes with precision 'bfloat16' or 'float32': losses are not scaled across shards"
+            )
+
+    def better(self, value: float, than: float | None) -> bool:
+        """Whether a value of the metric is better than another one, or the first that is a number."""
+        if than is None or math.isnan(value):
+            return not math.isnan(value)
+        greater = self.greater_is_better
+        if greater is None:
+            greater = not self.metric.endswith(("loss", "perplexity"))
+        return value > than if greater else value < than
+
+
+@dataclass
+class TrainingResult:
+    """What a training led to.
+
+    Attributes:
+        steps: how many were taken, those before the checkpoint among them.
+        metrics: the best evaluation, or the only one; empty where nothing was evaluated.
+        history: a row for every `log_every` steps, with ``step``, ``epoch``, ``loss`` (the mean since the last one) and
+            ``learning_rate``; and one for every evaluation, with ``step``, ``epoch`` and ``eval_…``.
+        stopped_early: whether evaluations had become no better.
+    """
+
+    steps: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    stopped_early: bool = False
+
+
+class TrainingLoop:
+    """Trains a model on a dataset.
+
+    The folder holds at the end the model (of several evaluations the best), ``eval_results.txt``, ``results.json`` and
+    ``results.svg``; while it trains ``checkpoint-…``, and what TensorBoard shows in ``runs`` where that is installed.
+    With several processes, started by ``torchrun``, all of them run the same program.
+
+        loop = TrainingLoop(model, dataset, "mrpc", TrainingOptions(epochs=3), evaluation=Evaluation(dev, metrics=…))
+        result = loop.run()
+
+    Args:
+        model: of tx, or another with ``save_pretrained`` and ``load_weights``.
+        dataset: examples by number, with labels.
+        folder: made if need be.
+        options: how to train.
+        evaluation: what the model is measured by during the training and at its end.
+        collate: makes a dictionary of the model's inputs of several examples; by default torch's.
+        tokenizer: saved beside the model.
+        optimizer: makes another one than AdamW of the model.
+        loss, count: as of :class:`TrainingStep`.
+        processes: those that train the model; by default those that ``torchrun`` started, or this one.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        dataset: Any,
+        folder: str | os.PathLike[str],
+        options: TrainingOptions | None = None,
+        *,
+        evaluation: Evaluation | None = None,
+        collate: Callable[[list[Any]], Batch] | None = None,
+        tokenizer: Any = None,
+        optimizer: Callable[[nn.Module], Optimizer] | None = None,
+        loss: Callable[[nn.Module, Batch], Tensor] = first_output,
+        count: Callable[[nn.Module, Batch], int] = targets,
+        processes: Processes | None = None,
+    ) -> None:
+        self.options = options or TrainingOptions()
+        self.model = model
+        self.dataset = dataset
+        self.folder = Path(folder)
+        self.evaluation = evaluation
+        self.tokenizer = tokenizer
+        self.processes = processes or Processes.start()
+        self._collate = collate
+        self._make_optimizer = optimizer or self._adamw
+        self._loss, self._count = loss, count
+        if not len(dataset):
+            raise ValueError("a dataset without examples trains nothing")
+        rows = math.ceil(len(dataset) / self.processes.size)
+        self.steps_per_epoch = math.ceil(rows / (self.options.batch_size * self.options.accumulation_steps))
+        epochs = math.ceil(self.options.epochs * self.steps_per_epoch)
+        self.total_steps = self.options.max_steps or epochs
+
+    def run(self, resume: bool | str | os.PathLike[str] = False) -> TrainingResult:
+        """Train.
+
+        Args:
+            resume: go on from a checkpoint: True for the newest in the folder, if there is one, or the path of one. On
+                a CPU what follows is, bit by bit, what an uninterrupted training does.
+
+        Returns:
+            What it led to; the same in every process.
+
+        Raises:
+            FileExistsError: if there are checkpoints in the folder that are not to be gone on from.
+            FileNotFoundError: if there is no such checkpoint.
+            ValueError: if it is in another folder, or of a training with other processes, batches or examples; or if an
+                evaluation does not give the metric.
+        """
+        start = self._checkpoint(resume)
+        state = None if start is None else load_state(start)
+        if start is not None and state is not None:
+            self._check(start, state)
+            own: Any = self.model
+            own.load_weights(start)
+        set_seed(self.options.seed + self.processes.rank)
+        model = self.processes.wrap(self.model, self.options.fsdp)
+        optimizer = self._make_optimizer(model)
+        schedule = _SCHEDULES[self.options.schedule](optimizer, self.options.warmup_steps, self.total_steps)
+        step = TrainingStep(
+            model,
+            optimizer,
+            schedule,
+            precision=self.options.precision,
+            max_grad_norm=self.options.max_grad_norm,
+            loss=self._loss,
+            count=self._count,
+            processes=self.processes,
+        )
+        run = _Run(self, step, TrainingResult(), _Board(self.folder, self.processes))
+        if state is not None:
+            run.load(state)
+        model.train()
+        try:
+            run.train()
+        finally:
+            run.board.close()
+        run.finish()
+        return run.result
+
+    def _adamw(self, model: nn.Module) -> Optimizer:
+        options = self.options
+        groups = decay_groups(model, options.weight_decay)
+        return AdamW(groups, options.learning_rate, options.adam_betas, options.adam_epsilon)
+
+    def _checkpoint(self, resume: bool | str | os.PathLike[str]) -> Path | None:
+        if not isinstance(resume, bool):
+            if Path(resume).resolve().parent != self.folder.resolve():  # where the best model so far is
+                raise ValueError(
+                    f"{resume} is not in {self.folder}: go on in its own folder, or in a copy of all of it"
+                )
+            return Path(resume)
+        found = checkpoints(self.folder)
+        if found and not resume:
+            raise FileExistsError(
+                f"{self.folder} has checkpoints of a training, such as {found[-1].name}: go on from there "
+                "(resume=True), remove them, or choose another folder"
+            )
+        return found[-1] if found else None
+
+    def shape(self) -> dict[str, int]:
+        """What has to be the same for a training to go on from a checkpoint."""
+        options = self.options
+        return {
+            "examples": len(self.dataset),
+            "processes": self.processes.size,
+            "batch_size": options.batch_size,
+            "accumulation_steps": options.accumulation_steps,
+            "seed": options.seed,
+            "fsdp": int(options.fsdp),
+        }
+
+    def _check(self, folder: Path, state: Mapping[str, Any]) -> None:
+        for name, value in self.shape().items():
+            if state["shape"][name] != value:
+                raise ValueError(
+                    f"{folder} is of a training with {name} = {state['shape'][name]}, and this one has {value}: the "
+                    "order of its examples would be another"
+                )
+
+    def batches(self, epoch: int, skipped: int) -> Iterator[list[Batch]]:
+        """The batches of an epoch's steps, for this process, without those of its first steps."""
+        options = self.options
+        sampler: DistributedSampler[Any] = DistributedSampler(
+            self.dataset, self.processes.size, self.processes.rank, seed=options.seed
+        )
+        sampler.set_epoch(epoch)
+        order, length = [*sampler], options.batch_size
+        rows = [order[at : at + length] for at in range(0, len(order), length)][skipped * options.accumulation_steps :]
+        loader = DataLoader(
+            self.dataset,
+            batch_sampler=rows,
+            collate_fn=self._collate,
+            num_workers=options.workers,
+            pin_memory=self.processes.device.type == "cuda",
+            generator=torch.Generator().manual_seed(options.seed + epoch),  # draws nothing from the others
+        )
+        batches: list[Batch] = []
+        for number, batch in enumerate(loader, start=1):
+            batches.append(batch)
+            if len(batches) == options.accumulation_steps or number == len(rows):
+                yield batches
+                batches = []
+
+
+class _Run:
+    """A training on its way."""
+
+    def __init__(self, loop: TrainingLoop, step: TrainingStep, result: TrainingResult, board: _Board) -> None:
+        self.loop, self.step, self.result, self.board = loop, step, result, board
+        self.options, self.processes = loop.options, loop.processes
+        self.waited = 0  # evaluations in a row without a better one
+        self.losses: list[Tensor] = []  # since the last row of the history
+
+    def train(self) -> None:
+        result, total = self.result, self.loop.total_steps
+        with progress(total, "Training", "step") if self.processes.is_main else nullcontext() as bar:
+            if bar is not None:
+                bar.update(result.steps)
+            while result.steps < total and not result.stopped_early:
+                epoch, done = divmod(result.steps, self.loop.steps_per_epoch)
+                for batches in self.loop.batches(epoch, done):
+                    self.losses.append(self.step(batches))
+                    result.steps += 1
+                    if bar is not None:
+                        bar.update()
+                    self._after_step()
+                    if result.steps == total or result.stopped_early:
+                        break
+
+    def _after_step(self) -> None:
+        steps, options, total = self.result.steps, self.options, self.loop.total_steps
+        rate = self.step.optimizer.param_groups[0]["lr"]
+        if steps % options.log_every == 0 or steps == total:
+            loss = float(torch.stack(self.losses).mean())
+            self.losses.clear()
+            self._record({"loss": loss, "learning_rate": float(rate)})
+        every = options.evaluate_every or self.loop.steps_per_epoch
+        if self.loop.evaluation is not None and (steps % every == 0 or steps == total):
+            self._evaluate(self.loop.evaluation)
+        if options.save_every is not None and steps % options.save_every == 0:
+            self.save()
+
+    def _record(self, numbers: Mapping[str, float]) -> None:
+        steps = self.result.steps
+        self.result.history.append({"step": steps, "epoch": steps / self.loop.steps_per_epoch, **numbers})
+        self.board.add(steps, numbers)
+
+    def _evaluate(self, evaluation: Evaluation) -> None:
+        found = evaluation(self.step.model, self.processes)
+        self._record({f"eval_{name}": value for name, value in found.items()})
+        metric = self.options.metric
+        if metric not in found:
+            raise ValueError(f"the evaluation gives {', '.join(found)}, and not the metric {quoted(metric)}")
+        if not self.result.metrics or self.options.better(found[metric], self.result.metrics[metric]):
+            self.result.metrics, self.waited = found, 0
+            save_model(self.loop.folder, self.step.model, self.processes, self.loop.tokenizer)
+            return
+        self.waited += 1
+        self.result.stopped_early = self.options.patience is not None and self.waited >= self.options.patience
+
+    def save(self) -> None:
+        schedule = self.step.schedule
+        state = {
+            "shape": self.loop.shape(),
+            "optimizer": optimizer_state(self.step.model, self.step.optimizer),
+            "schedule": None if schedule is None else schedule.state_dict(),
+            "scaler": self.step.scaler.state_dict(),
+            "random": self.processes.gather(random_state()),
+            "result": asdict(self.result),
+            "waited": self.waited,
+            "losses": self.losses,
+        }
+        folder = self.loop.folder / f"checkpoint-{self.result.steps}"
+        save_checkpoint(folder, self.step.model, state, self.processes, self.loop.tokenizer)
+        if self.processes.is_main:
+            remove_old(self.loop.folder, self.options.keep_checkpoints)
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        load_optimizer_state(self.step.model, self.step.optimizer, state["optimizer"])
+        if self.step.schedule is not None:
+            self.step.schedule.load_state_dict(state["schedule"])
+        self.step.scaler.load_state_dict(state["scaler"])
+        self.result = TrainingResult(**state["result"])
+        self.waited = state["waited"]
+        self.losses = [loss.to(self.processes.device) for loss in state["losses"]]
+        set_random_state(state["random"][self.processes.rank])
+
+    def finish(self) -> None:
+        """Write what is to be read."""
+        result, folder = self.result, self.loop.folder
+        if self.loop.evaluation is None:
+            save_model(folder, self.step.model, self.processes, self.loop.tokenizer)
+        if self.processes.is_main:
+            folder.mkdir(parents=True, exist_ok=True)
+            if result.metrics:
+                write_eval_results(folder, result.metrics)
+            write_results(folder, {**asdict(result), "options": asdict(self.options), "shape": self.loop.shape()})
+            write_plot(folder, result.history)
+        self.processes.gather(None)  # none goes on before it is written
+
+
+class _Board:
+    """TensorBoard's file in the main process, where TensorBoard is installed."""
+
+    def __init__(self, folder: Path, processes: Processes) -> None:
+        self._writer: Any = None
+        if processes.is_main and find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(folder / "runs")
+
+    def add(self, step: int, numbers: Mapping[str, float]) -> None:
+        for name, value in numbers.items() if self._writer is not None else ():
+            self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
