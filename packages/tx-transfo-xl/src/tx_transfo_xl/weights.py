@@ -3,18 +3,21 @@
 The authors' code is https://github.com/kimiyoung/transformer-xl. Its names in PyTorch are published ones, but for the
 biases, which all layers share. Those in TensorFlow are of ``tf/model.py``: the vectors of words in one table have no
 cluster in their names (``div_val`` 1), those that score words are always the embeddings', and a projection that would
-be square may be left out (``proj_same_dim``). Written are the names of words in clusters.
+be square may be left out (``proj_same_dim``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from tx_core.weights import TF1, Row, Tied, WeightTable, embedding, linear, norm
+from tx_core.weights import TF1, Array, Row, Tied, WeightTable, embedding, linear, norm
 
 from .common import clusters
 from .config import TransfoXLConfig
+
+Reader = Callable[[], Array]
 
 _LAYER, _LAYER_TF1 = "transformer.layers.{i}", "transformer/layer_{i}"
 _ATTENTION, _FEED = f"{_LAYER}.dec_attn", f"{_LAYER}.pos_ff"
@@ -53,7 +56,31 @@ def _kernel(name: str, original: str) -> tuple[Row, ...]:
     return linear(name, original, ("/kernel",))
 
 
-WEIGHTS = WeightTable(
+class TransfoXLWeightTable(WeightTable):
+    """A table that knows the names of vectors in one table, which have no cluster in them."""
+
+    def for_program(self, arrays: Mapping[str, Reader], config: Any) -> Mapping[str, Reader]:
+        """See :meth:`WeightTable.for_program`."""
+        if config.div_val > 1:
+            return arrays
+        bias = f"{_SOFTMAX_TF1}/cutoff_0/b"
+        found: dict[str, Reader] = {}
+        for name, array in arrays.items():
+            if name != bias:
+                found[name.replace(f"{_WORDS_TF1}/cutoff_0/", f"{_WORDS_TF1}/", 1)] = array
+            elif not config.cutoffs:
+                found[f"{_SOFTMAX_TF1}/bias"] = array
+            else:
+                for i, each in enumerate(clusters(config.vocab_size, config.d_embed, config.cutoffs, 1)):
+                    found[f"{_SOFTMAX_TF1}/cutoff_{i}/b"] = partial(_rows, array, each.start, each.end)
+        return found
+
+
+def _rows(array: Reader, start: int, end: int) -> Array:
+    return array()[start:end]
+
+
+WEIGHTS = TransfoXLWeightTable(
     prefix="transformer",
     rows=(
         embedding("transformer.word_emb.emb_layers.{j}", f"{_WORDS_TF1}/cutoff_{{j}}/lookup_table"),

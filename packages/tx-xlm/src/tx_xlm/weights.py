@@ -53,6 +53,7 @@ WEIGHTS = WeightTable(
         ("*memories.*", "an XLM with product-key memories, which is another architecture"),
     ),
     original_files=XLMConfig.checkpoint_names,
+    optional=("transformer.lang_embeddings.weight",),
     heads={
         "Model": (),
         "WithLMHeadModel": ("pred_layer",),

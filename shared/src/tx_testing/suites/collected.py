@@ -26,6 +26,7 @@ SUITES: dict[str, dict[str, str]] = {
         "TestPast": f"{_PACKAGE}.past_tf:TFPastSuite",
         "TestGeneration": f"{_PACKAGE}.generation_tf:TFGenerationSuite",
         "TestRealWeights": f"{_PACKAGE}.real_weights_tf:TFRealWeightsSuite",
+        "TestConversion": f"{_PACKAGE}.conversion_tf:TFConversionSuite",
     },
     "both": {
         "TestModel": f"{_PACKAGE}.model_both:BothSuite",

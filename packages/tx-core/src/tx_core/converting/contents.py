@@ -46,7 +46,8 @@ def contents(weights: Weights, table: WeightTable, config: Any) -> Contents:
         problems.append(f"the file has several heads of one kind, {listed}: keep one in a copy of the file")
     if what := table.stranger(weights.unexpected):
         problems.append(f"this is {what}")
-    tied = table.ties(config, True, weights.names)
+    # Models of 2019 have one name for the bias of their output layer, whatever is tied.
+    tied = table.ties(config, True, lambda: [name for name in weights.names() if not name.endswith(".bias")])
     supplied = _complete(weights, table, config, tied)
     origin: dict[str, str] = {}
     dropped = [*weights.dropped]
@@ -68,9 +69,7 @@ def contents(weights: Weights, table: WeightTable, config: Any) -> Contents:
     for name, own in origin.items():
         if not re.match(r"float|bfloat", weights.dtype(own)):
             problems.append(f"{name}: the file has dtype {weights.dtype(own)}, expected floats")
-    problems += _gaps(origin, tied, table, config)
-    if not origin:
-        problems.append("the file has none of the architecture's parameters")
+    problems += dict.fromkeys(_gaps(origin, tied, table, config))
     if problems:
         rest = f"\n… and {len(problems) - _MOST_LINES} more" if len(problems) > _MOST_LINES else ""
         listed = "\n".join(problems[:_MOST_LINES])
@@ -104,7 +103,7 @@ def _unused(weights: Weights, tied: Mapping[str, str]) -> set[str]:
 
 
 def _gaps(origin: Collection[str], tied: Mapping[str, str], table: WeightTable, config: Any) -> Iterator[str]:
-    """Messages on parameters that must be there, since others of their layer are."""
+    """Messages on parameters that must be there: those of all models, and those whose layer has others."""
     there = {*origin, *(alias for alias, name in tied.items() if name in origin)}
     templates: dict[str, re.Match[str]] = {}
     numbers: dict[str, set[int]] = {}
@@ -115,13 +114,19 @@ def _gaps(origin: Collection[str], tied: Mapping[str, str], table: WeightTable, 
         template = row.name.rpartition(".")[0]
         for other in table.rows:
             if other.name.rpartition(".")[0] == template and row.kind not in ("parameter", "projection"):
-                wanted = f"{owner}.{other.name.rpartition('.')[2]}"
-                if wanted not in there:
-                    yield f"{wanted} is missing"
+                beside = f"{owner}.{other.name.rpartition('.')[2]}"
+                if beside not in there:
+                    yield f"{beside} is missing"
         found = pattern(row.name).fullmatch(name)
         if found is not None and (place := _NUMBER.search(row.name)):
             templates[row.name] = found
             numbers.setdefault(row.name[: place.start()], set()).add(int(found[place[0][1]]))
+    for row in table.rows:
+        wanted = row.name.startswith(f"{table.prefix}.") and row.kind in ("embedding", "shared_embedding", "norm")
+        if wanted and not _NUMBER.search(row.name) and row.name not in (*there, *table.optional):
+            yield f"{row.name} is missing"
+    if not any(stem.startswith(f"{table.prefix}.") for stem in numbers):
+        yield "the layers are missing"
     for stem, present in numbers.items():
         of_layers = stem.startswith(f"{table.prefix}.") and any(each.startswith(f"{stem}{{i}}") for each in templates)
         count = config.num_hidden_layers if of_layers else max(present) + 1

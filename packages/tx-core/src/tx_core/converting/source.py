@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ def _recognise(path: Path, checkpoint: Checkpoint, known: Sequence[Architecture]
     Of several it is the one that ``architectures`` of the configuration names, or that has a file of its authors'
     beside the weights.
     """
-    fitting = [each for each in known if _fits(Weights(checkpoint, _table(each)))]
+    fitting = [each for each in known if _fits(Weights(checkpoint, _table(each)), _table(each))]
     if len(fitting) > 1:
         fitting = [each for each in fitting if _is_named(each, path.parent)] or fitting
     if len(fitting) == 1:
@@ -132,8 +133,11 @@ def _recognise(path: Path, checkpoint: Checkpoint, known: Sequence[Architecture]
     )
 
 
-def _fits(weights: Weights) -> bool:
-    return bool(weights.names()) and not weights.unexpected and not weights.misfits
+def _fits(weights: Weights, table: WeightTable) -> bool:
+    """Whether a table knows all names, of which some are of layers: short names alone may be of anything."""
+    layer = re.compile(re.escape(f"{table.prefix}.") + r".*\.\d+(\..*)?")
+    known = any(map(layer.fullmatch, weights.names()))
+    return known and not weights.unexpected and not weights.misfits
 
 
 def _is_named(architecture: Architecture, folder: Path) -> bool:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from tx_core.messages import quoted
 
+from .layouts import Array
 from .report import WeightsError
 from .rows import PUBLISHED_LEAVES, Row, Tied
 
@@ -156,6 +157,7 @@ class WeightTable:
         tf1: for authors whose code is TensorFlow 1's: what it wants of a folder. None for others.
         given: for what the authors leave out or have in pieces (``absent``, ``pieces``): a function of the
             configuration that gives the shapes of such parameters, those of heads too, by published name.
+        optional: published names of tables and normalisations that not every bare model has.
         heads: end of the name of a class, as in ``Architecture.tasks`` → what the names of its head's parameters begin
             with, tied ones among them.
         renamed: (old ending, new ending) of published names that changed in 2019.
@@ -177,6 +179,7 @@ class WeightTable:
     original_files: tuple[str, ...] = ()
     tf1: TF1 | None = None
     given: Callable[[Any], Mapping[str, tuple[int, ...]]] | None = None
+    optional: tuple[str, ...] = ()
     heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     renamed: tuple[tuple[str, str], ...] = ()
     keras_layers: Mapping[str, str] = field(default_factory=dict)
@@ -242,6 +245,14 @@ class WeightTable:
     def to_file(self, original: str) -> str:
         """The name in an authors' file of an original name as rows spell it, its numbers filled in."""
         return original
+
+    def for_program(self, arrays: Mapping[str, Callable[[], Array]], config: Any) -> Mapping[str, Callable[[], Array]]:
+        """The arrays of an authors' file as their program wants them of a model of this configuration.
+
+        Args:
+            arrays: name in the file → what gives the array, as rows spell and lay it out.
+        """
+        return arrays
 
     def from_original(self, name: str) -> tuple[Place, ...]:
         """The parameters that an array of the authors' checkpoints holds; none if no row covers its name."""

@@ -301,7 +301,7 @@ def _write_tf1(
     release = opened.table.tf1
     assert release is not None
     try:
-        named = originals(arrays, opened.table)
+        named = opened.table.for_program(originals(arrays, opened.table), config)
     except WeightsError as error:
         raise WeightsError(f"{opened.path}: {error}; convert to safetensors, bin, h5 or keras") from None
     write_tf1(folder / TF_WEIGHTS_NAME, named, state_file=True)
