@@ -115,8 +115,8 @@ def test_what_stands_between_words_of_letters_is_divided_as_in_the_whole_text(la
     words, whole = MosesWords(lang, ("<unk>",)), MosesWords(lang, ("<unk>", "no such words"))
     for text in [*random_texts(600), *awkward_texts(50)]:
         assert words.words(text.strip()) == whole.words(text.strip()), text
-    assert whole._between
-    assert not whole._letters
+    assert words._divider.remembers
+    assert not whole._divider.remembers
 
 
 def test_texts_that_are_kept(tokenizer):

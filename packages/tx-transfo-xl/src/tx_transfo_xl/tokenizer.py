@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from tx_core.messages import quoted
 from tx_tokenizers.base import PreTrainedTokenizer
+from tx_tokenizers.moses import lower_each
 from tx_tokenizers.pretrained import published_files
 from tx_tokenizers.special_tokens import AddedToken
 from tx_tokenizers.traced import TracedText
 
 from .vocabulary import NAMES, TEXT_NAME, Vocabulary, from_ids, read_words, write_words
-from .words import detokenize_numbers, lower_each, moses_words, tokenize_numbers
+from .words import detokenize_numbers, moses_words, tokenize_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from tx_tokenizers.memo import WordMemo
+from tx_tokenizers.moses import MosesDivider
 from tx_tokenizers.traced import TracedText
 
 TYPE_CHECKING = False
@@ -41,17 +41,8 @@ def detokenize_numbers(text: str) -> str:
     return _DIVIDED_NUMBER.sub(r"\1", text)
 
 
-def lower_each(text: str) -> str:
-    """The text in lower case, character by character: a final sigma becomes σ like any other."""
-    return text.replace("Σ", "σ").lower()
-
-
 class MosesWords:
     """Divides texts of a language as Moses does, and puts them together again.
-
-    Moses' rules look at marks, at digits, and at what stands beside them. A word of nothing but letters stays as it is
-    if it stands between spaces and such words. So Moses is given what is between such words, with a stand-in for the
-    one before and the one after, and what it makes of that is remembered.
 
     Args:
         lang: the language, of which Moses knows abbreviations and what an apostrophe is.
@@ -66,23 +57,9 @@ class MosesWords:
         self._moses: Any = sacremoses.MosesTokenizer(lang)
         self._joiner: Any = sacremoses.MosesDetokenizer(lang)
         self._kept = [*map(re.escape, kept)]
-        # Some lists of sacremoses hold marks, too.
-        letters = {char for char in self._moses.IsAlnum if unicodedata.category(char)[0] in "LM"}
-        # What is kept and may be such a word, or reach over several, has to be looked for in the whole text.
-        whole = any(letters.issuperset(text) or " " in text for text in kept)
-        self._letters = frozenset("" if whole else letters)
-        self._lower = frozenset(self._moses.IsLower)
-        self._stand_ins = WordMemo(self._stand_in)
-        self._between = WordMemo(self._divide)
-
-    def _stand_in(self, chunk: str) -> str:
-        """What stands for a word of letters: all that rules see of it is whether it begins with a small one.
-
-        Empty for what is no such word.
-        """
-        if not self._letters.issuperset(chunk):
-            return ""
-        return "a" if chunk[0] in self._lower else "A"
+        # What is kept and may be a word of letters, or reach over several, has to be looked for in the whole text.
+        whole = any(" " in text or all(unicodedata.category(char)[0] in "LM" for char in text) for text in kept)
+        self._divider = MosesDivider(self._moses, self._divide, None if whole else frozenset())
 
     def _divide(self, text: str) -> list[str]:
         words: list[str] = self._moses.tokenize(
@@ -98,21 +75,7 @@ class MosesWords:
         """The words of a text that begins and ends with no white space."""
         if _ITS_OWN.search(text):
             return self._divide(text)
-        chunks = [*filter(None, text.split(" "))]
-        kinds = [*map(self._stand_ins.__getitem__, chunks), ""]
-        count = len(chunks)
-        words: list[str] = []
-        start = 0
-        while (first := kinds.index("", start)) < count:
-            words += chunks[start:first]
-            start = first + 1
-            while start < count and not kinds[start]:
-                start += 1
-            after = f" {kinds[start]}" if start < count else ""
-            part = self._between[("x " if first else "") + " ".join(chunks[first:start]) + after]
-            words += part[first > 0 : len(part) - (start < count)]
-        words += chunks[start:]
-        return words
+        return self._divider.words(text)
 
     def placed_words(self, traced: TracedText) -> list[PlacedWord]:
         """The same words, with the span of the original that each of their characters is from.

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from tx_tokenizers.memo import WordMemo
+from tx_tokenizers.moses import MosesDivider, lower_each
 from tx_tokenizers.traced import TracedText, canonical_order
 
 TYPE_CHECKING = False
@@ -47,11 +47,6 @@ def remove_non_printing_char(text: str) -> str:
 def romanian_preprocessing(text: str) -> str:
     """Romanian without marks, as ``xlm-mlm-enro-1024`` was trained on."""
     return text.translate(_ROMANIAN)
-
-
-def lower_each(text: str) -> str:
-    """The text in lower case, character by character: a final sigma becomes σ like any other."""
-    return text.replace("Σ", "σ").lower()
 
 
 def lowercase_and_remove_accent(words: Iterable[str]) -> list[str]:
@@ -162,31 +157,13 @@ class _Normalizing(Segmenter):
 
 
 class MosesSegmenter(_Normalizing):
-    """Moses' tokenizer.
-
-    Its rules look at marks, at digits, and at what stands beside them. A word of nothing but letters stays as it is if
-    it stands between spaces and such words. So Moses is given what is between such words, with a stand-in for the one
-    before and the one after, and what it makes of that is remembered.
-    """
+    """Moses' tokenizer."""
 
     def __init__(self, lang: str) -> None:
         super().__init__(lang)
         self._moses: Any = self._sacremoses.MosesTokenizer(lang=lang)
-        # Some lists of sacremoses hold marks, too.
-        letters = {char for char in self._moses.IsAlnum if unicodedata.category(char)[0] in "LM"}
-        self._letters = frozenset(letters - {*map(chr, _ROMANIAN)} if lang == "ro" else letters)
-        self._lower = frozenset(self._moses.IsLower)
-        self._stand_ins = WordMemo(self._stand_in)
-        self._between = WordMemo(self._divide)
-
-    def _stand_in(self, chunk: str) -> str:
-        """What stands for a word of letters: all that rules see of it is whether it begins with a small one.
-
-        Empty for what is no such word.
-        """
-        if not self._letters.issuperset(chunk):
-            return ""
-        return "a" if chunk[0] in self._lower else "A"
+        changed = frozenset(map(chr, _ROMANIAN)) if lang == "ro" else frozenset[str]()
+        self._divider = MosesDivider(self._moses, self._divide, changed)
 
     def _divide(self, text: str) -> list[str]:
         words: list[str] = self._moses.tokenize(self._normalize(text), return_str=False, escape=False)
@@ -195,21 +172,7 @@ class MosesSegmenter(_Normalizing):
     def _words(self, text: str) -> list[str]:
         if "DOTMULTI" in text:  # sacremoses reads dots there
             return self._divide(text)
-        chunks = [*filter(None, text.split(" "))]
-        kinds = [*map(self._stand_ins.__getitem__, chunks), ""]
-        count = len(chunks)
-        words: list[str] = []
-        start = 0
-        while (first := kinds.index("", start)) < count:
-            words += chunks[start:first]
-            start = first + 1
-            while start < count and not kinds[start]:
-                start += 1
-            after = f" {kinds[start]}" if start < count else " " * text.endswith(" ")
-            part = self._between[("x " if first else "") + " ".join(chunks[first:start]) + after]
-            words += part[first > 0 : len(part) - (start < count)]
-        words += chunks[start:]
-        return words
+        return self._divider.words(text)
 
 
 class _Dividing(_Normalizing):
