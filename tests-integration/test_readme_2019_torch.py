@@ -70,4 +70,6 @@ def test_migration(hub: HubServer, tmp_path: Path) -> None:
         "False",
         "False True",
         "['a', '[special_token_2]'] True",  # uncased
+        "[3e-05]",
+        "[3e-05]",
     ]

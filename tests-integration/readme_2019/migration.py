@@ -38,3 +38,26 @@ model = BertForSequenceClassification.from_pretrained("./my_saved_model_director
 tokenizer = BertTokenizer.from_pretrained("./my_saved_model_directory/")
 print(model.training, len(tokenizer) == model.config.vocab_size == trained.config.vocab_size)
 print(tokenizer.tokenize("a [SPECIAL_TOKEN_2]"), torch.equal(model(input_ids)[0], trained.eval()(input_ids)[0]))
+
+# Optimizers: those of 2.2, and of 2.1.
+lr = 1e-3
+max_grad_norm = 1.0
+num_training_steps = 1000
+num_warmup_steps = 100
+train_data = 3 * [input_ids]
+optimizer = AdamW(model.parameters(), lr=lr, correct_bias=False)
+for scheduler in (
+    get_linear_schedule_with_warmup(
+        optimizer, num_warmup_steps=num_warmup_steps, num_training_steps=num_training_steps
+    ),
+    WarmupLinearSchedule(optimizer, warmup_steps=num_warmup_steps, t_total=num_training_steps),
+):
+    for batch in train_data:
+        model.train()
+        loss = model(batch, labels=labels)[0]
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
+        optimizer.step()
+        scheduler.step()
+        optimizer.zero_grad()
+    print([round(rate, 9) for rate in scheduler.get_lr()])
