@@ -86,7 +86,14 @@ from tx_ctrl import TFCTRLPreTrainedModel as TFCTRLPreTrainedModel
 from tx_data import DataProcessor as DataProcessor
 from tx_data import InputExample as InputExample
 from tx_data import InputFeatures as InputFeatures
+from tx_data import SquadExample as SquadExample
+from tx_data import SquadFeatures as SquadFeatures
+from tx_data import SquadResult as SquadResult
+from tx_data import SquadV1Processor as SquadV1Processor
+from tx_data import SquadV2Processor as SquadV2Processor
 from tx_data import acc_and_f1 as acc_and_f1
+from tx_data import compute_predictions_log_probs as compute_predictions_log_probs
+from tx_data import compute_predictions_logits as compute_predictions_logits
 from tx_data import glue_compute_metrics as glue_compute_metrics
 from tx_data import glue_convert_examples_to_features as glue_convert_examples_to_features
 from tx_data import glue_output_modes as glue_output_modes
@@ -95,6 +102,9 @@ from tx_data import glue_tasks_num_labels as glue_tasks_num_labels
 from tx_data import is_sklearn_available as is_sklearn_available
 from tx_data import pearson_and_spearman as pearson_and_spearman
 from tx_data import simple_accuracy as simple_accuracy
+from tx_data import squad_convert_examples_to_features as squad_convert_examples_to_features
+from tx_data import squad_evaluate as squad_evaluate
+from tx_data import squad_v1_evaluate as squad_v1_evaluate
 from tx_distilbert import DISTILBERT_PRETRAINED_CONFIG_ARCHIVE_MAP as DISTILBERT_PRETRAINED_CONFIG_ARCHIVE_MAP
 from tx_distilbert import DISTILBERT_PRETRAINED_MODEL_ARCHIVE_MAP as DISTILBERT_PRETRAINED_MODEL_ARCHIVE_MAP
 from tx_distilbert import TF_DISTILBERT_PRETRAINED_MODEL_ARCHIVE_MAP as TF_DISTILBERT_PRETRAINED_MODEL_ARCHIVE_MAP

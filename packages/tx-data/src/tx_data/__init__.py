@@ -17,6 +17,10 @@ EXPORTS = {
         "simple_accuracy",
     ),
     "processors": ("DataProcessor",),
+    "squad": ("SquadExample", "SquadV1Processor", "SquadV2Processor"),
+    "squad_features": ("SquadFeatures", "squad_convert_examples_to_features"),
+    "squad_metrics": ("squad_evaluate", "squad_v1_evaluate"),
+    "squad_predictions": ("SquadResult", "compute_predictions_log_probs", "compute_predictions_logits"),
 }
 
 __getattr__, __dir__ = attach(__name__, EXPORTS)

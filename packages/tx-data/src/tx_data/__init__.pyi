@@ -11,5 +11,15 @@ from .metrics import is_sklearn_available as is_sklearn_available
 from .metrics import pearson_and_spearman as pearson_and_spearman
 from .metrics import simple_accuracy as simple_accuracy
 from .processors import DataProcessor as DataProcessor
+from .squad import SquadExample as SquadExample
+from .squad import SquadV1Processor as SquadV1Processor
+from .squad import SquadV2Processor as SquadV2Processor
+from .squad_features import SquadFeatures as SquadFeatures
+from .squad_features import squad_convert_examples_to_features as squad_convert_examples_to_features
+from .squad_metrics import squad_evaluate as squad_evaluate
+from .squad_metrics import squad_v1_evaluate as squad_v1_evaluate
+from .squad_predictions import SquadResult as SquadResult
+from .squad_predictions import compute_predictions_log_probs as compute_predictions_log_probs
+from .squad_predictions import compute_predictions_logits as compute_predictions_logits
 
 __version__: str
