@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import sys
+import types
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +77,7 @@ def test_it_learns_and_writes_what_there_is_to_read(tmp_path: Path) -> None:
     assert (training.steps_per_epoch, training.total_steps) == (4, 40)
     result = training.run()
     folder = training.folder
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in folder.iterdir()} - {"runs"} == {
         "config.json", "model.safetensors", "eval_results.txt", "results.json", "results.svg",
     }  # fmt: skip
     assert result.steps == 40
@@ -165,6 +168,49 @@ def test_old_checkpoints_are_removed(tmp_path: Path) -> None:
     assert not (tmp_path / "checkpoint-3").exists()
 
 
+def test_tensorboard_has_every_number_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    board = Board()
+    for name in ("tensorboard", "torch.utils.tensorboard"):
+        module = types.ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
+        module.SummaryWriter = board.open  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, name, module)
+    loop(tmp_path, replace(OPTIONS, max_steps=4)).run()
+    result = loop(tmp_path).run(resume=True)
+    assert board.opened == [(tmp_path / "runs", 1), (tmp_path / "runs", 4)]
+    assert board.closed == 2
+    numbers = [(name, row[name], row["step"]) for row in result.history for name in ("loss", "learning_rate")]
+    assert sorted(board.added[:2] + board.added[4:]) == sorted(numbers)  # step 4 came again after step 3
+
+
+class Board:
+    """What TensorBoard is told."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[Path, int]] = []
+        self.added: list[tuple[str, float, int]] = []
+        self.closed = 0
+
+    def open(self, folder: Path, purge_step: int) -> Any:
+        self.opened.append((folder, purge_step))
+        return self
+
+    def add_scalar(self, *scalar: Any) -> None:
+        self.added.append(scalar)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closed += 1
+
+
+def test_progress_is_logged(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    caplog.set_level("INFO", "tx_training")
+    loop(tmp_path, replace(OPTIONS, max_steps=2)).run()
+    assert [message[:19] for message in caplog.messages] == ["step 2 of 2: loss 0"]
+
+
 def test_it_ends_early_and_keeps_the_best_model(tmp_path: Path) -> None:
     values = [0.1, 0.5, 0.5, 0.4, 0.6]
     kept = []
@@ -228,6 +274,8 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], message: str)
 def test_nothing_to_train_or_measure_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="without examples trains nothing"):
         TrainingLoop(model(), [], tmp_path)
+    with pytest.raises(TypeError, match="Linear has no save_pretrained"):
+        TrainingLoop(torch.nn.Linear(2, 2), examples(), tmp_path)
     with pytest.raises(ValueError, match="without examples measures nothing"):
         Evaluation([])
     with pytest.raises(RuntimeError, match="start the program with torchrun"):

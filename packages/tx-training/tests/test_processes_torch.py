@@ -23,6 +23,7 @@ import torch
 
 from tx_gpt2 import GPT2Config, GPT2LMHeadModel
 from tx_training import Evaluation, Processes, TrainingLoop, TrainingOptions
+from tx_xlnet import XLNetConfig, XLNetLMHeadModel
 
 CONFIG = GPT2Config(
     vocab_size=20, n_embd=8, n_layer=2, n_head=2, n_positions=8, resid_pdrop=0.0, attn_pdrop=0.0, embd_pdrop=0.0
@@ -30,9 +31,12 @@ CONFIG = GPT2Config(
 OPTIONS = dict(epochs=2, accumulation_steps=2, learning_rate=0.02, weight_decay=0.1, log_every=1, save_every=3)
 
 
-def model():
+XLNET = XLNetConfig(vocab_size=20, d_model=8, n_layer=1, n_head=2, d_inner=8, dropout=0.0)
+
+
+def model(kind):
     torch.manual_seed(0)
-    return GPT2LMHeadModel(CONFIG)
+    return XLNetLMHeadModel(XLNET) if kind == "xlnet" else GPT2LMHeadModel(CONFIG)
 
 
 def examples(count):
@@ -48,10 +52,10 @@ def metrics(predictions, labels):
     return {"order": float(sum(i * int(row.sum()) for i, row in enumerate(labels))), "count": float(len(predictions))}
 
 
-def train(folder, batch_size, resume=False, **options):
+def train(folder, batch_size, resume=False, kind="gpt2", **options):
     evaluation = Evaluation(examples(7), batch_size=2, metrics=metrics)
     options = TrainingOptions(batch_size=batch_size, **OPTIONS, **options)
-    return TrainingLoop(model(), examples(20), folder, options, evaluation=evaluation).run(resume)
+    return TrainingLoop(model(kind), examples(20), folder, options, evaluation=evaluation).run(resume)
 
 
 def main(folder):
@@ -61,6 +65,7 @@ def main(folder):
             (folder / "prepared").write_text("")
         assert (folder / "prepared").is_file()
     train(folder / "two", 2)
+    train(folder / "xlnet-two", 2, kind="xlnet")  # of whose parameters some have no gradient
     train(folder / "sharded", 2, fsdp=True)
     if processes.is_main:
         import shutil
@@ -85,7 +90,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     done = subprocess.run([*launcher, str(program), str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    runpy.run_path(str(program))["train"](folder / "one", 4)
+    alone = runpy.run_path(str(program))["train"]
+    alone(folder / "one", 4)
+    alone(folder / "xlnet-one", 4, kind="xlnet")
     return folder
 
 
@@ -98,9 +105,13 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return GPT2LMHeadModel.from_pretrained(folder).state_dict()
 
 
-@pytest.mark.parametrize("kind", ["two", "sharded", "resumed"])
-def test_the_losses_are_those_of_one_process_with_a_batch_of_twice_the_size(kind: str, folder: Path) -> None:
-    found, wanted = (results(folder / name)["history"] for name in (kind, "one"))
+@pytest.mark.parametrize(
+    ("kind", "alone"), [("two", "one"), ("sharded", "one"), ("resumed", "one"), ("xlnet-two", "xlnet-one")]
+)
+def test_the_losses_are_those_of_one_process_with_a_batch_of_twice_the_size(
+    kind: str, alone: str, folder: Path
+) -> None:
+    found, wanted = (results(folder / name)["history"] for name in (kind, alone))
     assert len(found) == 6 + 2
     for row, want in zip(found, wanted, strict=True):
         assert row == pytest.approx(want, rel=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,8 @@ from .schedules_torch import (
 )
 from .seeds_torch import random_state, set_random_state, set_seed
 from .steps_torch import PRECISIONS, Batch, Precision, TrainingStep, first_output, targets
+
+logger = logging.getLogger(__name__)
 
 Schedule = Literal["linear", "cosine", "constant"]
 _SCHEDULES: dict[str, Callable[[Optimizer, int, int], LRScheduler]] = {
@@ -194,6 +197,8 @@ class TrainingLoop:
         self._collate = collate
         self._make_optimizer = optimizer or self._adamw
         self._loss, self._count = loss, count
+        if not hasattr(model, "save_pretrained"):
+            raise TypeError(f"{type(model).__name__} has no save_pretrained, by which a trained model is written")
         if not len(dataset):
             raise ValueError("a dataset without examples trains nothing")
         rows = math.ceil(len(dataset) / self.processes.size)
@@ -209,7 +214,8 @@ class TrainingLoop:
                 a CPU what follows is, bit by bit, what an uninterrupted training does.
 
         Returns:
-            What it led to; the same in every process.
+            What it led to; the same in every process. The model itself is as the last step left it; the best one is in
+            the folder.
 
         Raises:
             FileExistsError: if there are checkpoints in the folder that are not to be gone on from.
@@ -237,14 +243,11 @@ class TrainingLoop:
             count=self._count,
             processes=self.processes,
         )
-        run = _Run(self, step, TrainingResult(), _Board(self.folder, self.processes))
+        run = _Run(self, step)
         if state is not None:
             run.load(state)
         model.train()
-        try:
-            run.train()
-        finally:
-            run.board.close()
+        run.train()
         run.finish()
         return run.result
 
@@ -316,27 +319,34 @@ class TrainingLoop:
 class _Run:
     """A training on its way."""
 
-    def __init__(self, loop: TrainingLoop, step: TrainingStep, result: TrainingResult, board: _Board) -> None:
-        self.loop, self.step, self.result, self.board = loop, step, result, board
+    def __init__(self, loop: TrainingLoop, step: TrainingStep) -> None:
+        self.loop, self.step, self.result = loop, step, TrainingResult()
         self.options, self.processes = loop.options, loop.processes
+        self.board: Any = None  # TensorBoard's file
         self.waited = 0  # evaluations in a row without a better one
         self.losses: list[Tensor] = []  # since the last row of the history
 
     def train(self) -> None:
+        if not self.processes.is_main:
+            self._train(None)
+            return
+        shown = progress(self.loop.total_steps, "Training", "step")
+        with shown as bar, _board(self.loop.folder, self.result.steps) as self.board:
+            bar.update(self.result.steps)
+            self._train(bar)
+
+    def _train(self, bar: Any) -> None:
         result, total = self.result, self.loop.total_steps
-        with progress(total, "Training", "step") if self.processes.is_main else nullcontext() as bar:
-            if bar is not None:
-                bar.update(result.steps)
-            while result.steps < total and not result.stopped_early:
-                epoch, done = divmod(result.steps, self.loop.steps_per_epoch)
-                for batches in self.loop.batches(epoch, done):
-                    self.losses.append(self.step(batches))
-                    result.steps += 1
-                    if bar is not None:
-                        bar.update()
-                    self._after_step()
-                    if result.steps == total or result.stopped_early:
-                        break
+        while result.steps < total and not result.stopped_early:
+            epoch, done = divmod(result.steps, self.loop.steps_per_epoch)
+            for batches in self.loop.batches(epoch, done):
+                self.losses.append(self.step(batches))
+                result.steps += 1
+                self._after_step()
+                if bar is not None:
+                    bar.update()
+                if result.steps == total or result.stopped_early:
+                    break
 
     def _after_step(self) -> None:
         steps, options, total = self.result.steps, self.options, self.loop.total_steps
@@ -354,7 +364,11 @@ class _Run:
     def _record(self, numbers: Mapping[str, float]) -> None:
         steps = self.result.steps
         self.result.history.append({"step": steps, "epoch": steps / self.loop.steps_per_epoch, **numbers})
-        self.board.add(steps, numbers)
+        if self.processes.is_main:
+            said = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            logger.info("step %d of %d: %s", steps, self.loop.total_steps, said)
+        for name, value in numbers.items() if self.board is not None else ():
+            self.board.add_scalar(name, value, steps)
 
     def _evaluate(self, evaluation: Evaluation) -> None:
         found = evaluation(self.step.model, self.processes)
@@ -410,20 +424,10 @@ class _Run:
         self.processes.gather(None)  # none goes on before it is written
 
 
-class _Board:
-    """TensorBoard's file in the main process, where TensorBoard is installed."""
+def _board(folder: Path, steps: int) -> Any:
+    """TensorBoard's file, of a training that goes on after some steps, or None where TensorBoard is not installed."""
+    if find_spec("tensorboard") is None:
+        return nullcontext()
+    from torch.utils.tensorboard import SummaryWriter
 
-    def __init__(self, folder: Path, processes: Processes) -> None:
-        self._writer: Any = None
-        if processes.is_main and find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(folder / "runs")
-
-    def add(self, step: int, numbers: Mapping[str, float]) -> None:
-        for name, value in numbers.items() if self._writer is not None else ():
-            self._writer.add_scalar(name, value, step)
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+    return SummaryWriter(folder / "runs", purge_step=steps + 1)

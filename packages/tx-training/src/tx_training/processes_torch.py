@@ -84,7 +84,9 @@ class Processes:
             return _shard(model)
         if self.size == 1:
             return model
-        return DistributedDataParallel(model, device_ids=[self.device.index] if self.device.type == "cuda" else None)
+        own = [self.device.index] if self.device.type == "cuda" else None
+        # Which parameters have a gradient may depend on the inputs: XLNet's and XLM's segments and languages.
+        return DistributedDataParallel(model, device_ids=own, find_unused_parameters=True)
 
     def sum(self, value: Tensor) -> Tensor:
         """The sum of a number over all processes."""
