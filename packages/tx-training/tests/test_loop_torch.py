@@ -17,8 +17,9 @@ import pytest
 import torch
 
 from tx_bert import BertConfig, BertForSequenceClassification
-from tx_training import AdamW, Evaluation, TrainingLoop, TrainingOptions, set_seed
-from tx_training.checkpoints_torch import checkpoints, load_state
+from tx_testing.killing import kills
+from tx_training import AdamW, Evaluation, Processes, TrainingLoop, TrainingOptions, set_seed
+from tx_training.checkpoints_torch import checkpoints, load_state, save_checkpoint
 from tx_training.seeds_torch import random_state, set_random_state
 
 CONFIG = BertConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
@@ -297,3 +298,27 @@ def test_seeds_and_states_of_generators() -> None:
     assert draw() == second
     with pytest.raises(ValueError, match=r"from 0 to 2\*\*32 - 1, not -1"):
         set_seed(-1)
+
+
+def test_a_checkpoint_whose_process_is_killed_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    """Model and state never are of two steps, at whatever call to the system the process ends."""
+    whole = {}
+    for step in (1, 2):
+        trained = model()
+        torch.nn.init.constant_(trained.classifier.bias, float(step))
+        whole[step] = trained
+    folder, alone = tmp_path / "checkpoint-1", Processes(0, 1, torch.device("cpu"))
+
+    def save(step: int) -> None:
+        save_checkpoint(folder, whole[step], {"step": step}, alone)
+
+    found = set()
+    save(1)
+    for moment in kills(lambda: save(2)):
+        # Reading finishes a save that was cut short after all was on the disk.
+        bias = weights(folder)["classifier.bias"][0].item()
+        step = load_state(folder)["step"]
+        assert bias == step, moment
+        found.add((step, moment == "done"))
+        save(1)
+    assert found == {(1, False), (2, False), (2, True)}
