@@ -58,6 +58,8 @@ from tx_core import TFAutoModelForQuestionAnswering as TFAutoModelForQuestionAns
 from tx_core import TFAutoModelForSequenceClassification as TFAutoModelForSequenceClassification
 from tx_core import TFAutoModelForTokenClassification as TFAutoModelForTokenClassification
 from tx_core import TFAutoModelWithLMHead as TFAutoModelWithLMHead
+from tx_core import TFModel2Model as TFModel2Model
+from tx_core import TFPreTrainedEncoderDecoder as TFPreTrainedEncoderDecoder
 from tx_core import TFPreTrainedModel as TFPreTrainedModel
 from tx_core import cached_path as cached_path
 from tx_core import convert_tf_weight_name_to_pt_weight_name as convert_tf_weight_name_to_pt_weight_name

@@ -44,6 +44,7 @@ EXPORTS = {
         "TFAutoModelWithLMHead",
     ),
     "models.encoder_decoder_torch": ("Model2Model", "PreTrainedEncoderDecoder"),
+    "models.encoder_decoder_tf": ("TFModel2Model", "TFPreTrainedEncoderDecoder"),
     "models.pretrained_torch": ("PreTrainedModel",),
     "models.pruning_torch": ("prune_layer",),
     "models.pretrained_tf": ("TFPreTrainedModel",),

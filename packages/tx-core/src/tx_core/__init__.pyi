@@ -36,6 +36,8 @@ from .models.conversion import load_pytorch_weights_in_tf2_model as load_pytorch
 from .models.conversion import load_tf2_checkpoint_in_pytorch_model as load_tf2_checkpoint_in_pytorch_model
 from .models.conversion import load_tf2_model_in_pytorch_model as load_tf2_model_in_pytorch_model
 from .models.conversion import load_tf2_weights_in_pytorch_model as load_tf2_weights_in_pytorch_model
+from .models.encoder_decoder_tf import TFModel2Model as TFModel2Model
+from .models.encoder_decoder_tf import TFPreTrainedEncoderDecoder as TFPreTrainedEncoderDecoder
 from .models.encoder_decoder_torch import Model2Model as Model2Model
 from .models.encoder_decoder_torch import PreTrainedEncoderDecoder as PreTrainedEncoderDecoder
 from .models.pretrained_tf import TFPreTrainedModel as TFPreTrainedModel

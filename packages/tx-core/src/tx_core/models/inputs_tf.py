@@ -41,9 +41,13 @@ class NamedInputs:
         args, kwargs = self._arguments(args, kwargs)
         return super().stateless_call(trainable, non_trainable, *args, **options, **kwargs)  # type: ignore[misc]
 
+    def _inputs(self) -> tuple[str, ...]:
+        """The names of the inputs, in their order."""
+        return input_names(type(self))  # type: ignore[arg-type]  # classes are hashable
+
     def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What Keras is called with."""
-        if "input_ids" in input_names(type(self)):  # type: ignore[arg-type]  # classes are hashable
+        if "input_ids" in self._inputs():
             # Keras takes neither lists of numbers nor mappings that are no dictionary; and with all inputs under their
             # names a call looks the same to it however it was written.
             return (), self._named(args, kwargs)
@@ -51,8 +55,7 @@ class NamedInputs:
         return tuple(dict(each) if isinstance(each, Mapping) else each for each in args), kwargs
 
     def _named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        title = type(self).__name__
-        names = input_names(type(self))  # type: ignore[arg-type]  # classes are hashable
+        title, names = type(self).__name__, self._inputs()
         if len(args) > len(names):
             raise TypeError(f"{title} takes at most {len(names)} inputs ({', '.join(names)}), not {len(args)}")
         named: dict[str, Any] = {}

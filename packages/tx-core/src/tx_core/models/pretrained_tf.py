@@ -38,7 +38,8 @@ from .pretrained import (
 from .pruning_tf import allow_additions, resize, resize_rows
 from .saving import chosen_format, shard_size
 from .saving_tf import written
-from .switches_tf import skipping_initialization, symbolic_build
+from .switches_tf import skipping_initialization
+from .training_tf import Trains
 from .variables_tf import Parameter, keras_dtype, named_parameters
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ Tensor = Any
 Size = Any  # an int, or a scalar tensor where the size is not known before the run
 
 
-class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
+class TFPreTrainedModel(NamedInputs, Trains, Predicts, keras.Model):
     """Base of all Keras models.
 
     The class that an architecture's models share is given its record, ``class TFCTRLPreTrainedModel(TFPreTrainedModel,
@@ -478,7 +479,7 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
         """Forget the functions that Keras traced, for variables that the model no longer has."""
         self.train_function = self.test_function = self.predict_function = None
 
-    # -- Keras: export, compile and fit ----------------------------------------
+    # -- Keras: export ----------------------------------------
 
     def export(self, filepath: str | os.PathLike[str], *args: Any, input_signature: Any = None, **kwargs: Any) -> None:
         """As ``keras.Model.export``, which knows neither that ids are integers nor outputs within outputs.
@@ -506,33 +507,6 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
             outputs.update({f"{field}_{i}": item for i, item in several} or {field: value})
         keras.Model(inputs, outputs).export(filepath, *args, **kwargs)
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Tensor:
-        """The compiled loss of the outputs that the labels are for: the first, or as many as there are labels."""
-        return super().compute_loss(x, y, _labelled(y, y_pred), sample_weight, training)
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """The compiled metrics of the outputs that the labels are for."""
-        return super().compute_metrics(x, y, _labelled(y, y_pred), sample_weight)
-
-    def _symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        # With several replicas Keras calls the model on the mean of their batches, where ids are no integers.
-        with symbolic_build.on():
-            super()._symbolic_build(*args, **kwargs)
-
-    def make_train_function(self, force: bool = False) -> Any:
-        """As ``keras.Model.make_train_function``."""
-        # Keras traces the training step a second time if the first one creates the optimizer's variables.
-        known = all(layer.built for layer in descendants(self))
-        if known and self.optimizer is not None and not self.optimizer.built:
-            if keras.backend.backend() == "tensorflow":
-                with self.distribute_strategy.scope():
-                    self.optimizer.build(self.trainable_variables)
-            else:
-                self.optimizer.build(self.trainable_variables)
-        return super().make_train_function(force)
-
     # -- output ----------------------------------------
 
     def _output(self, rest: tuple[Any, ...] = (), **fields: Any) -> tuple[Any, ...]:
@@ -546,25 +520,6 @@ class TFPreTrainedModel(NamedInputs, Predicts, keras.Model):
             if field in names:
                 fields[field] = getattr(rest, field)
         return output(f"{type(self).__name__.removeprefix('TF')}Output", **fields)
-
-
-def _labelled(y: Any, outputs: Any) -> Any:
-    """The outputs that labels are for, in the labels' structure."""
-    fields: tuple[str, ...] = getattr(outputs, "_fields", ())
-    if not isinstance(outputs, tuple):
-        return outputs
-    if isinstance(y, Mapping):
-        if unknown := [name for name in y if name not in fields]:
-            raise ValueError(f"labels are given for {', '.join(unknown)}, but the outputs are {', '.join(fields)}")
-        return {name: outputs[fields.index(name)] for name in y}
-    # Labels may be among the inputs too: what the model made of those comes first.
-    names = fields or ("",) * len(outputs)
-    plain = tuple(value for name, value in zip(names, outputs, strict=True) if not name.endswith("loss"))
-    if isinstance(y, list | tuple):
-        if len(y) > len(plain):
-            raise ValueError(f"there are {len(y)} labels, but only {len(plain)} outputs: {', '.join(fields)}")
-        return type(y)(plain[: len(y)])
-    return plain[0]
 
 
 def _policy(dtype: Any) -> Any:
