@@ -71,7 +71,7 @@ class TFPreTrainedEncoderDecoder(EncoderDecoder, NamedInputs, Trains, Predicts, 
 
     def _inputs(self) -> tuple[str, ...]:
         read, written = (
-            part._inputs() if isinstance(part, NamedInputs) else input_names(type(part))
+            part._inputs() if isinstance(part, NamedInputs) else input_names(type(part))  # type: ignore[arg-type]
             for part in (self.encoder, self.decoder)
         )
         read = tuple(name for name in read if name not in ("input_ids", *ENCODER_INPUTS))
