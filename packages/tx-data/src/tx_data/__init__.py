@@ -9,6 +9,7 @@ EXPORTS = {
     "examples": ("InputExample", "InputFeatures"),
     "features": ("glue_convert_examples_to_features",),
     "glue": ("glue_output_modes", "glue_processors", "glue_tasks_num_labels"),
+    "language_modeling": ("file_blocks", "mask_tokens", "text_blocks"),
     "metrics": (
         "acc_and_f1",
         "glue_compute_metrics",
@@ -16,11 +17,21 @@ EXPORTS = {
         "pearson_and_spearman",
         "simple_accuracy",
     ),
+    "multiple_choice": (
+        "MultipleChoiceExample",
+        "MultipleChoiceFeatures",
+        "multiple_choice_convert_examples_to_features",
+        "multiple_choice_processors",
+    ),
+    "ner": ("TokenExample", "ner_processors"),
+    "ner_features": ("TokenFeatures", "ner_convert_examples_to_features", "ner_labels_of_words"),
+    "ner_metrics": ("ner_compute_metrics",),
     "processors": ("DataProcessor",),
     "squad": ("SquadExample", "SquadV1Processor", "SquadV2Processor"),
     "squad_features": ("SquadFeatures", "squad_convert_examples_to_features"),
     "squad_metrics": ("squad_evaluate", "squad_v1_evaluate"),
     "squad_predictions": ("SquadResult", "compute_predictions_log_probs", "compute_predictions_logits"),
+    "xnli": ("xnli_compute_metrics", "xnli_output_modes", "xnli_processors", "xnli_tasks_num_labels"),
 }
 
 __getattr__, __dir__ = attach(__name__, EXPORTS)
