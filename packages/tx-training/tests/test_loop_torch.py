@@ -54,7 +54,7 @@ def masked(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def loop(folder: Path, options: TrainingOptions = OPTIONS, **named: Any) -> TrainingLoop:
-    return TrainingLoop(model(), examples(), folder, options, **named)
+    return TrainingLoop(model(), examples(), folder, options, processes=Processes.start("cpu"), **named)
 
 
 def leaves(state: Any) -> list[Any]:

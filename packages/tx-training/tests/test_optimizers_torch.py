@@ -139,6 +139,13 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_by_bit() -> None:
         assert torch.equal(each, want)
 
 
+def test_numbers_of_numpy_are_saved_as_pythons() -> None:
+    groups = [{"params": parameters(), "weight_decay": np.float32(0.5)}]
+    optimizer = AdamW(groups, lr=np.float64(0.25), betas=(np.float32(0.5), 0.75), eps=np.float64(1e-6))
+    (group,) = saved(optimizer.state_dict())["param_groups"]
+    assert [group[name] for name in ("lr", "betas", "weight_decay")] == [0.25, (0.5, 0.75), 0.5]
+
+
 def test_states_of_2019_and_of_torch_are_taken_up() -> None:
     steps = gradients()
     for make in (lambda params: torch.optim.AdamW(params, lr=0.01, weight_decay=0.0), lambda p: AdamW(p, lr=0.01)):

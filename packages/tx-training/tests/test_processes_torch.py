@@ -55,7 +55,9 @@ def metrics(predictions, labels):
 def train(folder, batch_size, resume=False, kind="gpt2", **options):
     evaluation = Evaluation(examples(7), batch_size=2, metrics=metrics)
     options = TrainingOptions(batch_size=batch_size, **OPTIONS, **options)
-    return TrainingLoop(model(kind), examples(20), folder, options, evaluation=evaluation).run(resume)
+    return TrainingLoop(
+        model(kind), examples(20), folder, options, evaluation=evaluation, processes=Processes.start("cpu")
+    ).run(resume)
 
 
 def main(folder):

@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
+
 from tx_training.results import _ticks, write_eval_results, write_plot, write_results
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -18,7 +20,8 @@ def test_lines_are_sorted_by_name(tmp_path: Path) -> None:
 
 
 def test_numbers_that_json_has_not_are_null(tmp_path: Path) -> None:
-    write_results(tmp_path, {"history": [{"loss": math.inf}, {"loss": 1.5}], "metrics": {"acc": math.nan}})
+    history = [{"loss": math.inf}, {"loss": np.float32(1.5)}]
+    write_results(tmp_path, {"history": history, "metrics": {"acc": np.float64("nan")}})
     found = json.loads((tmp_path / "results.json").read_text())
     assert found == {"history": [{"loss": None}, {"loss": 1.5}], "metrics": {"acc": None}}
 

@@ -277,9 +277,9 @@ class TrainingLoop:
         return {
             "examples": len(self.dataset),
             "processes": self.processes.size,
-            "batch_size": options.batch_size,
-            "accumulation_steps": options.accumulation_steps,
-            "seed": options.seed,
+            "batch_size": int(options.batch_size),
+            "accumulation_steps": int(options.accumulation_steps),
+            "seed": int(options.seed),
             "fsdp": int(options.fsdp),
         }
 

@@ -68,7 +68,7 @@ class AdamW(Optimizer):
         Raises:
             ValueError: if a number is out of its range.
         """
-        _check({**self.defaults, **param_group})
+        param_group.update(_checked({**self.defaults, **param_group}))
         super().add_param_group(param_group)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -171,7 +171,8 @@ class AdamW(Optimizer):
                 parameter.zero_()
 
 
-def _check(group: dict[str, Any]) -> None:
+def _checked(group: dict[str, Any]) -> dict[str, Any]:
+    """A group's numbers as Python's own: a state that holds one of NumPy's cannot be loaded as weights alone."""
     for name in ("lr", "eps", "weight_decay"):
         value = group[name]
         if isinstance(value, Tensor) or not 0.0 <= value < math.inf:
@@ -179,6 +180,8 @@ def _check(group: dict[str, Any]) -> None:
     betas = tuple(group["betas"])
     if len(betas) != 2 or not all(0.0 <= beta < 1.0 for beta in betas):
         raise ValueError(f"betas must be two numbers from 0 to below 1, not {quoted(betas)}")
+    numbers: dict[str, Any] = {name: float(group[name]) for name in ("lr", "eps", "weight_decay")}
+    return {**numbers, "betas": tuple(map(float, betas))}
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
