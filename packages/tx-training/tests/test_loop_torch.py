@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from tx_bert import BertConfig, BertForSequenceClassification
+from tx_bert import BertConfig, BertForQuestionAnswering, BertForSequenceClassification
 from tx_testing.killing import kills
 from tx_training import AdamW, Evaluation, Processes, TrainingLoop, TrainingOptions, set_seed
 from tx_training.checkpoints_torch import checkpoints, load_state, save_checkpoint
@@ -111,6 +111,28 @@ def test_the_mean_loss_of_an_evaluation_counts_each_example_once() -> None:
     assert not trained.training
     assert Evaluation(rows)(trained.train()) == {"loss": pytest.approx(found["loss"], rel=1e-6)}
     assert trained.training
+
+
+def test_an_evaluation_may_have_several_outputs_and_no_labels() -> None:
+    answers = BertForQuestionAnswering(CONFIG).eval()
+    rows = [{"input_ids": row["input_ids"]} for row in examples(5)]
+    seen: list[Any] = []
+
+    def metrics(predictions: list[Any], labels: list[Any]) -> dict[str, float]:
+        seen.extend(predictions)
+        return {"labels": len(labels)}
+
+    fields = ("start_logits", "end_logits")
+    assert Evaluation(rows, 2, metrics=metrics, fields=fields, loss=None)(answers) == {"labels": 0.0}
+    with torch.no_grad():
+        wanted = answers(**torch.utils.data.default_collate(rows))
+    for number, field in enumerate(fields):
+        found = np.stack([row[number] for row in seen])
+        np.testing.assert_allclose(found, getattr(wanted, field), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="outputs have no 'logits', but start_logits, end_logits: see fields="):
+        Evaluation(rows, metrics=metrics, loss=None)(answers)
+    with pytest.raises(ValueError, match="needs a loss or metrics"):
+        Evaluation(rows, loss=None)
 
 
 @pytest.mark.parametrize("step", [3, 6])  # within an epoch; the next epoch's second step
@@ -220,11 +242,12 @@ def test_it_ends_early_and_keeps_the_best_model(tmp_path: Path) -> None:
         kept.append([each.clone() for each in training.model.parameters()])
         return {"acc": values[len(kept) - 1]}
 
-    options = replace(OPTIONS, epochs=9, evaluate_every=2, patience=2, metric="acc", save_every=None)
+    options = replace(OPTIONS, epochs=9, evaluate_every=2, patience=2, metric="acc", save_every=None, log_every=3)
     training = loop(tmp_path, options, evaluation=Evaluation(examples(4), metrics=metrics))
     result = training.run()
     assert result.stopped_early
     assert (result.steps, result.metrics["acc"]) == (8, 0.5)
+    assert [row["step"] for row in result.history if "loss" in row] == [3, 6, 8]
     best = BertForSequenceClassification.from_pretrained(tmp_path)
     assert all(torch.equal(found, wanted) for found, wanted in zip(best.parameters(), kept[1], strict=True))
 

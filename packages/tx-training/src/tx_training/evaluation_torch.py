@@ -30,10 +30,10 @@ class Evaluation:
         batch_size: rows of a batch, of each process.
         collate: makes a dictionary of tensors of several examples; by default torch's.
         metrics: called with the predictions and the labels, lists with an entry for each example, in their order;
-            gives numbers by name. None for the loss alone.
+            gives numbers by name. None for the loss alone. Where batches have no labels, neither has the list.
         fields: the outputs that are predictions. Of one, an entry is its row as an array; of several, a tuple of rows.
         precision: as of :class:`TrainingStep`.
-        loss: as of :class:`TrainingStep`. It is what is called where there are no metrics.
+        loss: as of :class:`TrainingStep`; None where there are no labels to compute one from, but only metrics.
         count: as of :class:`TrainingStep`.
         workers: processes that load examples ahead.
     """
@@ -44,7 +44,7 @@ class Evaluation:
     metrics: Metrics | None = None
     fields: Sequence[str] = ("logits",)
     precision: Precision = "float32"
-    loss: Callable[[nn.Module, Batch], Tensor] = first_output
+    loss: Callable[[nn.Module, Batch], Tensor] | None = first_output
     count: Callable[[nn.Module, Batch], int] = targets
     workers: int = 0
 
@@ -53,6 +53,8 @@ class Evaluation:
             raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
         if not len(self.dataset):
             raise ValueError("a dataset without examples measures nothing")
+        if self.loss is None and self.metrics is None:
+            raise ValueError("an evaluation needs a loss or metrics")
 
     def __call__(self, model: nn.Module, processes: Processes | None = None) -> dict[str, float]:
         """Measure a model, each process with its part of the examples; none counts twice.
@@ -63,6 +65,9 @@ class Evaluation:
 
         Returns:
             ``loss``, the mean over all targets, and the metrics; the same in every process.
+
+        Raises:
+            ValueError: if the outputs have no such field.
         """
         processes = processes or Processes(0, 1, next(model.parameters()).device)
         # There is nothing to average; and a process may have a batch less.
@@ -83,13 +88,14 @@ class Evaluation:
             outputs, mean = self._outputs(model, batch)
             if not real:
                 continue  # a repeated example: sharded models wait for one another
-            number = self.count(model, batch)
-            total, count = total + float(mean) * number, count + number
+            if mean is not None:
+                number = self.count(model, batch)
+                total, count = total + float(mean) * number, count + number
             if self.metrics is not None:
-                predictions += _rows([getattr(outputs, field) for field in self.fields])
+                predictions += _rows([_field(outputs, field) for field in self.fields])
                 labels += _rows([batch[name] for name in LABELS if name in batch][:1])
         sums = processes.sum(torch.tensor([total, float(count)], dtype=torch.float64, device=processes.device))
-        found = {"loss": float(sums[0] / sums[1].clamp(min=1.0))}
+        found = {} if self.loss is None else {"loss": float(sums[0] / sums[1].clamp(min=1.0))}
         if self.metrics is not None:
             parts = processes.gather((predictions, labels))
             if processes.is_main:
@@ -98,16 +104,20 @@ class Evaluation:
         shared: dict[str, float] = processes.share(found)
         return shared
 
-    def _outputs(self, model: nn.Module, batch: Batch) -> tuple[Any, Tensor]:
+    def _outputs(self, model: nn.Module, batch: Batch) -> tuple[Any, Tensor | None]:
         """What the model returned, and the mean loss of the batch."""
         outputs: list[Any] = []
+        mean = None
         hook = model.register_forward_hook(lambda module, args, output: outputs.append(output))
         try:
             with casting(self.precision, next(model.parameters()).device):
-                mean = self.loss(model, batch)
+                if self.loss is None:
+                    model(**batch)
+                else:
+                    mean = self.loss(model, batch)
         finally:
             hook.remove()
-        return outputs[-1] if outputs else None, mean
+        return outputs[-1], mean
 
     def _batches(self, processes: Processes) -> Any:
         """This process's batches, and whether they count."""
@@ -137,9 +147,15 @@ class Evaluation:
 def _rows(tensors: Sequence[Tensor]) -> Rows:
     """An entry for each row of a batch: an array, or a tuple of them."""
     arrays = [(each.float() if each.is_floating_point() else each).cpu().numpy() for each in tensors]
-    if not arrays:
-        raise ValueError(f"metrics need labels, and a batch has none of {', '.join(LABELS)}")
-    return [*arrays[0]] if len(arrays) == 1 else [*zip(*arrays, strict=True)]
+    return [row for array in arrays for row in array] if len(arrays) < 2 else [*zip(*arrays, strict=True)]
+
+
+def _field(outputs: Any, name: str) -> Tensor:
+    fields = getattr(outputs, "_fields", ())
+    if name not in fields:
+        raise ValueError(f"the model's outputs have no {name!r}, but {', '.join(fields) or 'no names'}: see fields=")
+    found: Tensor = getattr(outputs, name)
+    return found
 
 
 def _interleaved(parts: Sequence[Rows]) -> Rows:

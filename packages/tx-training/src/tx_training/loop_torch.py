@@ -154,7 +154,8 @@ class TrainingLoop:
 
     The folder holds at the end the model (of several evaluations the best), ``eval_results.txt``, ``results.json`` and
     ``results.svg``; while it trains ``checkpoint-…``, and what TensorBoard shows in ``runs`` where that is installed.
-    With several processes, started by ``torchrun``, all of them run the same program.
+    With several processes, started by ``torchrun``, all of them run the same program; where examples are no multiple of
+    the processes, an epoch has some of them twice.
 
         loop = TrainingLoop(model, dataset, "mrpc", TrainingOptions(epochs=3), evaluation=Evaluation(dev, metrics=…))
         result = loop.run()
@@ -350,16 +351,20 @@ class _Run:
 
     def _after_step(self) -> None:
         steps, options, total = self.result.steps, self.options, self.loop.total_steps
-        rate = self.step.optimizer.param_groups[0]["lr"]
         if steps % options.log_every == 0 or steps == total:
-            loss = float(torch.stack(self.losses).mean())
-            self.losses.clear()
-            self._record({"loss": loss, "learning_rate": float(rate)})
+            self._record_loss()
         every = options.evaluate_every or self.loop.steps_per_epoch
         if self.loop.evaluation is not None and (steps % every == 0 or steps == total):
             self._evaluate(self.loop.evaluation)
+        if self.result.stopped_early and self.losses:
+            self._record_loss()
         if options.save_every is not None and steps % options.save_every == 0:
             self.save()
+
+    def _record_loss(self) -> None:
+        loss = float(torch.stack(self.losses).mean())
+        self.losses.clear()
+        self._record({"loss": loss, "learning_rate": float(self.step.optimizer.param_groups[0]["lr"])})
 
     def _record(self, numbers: Mapping[str, float]) -> None:
         steps = self.result.steps

@@ -54,17 +54,17 @@ def write_plot(folder: str | os.PathLike[str], history: Sequence[Row]) -> None:
     if not panels:
         return
     height = len(panels) * (_HEIGHT + _GAP) + _TOP
-    drawn = "".join(_panel(panel, _TOP + number * (_HEIGHT + _GAP)) for number, panel in enumerate(panels))
+    steps = _ticks(x for panel in panels for line in panel.values() for x, _ in line)
+    drawn = "".join(_panel(panel, steps, _TOP + number * (_HEIGHT + _GAP)) for number, panel in enumerate(panels))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 150} {height}" '
     style = 'font-family="sans-serif" font-size="12" fill="#333">\n<rect width="100%" height="100%" fill="#fff"/>\n'
     with atomic_write(Path(folder) / PLOT_NAME) as temporary:
         temporary.write_text(f"{head}{style}{drawn}</svg>\n", encoding="utf-8")
 
 
-def _panel(lines: Mapping[str, Line], top: float) -> str:
+def _panel(lines: Mapping[str, Line], xs: Sequence[float], top: float) -> str:
     """One pair of axes with its lines and their names."""
-    points = [point for line in lines.values() for point in line]
-    xs, ys = _ticks(x for x, _ in points), _ticks(y for _, y in points)
+    ys = _ticks(y for line in lines.values() for _, y in line)
 
     def across(x: float) -> float:
         return _LEFT + _WIDTH * (x - xs[0]) / (xs[-1] - xs[0])
@@ -79,6 +79,7 @@ def _panel(lines: Mapping[str, Line], top: float) -> str:
         )
         parts.append(f'<text x="{_LEFT - 6}" y="{down(y) + 4:.1f}" text-anchor="end">{y:g}</text>')
     parts += [f'<text x="{across(x):.1f}" y="{top + _HEIGHT + 16}" text-anchor="middle">{x:g}</text>' for x in xs]
+    parts.append(f'<text x="{_LEFT + _WIDTH + 10}" y="{top + _HEIGHT + 16}">step</text>')
     for number, (name, line) in enumerate(lines.items()):
         colour = _COLOURS[number % len(_COLOURS)]
         path = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in line)
