@@ -19,7 +19,7 @@ import torch
 from tx_bert import BertConfig, BertForQuestionAnswering, BertForSequenceClassification
 from tx_testing.killing import kills
 from tx_training import AdamW, Evaluation, Processes, TrainingLoop, TrainingOptions, set_seed
-from tx_training.checkpoints_torch import checkpoints, load_state, save_checkpoint
+from tx_training.checkpoints_torch import KEYS, checkpoints, load_state, save_checkpoint
 from tx_training.seeds_torch import random_state, set_random_state
 
 CONFIG = BertConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
@@ -173,6 +173,20 @@ def test_a_checkpoint_that_was_cut_short_is_none(tmp_path: Path) -> None:
         loop(tmp_path).run(resume=tmp_path / "elsewhere" / "checkpoint-9")
     with pytest.raises(FileNotFoundError, match=r"checkpoint-9 is no checkpoint .* no training_state.pt"):
         loop(tmp_path).run(resume=tmp_path / "checkpoint-9")
+
+
+def test_a_state_that_is_damaged_or_would_run_code_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "training_state.pt"
+    torch.save({"shape": {}}, path)
+    with pytest.raises(ValueError, match=r"training_state.pt is no state of a training: it needs losses, optimizer"):
+        load_state(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"training_state.pt is damaged"):
+        load_state(tmp_path)
+    torch.save({"shape": Board()}, path)
+    with pytest.raises(ValueError, match=r"training_state.pt is damaged, or no state"):
+        load_state(tmp_path)
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
@@ -333,14 +347,14 @@ def test_a_checkpoint_whose_process_is_killed_is_the_old_one_or_the_new_one(tmp_
     folder, alone = tmp_path / "checkpoint-1", Processes(0, 1, torch.device("cpu"))
 
     def save(step: int) -> None:
-        save_checkpoint(folder, whole[step], {"step": step}, alone)
+        save_checkpoint(folder, whole[step], {**dict.fromkeys(KEYS), "waited": step}, alone)
 
     found = set()
     save(1)
     for moment in kills(lambda: save(2)):
         # Reading finishes a save that was cut short after all was on the disk.
         bias = weights(folder)["classifier.bias"][0].item()
-        step = load_state(folder)["step"]
+        step = load_state(folder)["waited"]
         assert bias == step, moment
         found.add((step, moment == "done"))
         save(1)

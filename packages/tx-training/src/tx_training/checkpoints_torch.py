@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 import re
 import shutil
 from pathlib import Path
@@ -17,11 +18,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from tx_core.files import atomic_write, saving
+from tx_core.messages import shorten
 from tx_core.models.saving_torch import without_memory
 
 from .processes_torch import Processes, Sharded, unwrapped
 
 STATE_NAME = "training_state.pt"
+KEYS = frozenset({"shape", "optimizer", "schedule", "scaler", "random", "result", "waited", "losses"})
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
@@ -73,11 +76,18 @@ def load_state(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if the folder is no checkpoint.
+        ValueError: if its file is damaged, or holds anything but tensors and plain values.
     """
     path = folder / STATE_NAME
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is no checkpoint of a training: there is no {STATE_NAME} in it")
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        first = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is damaged, or no state of a training: {shorten(first)}") from error
+    if not isinstance(state, dict) or not state.keys() >= KEYS:
+        raise ValueError(f"{path} is no state of a training: it needs {', '.join(sorted(KEYS))}")
     return state
 
 

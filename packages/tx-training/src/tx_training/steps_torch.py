@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -180,6 +180,6 @@ def on_device(batch: Batch, device: torch.device) -> dict[str, Any]:
     return {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
 
 
-def casting(precision: Precision, device: torch.device) -> torch.autocast:
+def casting(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
     """The block in which matrix products are of a type."""
-    return torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32")
+    return nullcontext() if precision == "float32" else torch.autocast(device.type, getattr(torch, precision))
