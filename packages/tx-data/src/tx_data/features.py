@@ -8,17 +8,17 @@ from tx_core.messages import quoted
 
 from .examples import InputFeatures
 from .glue import glue_output_modes, glue_processors
+from .tokenizing import encoded_pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import os
+    from collections.abc import Sequence
     from typing import Any
 
     from tx_tokenizers import PreTrainedTokenizer
 
     from .examples import InputExample
-
-_BATCH = 1024  # examples that are tokenized in one call
 
 
 def glue_convert_examples_to_features(
@@ -32,6 +32,9 @@ def glue_convert_examples_to_features(
     pad_token: int = 0,
     pad_token_segment_id: int = 0,
     mask_padding_with_zero: bool = True,
+    *,
+    workers: int = 1,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Tokenizes examples, cuts them to `max_length` and pads them to it.
 
@@ -46,6 +49,8 @@ def glue_convert_examples_to_features(
         pad_token: the id of padding: `tokenizer.pad_token_id`.
         pad_token_segment_id: the type of padding; 4 for XLNet.
         mask_padding_with_zero: whether masks are 1 for tokens and 0 for padding, and not the other way round.
+        workers: processes that share the tokenizing.
+        cache_dir: a folder where the tokens are kept, and found again by the texts and the tokenizer.
 
     Returns:
         A list of `InputFeatures` for a list, each with all four fields; the label of an example without one is None.
@@ -71,18 +76,18 @@ def glue_convert_examples_to_features(
     labels = _labels(examples, label_list, output_mode)
     one = 1 if mask_padding_with_zero else 0
     features: list[InputFeatures] = []
-    for start in range(0, len(examples), _BATCH):
-        for ids, types in _rows(tokenizer, examples[start : start + _BATCH], max_length):
-            padding, mask = max_length - len(ids), [one] * len(ids)
-            if pad_on_left:
-                ids = [pad_token] * padding + ids
-                mask = [1 - one] * padding + mask
-                types = [pad_token_segment_id] * padding + types
-            else:
-                ids = ids + [pad_token] * padding
-                mask += [1 - one] * padding
-                types = types + [pad_token_segment_id] * padding
-            features.append(InputFeatures(ids, mask, types, labels[len(features)]))
+    pairs = [(example.text_a, example.text_b) for example in examples]
+    for ids, types in encoded_pairs(tokenizer, pairs, max_length, workers, cache_dir):
+        padding, mask = max_length - len(ids), [one] * len(ids)
+        if pad_on_left:
+            ids = [pad_token] * padding + ids
+            mask = [1 - one] * padding + mask
+            types = [pad_token_segment_id] * padding + types
+        else:
+            ids = ids + [pad_token] * padding
+            mask += [1 - one] * padding
+            types = types + [pad_token_segment_id] * padding
+        features.append(InputFeatures(ids, mask, types, labels[len(features)]))
     if is_dataset:
         from .features_tf import dataset_of
 
@@ -96,29 +101,6 @@ def _entry(table: Any, task: str) -> Any:
         return table[task]
     except KeyError as error:
         raise ValueError(error.args[0]) from None
-
-
-def _rows(
-    tokenizer: PreTrainedTokenizer, examples: Sequence[InputExample], max_length: int
-) -> Iterable[tuple[list[int], list[int]]]:
-    """The ids and token types of each example, cut to `max_length`."""
-    pairs = [(each.text_a, each.text_b) for each in examples]
-    # A batch is of texts or of pairs: each kind is tokenized by itself.
-    found: dict[int, tuple[list[int], list[int]]] = {}
-    for single in (True, False):
-        places = [place for place, (_, second) in enumerate(pairs) if (second is None) == single]
-        if not places:
-            continue
-        encoding = tokenizer(
-            [pairs[place][0] for place in places],
-            None if single else [pairs[place][1] for place in places],
-            truncation="longest_first",
-            max_length=max_length,
-            return_token_type_ids=True,
-            return_attention_mask=False,
-        )
-        found.update(zip(places, zip(encoding["input_ids"], encoding["token_type_ids"], strict=True), strict=True))
-    return (found[place] for place in range(len(pairs)))
 
 
 def _labels(

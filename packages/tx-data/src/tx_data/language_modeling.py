@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from .parallel import in_chunks
 from .text_files import read_text
+from .tokenizing import tokenized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tx_tokenizers import PreTrainedTokenizer
 
     Array = ndarray[Any, Any]
+    Folder = str | os.PathLike[str]
 
 IGNORED = -100
 # A text is divided among processes only where no token goes across: after a line break that is all of the white space
@@ -28,7 +30,9 @@ _BREAK = re.compile(r"(?<=\S\n)(?=\S)|(?<=\n)(?= \S)")
 _PART = 1 << 16  # characters of a part
 
 
-def text_blocks(tokenizer: PreTrainedTokenizer, text: str, block_size: int, workers: int = 1) -> Array:
+def text_blocks(
+    tokenizer: PreTrainedTokenizer, text: str, block_size: int, *, workers: int = 1, cache_dir: Folder | None = None
+) -> Array:
     """A text as rows of one length, each with its special tokens; what is left at the end is dropped, as in 2019.
 
     Args:
@@ -37,6 +41,7 @@ def text_blocks(tokenizer: PreTrainedTokenizer, text: str, block_size: int, work
         block_size: tokens of a row, special tokens included.
         workers: processes that share the work where that cannot change the ids: with the tokenizers of BERT,
             DistilBERT, GPT-2 and RoBERTa, if no special token stands in the text.
+        cache_dir: a folder where the tokens are kept, and found again by the text and the tokenizer.
 
     Returns:
         int32 (rows, `block_size`).
@@ -51,7 +56,7 @@ def text_blocks(tokenizer: PreTrainedTokenizer, text: str, block_size: int, work
     room = block_size - len(mask) + 1
     if room < 1:
         raise ValueError(f"block_size={block_size} leaves no room for text beside {len(mask) - 1} special tokens")
-    ids = _ids(tokenizer, text, workers)
+    ids = _ids(tokenizer, text, workers, cache_dir)
     count = len(ids) // room
     if not count:
         raise ValueError(f"the text has {len(ids)} tokens, and a row of block_size={block_size} needs {room}")
@@ -64,30 +69,30 @@ def text_blocks(tokenizer: PreTrainedTokenizer, text: str, block_size: int, work
 
 
 def file_blocks(
-    tokenizer: PreTrainedTokenizer, path: str | os.PathLike[str], block_size: int, workers: int = 1
+    tokenizer: PreTrainedTokenizer, path: Folder, block_size: int, *, workers: int = 1, cache_dir: Folder | None = None
 ) -> Array:
     """`text_blocks` of a file in UTF-8. Raises FileNotFoundError if there is none, else as that does."""
-    return text_blocks(tokenizer, read_text(path), block_size, workers)
+    return text_blocks(tokenizer, read_text(path), block_size, workers=workers, cache_dir=cache_dir)
 
 
-def _ids(tokenizer: PreTrainedTokenizer, text: str, workers: int) -> Array:
+def _ids(tokenizer: PreTrainedTokenizer, text: str, workers: int, cache_dir: Folder | None) -> Array:
     import numpy as np
 
     cuts = [0]
-    if workers > 1 and _is_divisible(tokenizer, text):
+    if _is_divisible(tokenizer, text):  # whatever `workers` is: the parts are what is kept
         for match in _BREAK.finditer(text):
             if match.start() - cuts[-1] >= _PART:
                 cuts.append(match.start())
-    ends = dict(zip(cuts, [*cuts[1:], len(text)], strict=True))
+    parts = [(text[start:end], start == 0) for start, end in pairwise([*cuts, len(text)])]
     # A prefix is put before the first word of a text only.
     inner: dict[str, Any] = {"add_prefix_space": False} if "add_prefix_space" in tokenizer.tokenize_options else {}
 
-    def encoded(starts: Sequence[int]) -> list[Array]:
-        parts = ((text[start : ends[start]], inner if start else {}) for start in starts)
-        tokens = (tokenizer.tokenize(part, **options) for part, options in parts)
-        return [np.array(tokenizer.convert_tokens_to_ids(each), dtype=np.int32) for each in tokens]
+    def work(parts: Sequence[tuple[str, bool]]) -> list[tuple[list[int], ...]]:
+        tokens = (tokenizer.tokenize(part, **({} if first else inner)) for part, first in parts)
+        return [(tokenizer.convert_tokens_to_ids(each),) for each in tokens]
 
-    return np.concatenate([*in_chunks(encoded, cuts, 1, workers)])
+    found = tokenized("text", tokenizer, work, parts, {}, workers, cache_dir, 1)
+    return np.array([*chain.from_iterable(ids for (ids,) in found)], dtype=np.int32)
 
 
 def _is_divisible(tokenizer: PreTrainedTokenizer, text: str) -> bool:
@@ -142,8 +147,7 @@ def mask_tokens(
         raise ValueError(
             f"inputs has ids from {ids.min()} to {ids.max()}, and the tokenizer those from 0 to {size - 1}"
         )
-    generator = np.random.default_rng(seed)
-    lots: Array
+    generator: Any = np.random.default_rng(seed)
     if whole_words:
         words = np.cumsum(table.begins(ids), axis=1)  # the number of each token's word in its row, from 1
         lots = np.take_along_axis(generator.random((len(ids), ids.shape[1] + 1)), words, axis=1)
@@ -151,7 +155,7 @@ def mask_tokens(
         lots = generator.random(ids.shape)
     chosen = (lots < mlm_probability) & ~table.special[ids]
     labels = np.where(chosen, ids, IGNORED)
-    lot: Array = generator.random(ids.shape)
+    lot = generator.random(ids.shape)
     others = generator.choice(table.text, ids.shape)
     hidden = np.where(lot < 0.8, tokenizer.mask_token_id, np.where(lot < 0.9, others, ids))
     return np.where(chosen, hidden, ids), labels

@@ -15,6 +15,7 @@ from tx_core.messages import quoted
 
 from .processors import checked_on_error
 from .text_files import lines_of, read_text
+from .tokenizing import encoded_pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -228,7 +229,12 @@ def _choice(key: Any, labels: Sequence[str]) -> int:
 
 
 def multiple_choice_convert_examples_to_features(
-    examples: Sequence[MultipleChoiceExample], tokenizer: PreTrainedTokenizer, max_length: int = 128
+    examples: Sequence[MultipleChoiceExample],
+    tokenizer: PreTrainedTokenizer,
+    max_length: int = 128,
+    *,
+    workers: int = 1,
+    cache_dir: Folder | None = None,
 ) -> list[MultipleChoiceFeatures]:
     """Each choice is a row: its context, then the question with the answer in the place of "_", or after it.
 
@@ -236,30 +242,27 @@ def multiple_choice_convert_examples_to_features(
         examples: questions, any number of choices each.
         tokenizer: any of tx that has a `pad_token`.
         max_length: tokens of a row, special tokens included. The longer of the two texts is cut first.
+        workers: processes that share the tokenizing.
+        cache_dir: a folder where the tokens are kept, and found again by the texts and the tokenizer.
 
     Raises:
         ValueError: a tokenizer without `pad_token`, an impossible length; as many contexts as answers are wanted.
     """
-    features = []
+    pairs: list[tuple[str, str | None]] = []
     for example in examples:
+        question = example.question
         if len(example.contexts) != len(example.endings) or not example.endings:
             raise ValueError(
                 f"question {example.example_id} has {len(example.contexts)} contexts and {len(example.endings)} answers"
             )
-        asked = [
-            example.question.replace("_", ending) if "_" in example.question else f"{example.question} {ending}"
-            for ending in example.endings
-        ]
-        encoding = tokenizer(
-            example.contexts,
-            asked,
-            padding="max_length",
-            truncation="longest_first",
-            max_length=max_length,
-            return_token_type_ids=True,
-            return_attention_mask=True,
-        )
-        ids, mask, types = (encoding[name] for name in ("input_ids", "attention_mask", "token_type_ids"))
+        for context, ending in zip(example.contexts, example.endings, strict=True):
+            pairs.append((context, question.replace("_", ending) if "_" in question else f"{question} {ending}"))
+    rows = iter(encoded_pairs(tokenizer, pairs, max_length, workers, cache_dir))
+    features = []
+    for example in examples:
+        ids, types = zip(*(next(rows) for _ in example.endings), strict=True)
+        columns = tokenizer.pad({"input_ids": ids, "token_type_ids": types}, "max_length", max_length)
+        ids, mask, types = (columns[name] for name in ("input_ids", "attention_mask", "token_type_ids"))
         features.append(MultipleChoiceFeatures(example.example_id, ids, mask, types, example.label))
     return features
 

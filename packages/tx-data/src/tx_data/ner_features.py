@@ -11,10 +11,11 @@ from typing import Any
 
 from tx_core.messages import quoted
 
-from .parallel import in_chunks
+from .tokenizing import tokenized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from tx_tokenizers import PreTrainedTokenizer
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .ner import TokenExample
 
 IGNORED = -100
-_CHUNK = 128  # examples that a worker is given at once
+_CHUNK = 128  # sentences that a worker is given at once
 
 
 @dataclass
@@ -49,7 +50,9 @@ def ner_convert_examples_to_features(
     tokenizer: PreTrainedTokenizer,
     max_length: int = 128,
     label_list: Sequence[str] | None = None,
+    *,
     workers: int = 1,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> list[TokenFeatures]:
     """The features of sentences, padded as the tokenizer pads.
 
@@ -58,7 +61,8 @@ def ner_convert_examples_to_features(
         tokenizer: any of tx that has a `pad_token`.
         max_length: tokens of a row, special tokens included. What is longer goes on in another row.
         label_list: the labels, in the order of the classes; None for sentences without labels.
-        workers: processes that share the work.
+        workers: processes that share the tokenizing.
+        cache_dir: a folder where the tokens are kept, and found again by the words and the tokenizer.
 
     Raises:
         ValueError: a label that is not in `label_list`, with the `guid` of its sentence; a length that has no room for
@@ -66,12 +70,12 @@ def ner_convert_examples_to_features(
     """
     if tokenizer.pad_token_id is None:
         raise ValueError(f"{type(tokenizer).__name__} has no pad_token to pad with: set tokenizer.pad_token")
-    found = in_chunks(_Converter(tokenizer, max_length, label_list), examples, _CHUNK, workers)
+    converter = _Converter(tokenizer, max_length, label_list)
+    sentences = [example.words for example in examples]
+    tokens = tokenized("words", tokenizer, converter.tokens, sentences, {}, workers, cache_dir, _CHUNK)
     features: list[TokenFeatures] = []
-    for number, rows in enumerate(found):
-        for row in rows:
-            row.example_index = number
-            features.append(row)
+    for number, (example, (ids, counts)) in enumerate(zip(examples, tokens, strict=True)):
+        features += converter.rows(number, example, ids, counts)
     return features
 
 
@@ -114,36 +118,40 @@ class _Converter:
         if self.room < 1:
             raise ValueError(f"max_length={max_length} leaves no room for words beside {len(mask) - 1} special tokens")
 
-    def __call__(self, examples: Sequence[TokenExample]) -> list[list[TokenFeatures]]:
-        return [self.rows(example) for example in examples]
+    def tokens(self, sentences: Sequence[list[str]]) -> list[tuple[list[int], ...]]:
+        """The ids of the words of each sentence, and how many each word has: one, that of the unknown token, if the
+        tokenizer leaves nothing of it."""
+        tokenizer = self.tokenizer
+        unknown = tokenizer.pad_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id
+        found: list[tuple[list[int], ...]] = []
+        for sentence in sentences:
+            words: list[list[int]] = [[] for _ in sentence]
+            if sentence:
+                encoding = tokenizer(sentence, is_split_into_words=True, add_special_tokens=False, truncation=False)
+                for token, word in zip(encoding["input_ids"], encoding.word_ids(), strict=True):
+                    if word is not None:  # as it is for special tokens
+                        words[word].append(token)
+            words = [ids or [unknown or 0] for ids in words]
+            found.append(([token for ids in words for token in ids], [len(ids) for ids in words]))
+        return found
 
-    def rows(self, example: TokenExample) -> list[TokenFeatures]:
+    def rows(self, index: int, example: TokenExample, ids: list[int], counts: list[int]) -> list[TokenFeatures]:
         """The rows of one sentence: words until there is no more room."""
         rows: list[TokenFeatures] = []
-        ids: list[int] = []
+        row: list[int] = []
         starts: dict[int, int] = {}
         labels = self._labels(example)
-        for number, part in enumerate(self._words(example)):
-            if ids and len(ids) + len(part) > self.room:
-                rows.append(self._row(ids, starts, labels))
-                ids, starts = [], {}
-            starts[len(ids)] = number
-            ids = ids + part[: self.room]
+        end = 0
+        for number, count in enumerate(counts):
+            start, end = end, end + count
+            if row and len(row) + count > self.room:
+                rows.append(self._row(index, row, starts, labels))
+                row, starts = [], {}
+            starts[len(row)] = number
+            row += ids[start : min(end, start + self.room)]
         if starts:
-            rows.append(self._row(ids, starts, labels))
+            rows.append(self._row(index, row, starts, labels))
         return rows
-
-    def _words(self, example: TokenExample) -> list[list[int]]:
-        """The ids of each word; those of the unknown token for a word of which the tokenizer leaves nothing."""
-        if not example.words:
-            return []
-        encoding = self.tokenizer(example.words, is_split_into_words=True, add_special_tokens=False, truncation=False)
-        words: list[list[int]] = [[] for _ in example.words]
-        for token, word in zip(encoding["input_ids"], encoding.word_ids(), strict=True):
-            if word is not None:
-                words[word].append(token)
-        unknown = self.tokenizer.unk_token_id
-        return [ids or ([unknown] if unknown is not None else [self.tokenizer.pad_token_id or 0]) for ids in words]
 
     def _labels(self, example: TokenExample) -> list[int] | None:
         if self.numbers is None:
@@ -157,7 +165,7 @@ class _Converter:
                 raise ValueError(f"sentence {example.guid}: the label {quoted(label)} is none of {known}")
         return [self.numbers[label] for label in example.labels]
 
-    def _row(self, ids: list[int], starts: dict[int, int], labels: list[int] | None) -> TokenFeatures:
+    def _row(self, index: int, ids: list[int], starts: dict[int, int], labels: list[int] | None) -> TokenFeatures:
         tokenizer = self.tokenizer
         row = tokenizer.build_inputs_with_special_tokens(ids)
         types = tokenizer.create_token_type_ids_from_sequences(ids)
@@ -179,6 +187,6 @@ class _Converter:
             attention_mask=padded([1] * len(row), 0),
             token_type_ids=padded(types, tokenizer.pad_token_type_id),
             label_ids=label_ids,
-            example_index=0,  # set by the caller
+            example_index=index,
             words=words,
         )

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    Work = Callable[[Sequence[Any]], Sequence[Any]]
+    Work = Callable[[Sequence[Any]], Any]
 
 # What a worker does, and the items that the work is about. A process that divides has them at once.
 _given: list[tuple[Work, Sequence[Any]]] = []
 
 
 def in_chunks(work: Work, items: Sequence[Any], size: int, workers: int) -> Iterator[Any]:
-    """What `work` makes of `items`, one for each, in their order; it is given so many of them at once.
+    """What `work` makes of so many of the `items` at once, in their order.
 
     Args:
-        work: makes a list of results of a list of items.
+        work: makes something of a part of the items.
         items: what it is given.
         size: how many at once.
-        workers: processes that share the chunks. With 1, and where processes cannot divide (on Windows), this one does
+        workers: processes that share the parts. With 1, and where processes cannot divide (on Windows), this one does
             it all.
 
     Raises:
@@ -36,7 +34,7 @@ def in_chunks(work: Work, items: Sequence[Any], size: int, workers: int) -> Iter
     workers = min(workers, len(starts))
     context = _dividing() if workers > 1 else None
     if context is None:
-        return chain.from_iterable(work(items[start : start + size]) for start in starts)
+        return (work(items[start : start + size]) for start in starts)
     return _shared(work, items, size, workers, context)
 
 
@@ -45,11 +43,10 @@ def _shared(work: Work, items: Sequence[Any], size: int, workers: int, context: 
 
     with ProcessPoolExecutor(workers, context, _given.append, ((work, items),)) as pool:
         starts = range(0, len(items), size)
-        for results in pool.map(_run, starts, [start + size for start in starts]):
-            yield from results
+        yield from pool.map(_run, starts, [start + size for start in starts])
 
 
-def _run(start: int, end: int) -> Sequence[Any]:
+def _run(start: int, end: int) -> Any:
     work, items = _given[-1]
     return work(items[start:end])
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from tx_core.messages import quoted
 
-from .parallel import in_chunks
+from .tokenizing import tokenized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from tx_tokenizers import PreTrainedTokenizer
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIRST_UNIQUE_ID = 1_000_000_000
-_CHUNK = 64  # examples that a worker is given at once
+_CHUNK = 64  # texts that a worker is given at once
 
 
 @dataclass
@@ -83,6 +85,8 @@ def squad_convert_examples_to_features(
     padding_strategy: str = "max_length",
     return_dataset: bool | str = False,
     threads: int = 1,
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> Any:
     """The windows of examples, in order.
 
@@ -95,7 +99,8 @@ def squad_convert_examples_to_features(
         is_training: look for the answer. An example whose answer is not where it should be is left out and logged.
         padding_strategy: "max_length", or "do_not_pad".
         return_dataset: "pt" for a `TensorDataset` as well, "tf" for a `tf.data.Dataset` instead.
-        threads: processes to share the work, on systems that can divide a process; they need as much memory each.
+        threads: processes that share the tokenizing.
+        cache_dir: a folder where the tokens are kept, and found again by the texts and the tokenizer.
 
     Returns:
         A list of `SquadFeatures`; with "pt" a pair of it and the `TensorDataset` of 2019; with "tf" a `tf.data.Dataset`
@@ -115,13 +120,10 @@ def squad_convert_examples_to_features(
     if tokenizer.cls_token_id is None:
         raise ValueError(f"{type(tokenizer).__name__} has no cls_token, which stands for a question without an answer")
     options = _Options(max_seq_length, doc_stride, max_query_length, is_training, padding_strategy == "max_length")
-    features: list[SquadFeatures] = []
-    found = in_chunks(_Converter(tokenizer, options), examples, _CHUNK, threads)
-    for number, windows in enumerate(found):
-        for window in windows:
-            window.example_index = number
-            window.unique_id = FIRST_UNIQUE_ID + len(features)
-            features.append(window)
+    converter = _Converter(tokenizer, options, examples, threads, cache_dir)
+    features = [window for number, example in enumerate(examples) for window in converter.windows(number, example)]
+    for number, window in enumerate(features):
+        window.unique_id = FIRST_UNIQUE_ID + number
     if return_dataset == "pt":
         from .squad_torch import dataset_of as torch_dataset
 
@@ -133,54 +135,79 @@ def squad_convert_examples_to_features(
     return features
 
 
-class _Converter:
-    """Makes the windows of examples with one tokenizer. Words and contexts come again, and are tokenized once."""
+class _Context:
+    """A tokenized context: its tokens, their ids, the word of each token, and the first token of each word."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizer, options: _Options) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizer, ids: list[int], counts: list[int]) -> None:
+        self.ids = ids
+        self.tokens = tokenizer.convert_ids_to_tokens(ids)
+        self.words = [word for word, count in enumerate(counts) for _ in range(count)]
+        self.starts = [0, *accumulate(counts)]
+
+
+class _Converter:
+    """Makes the windows of examples. Their texts are tokenized at once, contexts that several have only once."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizer,
+        options: _Options,
+        examples: Sequence[SquadExample],
+        workers: int,
+        cache_dir: str | os.PathLike[str] | None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.options = options
         self._cls_token_id: Any = tokenizer.cls_token_id
-        # A word in the middle of a text, to tokenizers that tell it from one at the beginning.
-        has_prefix = "add_prefix_space" in tokenizer.tokenize_options
-        self._word_options: dict[str, Any] = {"add_prefix_space": True} if has_prefix else {}
         self.context_first = tokenizer.padding_side == "left"
         mask = tokenizer.get_special_tokens_mask([0], [0])
         first, second = (place for place, special in enumerate(mask) if not special)
         #: Special tokens before the first text, between the two, and in all.
         self.before, self.between, self.added = first, second - first - 1, sum(mask)
-        self._context: tuple[str, list[str], list[int], list[int], list[int]] | None = None
 
-    def __call__(self, examples: Sequence[SquadExample]) -> list[list[SquadFeatures]]:
-        return [self.windows(example) for example in examples]
+        # A word in the middle of a text, to tokenizers that tell it from one at the beginning.
+        has_prefix = "add_prefix_space" in tokenizer.tokenize_options
+        inner: dict[str, Any] = {"add_prefix_space": True} if has_prefix else {}
 
-    def _tokenized(self, example: SquadExample) -> tuple[list[str], list[int], list[int], list[int]]:
-        """The tokens of a context, their ids, the word of each, and the first token of each word.
+        def words(contexts: Sequence[list[str]]) -> list[tuple[list[int], ...]]:
+            found: list[tuple[list[int], ...]] = []
+            for context in contexts:
+                parts = [tokenizer.tokenize(word, **inner) for word in context]
+                ids = tokenizer.convert_tokens_to_ids([token for part in parts for token in part])
+                found.append((ids, [len(part) for part in parts]))
+            return found
 
-        What is not in the vocabulary is the unknown token here.
-        """
-        if self._context is None or self._context[0] != example.context_text:
-            tokens: list[str] = []
-            words: list[int] = []
-            starts: list[int] = []
-            for number, word in enumerate(example.doc_tokens):
-                starts.append(len(tokens))
-                parts = self.tokenizer.tokenize(word, **self._word_options)
-                tokens += parts
-                words += [number] * len(parts)
-            ids = self.tokenizer.convert_tokens_to_ids(tokens)
-            tokens = self.tokenizer.convert_ids_to_tokens(ids)
-            self._context = example.context_text, tokens, ids, words, starts
-        return self._context[1:]
+        def texts(texts: Sequence[tuple[str, bool]]) -> list[tuple[list[int], ...]]:
+            tokens = (tokenizer.tokenize(text, **(inner if is_inner else {})) for text, is_inner in texts)
+            return [(tokenizer.convert_tokens_to_ids(each),) for each in tokens]
 
-    def windows(self, example: SquadExample) -> list[SquadFeatures]:
-        """The windows of one example."""
+        contexts = {example.context_text: example.doc_tokens for example in examples}
+        # Questions, and the answers to look for.
+        others = dict.fromkeys((example.question_text, False) for example in examples)
+        if options.is_training:
+            others.update(dict.fromkeys((example.answer_text or "", True) for example in examples))
+        found = tokenized("squad-contexts", tokenizer, words, [*contexts.values()], {}, workers, cache_dir, _CHUNK)
+        self._contexts = dict(zip(contexts, found, strict=True))
+        self._current: tuple[str, _Context] | None = None  # contexts come several times in a row
+        found = tokenized("squad-texts", tokenizer, texts, [*others], {}, workers, cache_dir, _CHUNK)
+        self._texts = {key: ids for key, (ids,) in zip(others, found, strict=True)}
+
+    def _context(self, text: str) -> _Context:
+        if self._current is None or self._current[0] != text:
+            ids, counts = self._contexts[text]
+            self._current = text, _Context(self.tokenizer, ids, counts)
+        return self._current[1]
+
+    def windows(self, index: int, example: SquadExample) -> list[SquadFeatures]:
+        """The windows of the example of this number."""
         options = self.options
         trained = options.is_training and not example.is_impossible
         if trained and not example.answer_is_in_context:
             logger.warning("question %s is left out: %s is not in its context", example.qas_id, example.answer_text)
             return []
-        tokens, ids, _, starts = self._tokenized(example)
-        question = self.tokenizer.encode(example.question_text, add_special_tokens=False)[: options.max_query_length]
+        context = self._context(example.context_text)
+        size = len(context.ids)
+        question = self._texts[example.question_text, False][: options.max_query_length]
         room = options.max_seq_length - len(question) - self.added
         if room <= 0:
             raise ValueError(
@@ -188,33 +215,31 @@ class _Converter:
                 f"tokens of question {quoted(example.qas_id)} and {self.added} special tokens; take a larger one, or a "
                 "smaller max_query_length"
             )
-        answer = self._answer(example, tokens, starts) if trained else None
+        answer = self._answer(example, context) if trained else None
         spans = []  # the first token of each window, and the first after it
-        for start in range(0, len(ids), min(options.doc_stride, room)):
-            spans.append((start, min(start + room, len(ids))))
-            if start + room >= len(ids):
+        for start in range(0, size, min(options.doc_stride, room)):
+            spans.append((start, min(start + room, size)))
+            if start + room >= size:
                 break
-        best = _fullest(spans, len(ids))
+        best = _fullest(spans, size)
         return [
-            self._window(example, question, span, [best[place] == number for place in range(*span)], answer)
+            self._window(index, example, question, span, [best[place] == number for place in range(*span)], answer)
             for number, span in enumerate(spans)
         ]
 
-    def _answer(self, example: SquadExample, tokens: list[str], starts: list[int]) -> tuple[int, int]:
+    def _answer(self, example: SquadExample, context: _Context) -> tuple[int, int]:
         """The first and last token of the answer: those of its words that read as the answer does, else all."""
-        start = starts[example.start_position]
-        last = example.end_position + 1
-        end = (starts[last] if last < len(starts) else len(tokens)) - 1
-        wanted = self.tokenizer.tokenize(example.answer_text or "", **self._word_options)
-        wanted = self.tokenizer.convert_ids_to_tokens(self.tokenizer.convert_tokens_to_ids(wanted))
+        start, end = context.starts[example.start_position], context.starts[example.end_position + 1]
+        wanted = self._texts[example.answer_text or "", True]
         size = len(wanted)
-        for first in range(start, end - size + 2):
-            if size and tokens[first : first + size] == wanted:
+        for first in range(start, end - size + 1):
+            if size and context.ids[first : first + size] == wanted:
                 return first, first + size - 1
-        return start, end
+        return start, end - 1
 
     def _window(
         self,
+        index: int,
         example: SquadExample,
         question: list[int],
         span: tuple[int, int],
@@ -222,15 +247,15 @@ class _Converter:
         answer: tuple[int, int] | None,
     ) -> SquadFeatures:
         tokenizer = self.tokenizer
-        context, ids, words, _ = self._tokenized(example)
+        context = self._context(example.context_text)
         start, end = span
-        part, size = ids[start:end], end - start
+        part, size = context.ids[start:end], end - start
         texts = (part, question) if self.context_first else (question, part)
         row = tokenizer.build_inputs_with_special_tokens(*texts)
         types = tokenizer.create_token_type_ids_from_sequences(*texts)
         shift = self.before if self.context_first else self.before + len(question) + self.between
         head, tail = (tokenizer.convert_ids_to_tokens(each) for each in (row[:shift], row[shift + size :]))
-        tokens = head + context[start:end] + tail
+        tokens = head + context.tokens[start:end] + tail
         cls_index = row.index(self._cls_token_id)
         mask = [1] * len(row)
         padding = self.options.max_seq_length - len(row) if self.options.padding else 0
@@ -260,12 +285,12 @@ class _Converter:
             token_type_ids=types,
             cls_index=cls_index,
             p_mask=p_mask,
-            example_index=0,  # this and the next are set by the caller
-            unique_id=0,
+            example_index=index,
+            unique_id=0,  # set by the caller
             paragraph_len=size,
             token_is_max_context={shift + place: is_best[place] for place in range(size)},
             tokens=tokens,
-            token_to_orig_map={shift + place: words[start + place] for place in range(size)},
+            token_to_orig_map={shift + place: context.words[start + place] for place in range(size)},
             start_position=first,
             end_position=last,
             is_impossible=impossible,
