@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 import sys
@@ -18,7 +19,15 @@ import torch
 
 from tx_bert import BertConfig, BertForQuestionAnswering, BertForSequenceClassification
 from tx_testing.killing import kills
-from tx_training import AdamW, Evaluation, Processes, TrainingLoop, TrainingOptions, set_seed
+from tx_training import (
+    AdamW,
+    Evaluation,
+    Processes,
+    TrainingLoop,
+    TrainingOptions,
+    WarmupCosineWithHardRestartsSchedule,
+    set_seed,
+)
 from tx_training.checkpoints_torch import KEYS, checkpoints, load_state, save_checkpoint
 from tx_training.seeds_torch import random_state, set_random_state
 
@@ -291,6 +300,43 @@ def test_another_optimizer_trains_what_it_is_given(tmp_path: Path) -> None:
         "classifier.weight",
         "classifier.bias",
     }
+
+
+def test_another_schedule_sets_the_rate(tmp_path: Path) -> None:
+    def restarts(optimizer: torch.optim.Optimizer, steps: int) -> Any:
+        return WarmupCosineWithHardRestartsSchedule(optimizer, 0, steps, cycles=2)
+
+    result = loop(tmp_path, replace(OPTIONS, log_every=1, max_steps=8), schedule=restarts).run()
+    rates = [row["learning_rate"] for row in result.history]
+    assert rates[3] == pytest.approx(0.01)
+    assert rates == pytest.approx([*rates[4:7], 0.01, *rates[:3], 0.0])
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_the_options_name_a_schedule(schedule: Any, tmp_path: Path) -> None:
+    result = loop(tmp_path, replace(OPTIONS, log_every=1, max_steps=6, schedule=schedule)).run()
+    wanted = [1.0] * 5 if schedule == "constant" else [(1 + math.cos(math.pi * step / 4)) / 2 for step in range(5)]
+    assert [row["learning_rate"] for row in result.history] == pytest.approx([0.005, *(0.01 * each for each in wanted)])
+
+
+def test_examples_may_be_loaded_ahead(tmp_path: Path) -> None:
+    ahead = replace(OPTIONS, workers=1, max_steps=3)
+    found = loop(tmp_path / "ahead", ahead, evaluation=Evaluation(examples(5), workers=1)).run()
+    assert found == loop(tmp_path / "plain", replace(ahead, workers=0), evaluation=Evaluation(examples(5))).run()
+
+
+def test_an_evaluation_may_be_of_mixed_precision() -> None:
+    trained, seen = model(), []
+
+    def metrics(predictions: list[Any], labels: list[Any]) -> dict[str, float]:
+        seen.extend(predictions)
+        return {}
+
+    found = Evaluation(examples(5), metrics=metrics, precision="bfloat16")(trained)
+    assert {row.dtype for row in seen} == {np.dtype("float32")}
+    exact = Evaluation(examples(5))(trained)["loss"]
+    assert found["loss"] == pytest.approx(exact, rel=0.02)
+    assert found["loss"] != exact
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_a_closure_is_called_with_gradients_on() -> None:
         optimizer.zero_grad()
         loss = parameter.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss)
+        return float(loss.detach())
 
     assert optimizer.step(closure) == 4.0
     assert parameter.item() == pytest.approx(1.9, abs=1e-6)

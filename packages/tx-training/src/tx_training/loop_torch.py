@@ -168,7 +168,8 @@ class TrainingLoop:
         evaluation: what the model is measured by during the training and at its end.
         collate: makes a dictionary of the model's inputs of several examples; by default torch's.
         tokenizer: saved beside the model.
-        optimizer: makes another one than AdamW of the model.
+        optimizer: makes another one than AdamW, of the model.
+        schedule: makes another one than `options` has, of the optimizer and the number of steps.
         loss, count: as of :class:`TrainingStep`.
         processes: those that train the model; by default those that ``torchrun`` started, or this one.
     """
@@ -184,6 +185,7 @@ class TrainingLoop:
         collate: Callable[[list[Any]], Batch] | None = None,
         tokenizer: Any = None,
         optimizer: Callable[[nn.Module], Optimizer] | None = None,
+        schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
         loss: Callable[[nn.Module, Batch], Tensor] = first_output,
         count: Callable[[nn.Module, Batch], int] = targets,
         processes: Processes | None = None,
@@ -197,6 +199,7 @@ class TrainingLoop:
         self.processes = processes or Processes.start()
         self._collate = collate
         self._make_optimizer = optimizer or self._adamw
+        self._make_schedule = schedule or self._named_schedule
         self._loss, self._count = loss, count
         if not hasattr(model, "save_pretrained"):
             raise TypeError(f"{type(model).__name__} has no save_pretrained, by which a trained model is written")
@@ -233,7 +236,7 @@ class TrainingLoop:
         set_seed(self.options.seed + self.processes.rank)
         model = self.processes.wrap(self.model, self.options.fsdp)
         optimizer = self._make_optimizer(model)
-        schedule = _SCHEDULES[self.options.schedule](optimizer, self.options.warmup_steps, self.total_steps)
+        schedule = self._make_schedule(optimizer, self.total_steps)
         step = TrainingStep(
             model,
             optimizer,
@@ -256,6 +259,9 @@ class TrainingLoop:
         options = self.options
         groups = decay_groups(model, options.weight_decay)
         return AdamW(groups, options.learning_rate, options.adam_betas, options.adam_epsilon)
+
+    def _named_schedule(self, optimizer: Optimizer, steps: int) -> LRScheduler:
+        return _SCHEDULES[self.options.schedule](optimizer, self.options.warmup_steps, steps)
 
     def _checkpoint(self, resume: bool | str | os.PathLike[str]) -> Path | None:
         if not isinstance(resume, bool):
@@ -390,10 +396,11 @@ class _Run:
 
     def save(self) -> None:
         schedule = self.step.schedule
+        assert schedule is not None  # the loop made one
         state = {
             "shape": self.loop.shape(),
             "optimizer": optimizer_state(self.step.model, self.step.optimizer),
-            "schedule": None if schedule is None else schedule.state_dict(),
+            "schedule": schedule.state_dict(),
             "scaler": self.step.scaler.state_dict(),
             "random": self.processes.gather(random_state()),
             "result": asdict(self.result),
@@ -407,8 +414,8 @@ class _Run:
 
     def load(self, state: Mapping[str, Any]) -> None:
         load_optimizer_state(self.step.model, self.step.optimizer, state["optimizer"])
-        if self.step.schedule is not None:
-            self.step.schedule.load_state_dict(state["schedule"])
+        assert self.step.schedule is not None  # the loop made one
+        self.step.schedule.load_state_dict(state["schedule"])
         self.step.scaler.load_state_dict(state["scaler"])
         self.result = TrainingResult(**state["result"])
         self.waited = state["waited"]
