@@ -71,13 +71,14 @@ class ConversionSuite(Models):
 
     def test_conversion_writes_what_a_model_saves(self, task: str, tmp_path: Path) -> None:
         """A file of PyTorch's has the second names of tied parameters too."""
-        self.shared(task).save_pretrained(tmp_path / "saved", format="bin")
-        convert(self.folder(task), tmp_path / "converted", "bin")
-        arrays = []
-        for folder in (tmp_path / "saved", tmp_path / "converted"):
-            with open_checkpoint(folder / FILES["bin"]) as checkpoint:
-                arrays.append({name: checkpoint.read(name) for name in checkpoint.names()})
-        assert_same(arrays[1], arrays[0])
+        for form in ("bin", "h5"):
+            self.shared(task).save_pretrained(tmp_path / form, format=form)
+            report = convert(self.folder(task), tmp_path / f"{form} converted", form)  # type: ignore[arg-type]
+            arrays = []
+            for path in (tmp_path / form / FILES[form], report.destination):
+                with open_checkpoint(path) as checkpoint:
+                    arrays.append({name: checkpoint.read(name) for name in checkpoint.names()})
+            assert_same(arrays[1], arrays[0])
 
     def test_the_table_tells_heads_and_shapes(self, task: str) -> None:
         """Those of each class, and those of what its authors leave out and models have."""
