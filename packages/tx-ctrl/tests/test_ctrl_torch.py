@@ -145,6 +145,32 @@ def test_salesforce_checkpoint(tmp_path):
         CTRLLMHeadModel.from_pretrained(str(tmp_path / "broken.ckpt"), config=source.config, from_tf=True)
 
 
+def test_salesforce_program_gets_its_own_names(tmp_path):
+    """Keras numbers layers through the whole model, so the last normalisation is called by how many there are."""
+    from tx_core.checkpoints import open_checkpoint
+    from tx_core.converting import convert
+
+    source = model_of(CTRLLMHeadModel)
+    source.save_pretrained(tmp_path / "source")
+    convert(tmp_path / "source", tmp_path / "there", "tf1")
+    last, state = f"encoder/layer_normalization_{2 * source.config.n_layer}", source.state_dict()
+    with open_checkpoint(tmp_path / "there") as checkpoint:
+        for name, original, transposed in (
+            ("transformer.layernorm.weight", f"{last}/gamma", False),
+            ("transformer.w.weight", "w", False),
+            ("lm_head.bias", "b", False),
+            (
+                "transformer.h.0.multi_head_attention.Wq.weight",
+                "encoder/encoder_layer/multi_head_attention/dense/kernel",
+                True,
+            ),
+            ("transformer.h.1.ffn.2.weight", "encoder/encoder_layer_1/sequential_1/dense_11/kernel", True),
+        ):
+            found = checkpoint.read(original)
+            np.testing.assert_array_equal(found.T if transposed else found, state[name].numpy(), err_msg=name)
+        assert "encoder/layer_normalization_96/gamma" not in checkpoint.names()
+
+
 def test_odd_widths_are_refused():
     with pytest.raises(ValueError, match="n_embd is 33"):
         CTRLModel(CTRLConfig(n_embd=33, n_head=3))

@@ -8,8 +8,12 @@ within a layer.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from tx_core.weights import TF1, Row, Tied, WeightTable, embedding, linear, norm
+from tx_core.weights import TF1, Array, Row, Tied, WeightTable, embedding, linear, norm
+
+Reader = Callable[[], Array]
 
 LAYER, LAYER_TF1 = "transformer.h.{i}", "encoder/encoder_layer_{i}"
 
@@ -54,6 +58,14 @@ class CTRLWeightTable(WeightTable):
             kind, _, within = part.rpartition("_")
             parts[i] = kind + _number(layer * _IN_LAYER[kind] + int(within))
         return f"encoder/encoder_layer{_number(layer)}/{'/'.join(parts)}"
+
+    def for_program(self, arrays: Mapping[str, Reader], config: Any) -> Mapping[str, Reader]:
+        """See :meth:`WeightTable.for_program`."""
+        last = f"encoder/layer_normalization{_number(_IN_LAYER['layer_normalization'] * config.n_layer)}"
+        return {
+            f"{last}/{name.rpartition('/')[2]}" if name.startswith(f"{_LAST}/") else name: array
+            for name, array in arrays.items()
+        }
 
 
 _ATTENTION, _ATTENTION_TF1 = f"{LAYER}.multi_head_attention", f"{LAYER_TF1}/multi_head_attention_0"

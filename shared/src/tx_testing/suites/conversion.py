@@ -73,7 +73,7 @@ class ConversionSuite(Models):
         """A file of PyTorch's has the second names of tied parameters too."""
         for form in ("bin", "h5"):
             self.shared(task).save_pretrained(tmp_path / form, format=form)
-            report = convert(self.folder(task), tmp_path / f"{form} converted", form)  # type: ignore[arg-type]
+            report = convert(self.folder(task), tmp_path / f"{form} converted", form)
             arrays = []
             for path in (tmp_path / form / FILES[form], report.destination):
                 with open_checkpoint(path) as checkpoint:
