@@ -88,6 +88,9 @@ from tx_ctrl import TFCTRLPreTrainedModel as TFCTRLPreTrainedModel
 from tx_data import DataProcessor as DataProcessor
 from tx_data import InputExample as InputExample
 from tx_data import InputFeatures as InputFeatures
+from tx_data import Lm1bCorpus as Lm1bCorpus
+from tx_data import LMMultiFileIterator as LMMultiFileIterator
+from tx_data import LMShuffledIterator as LMShuffledIterator
 from tx_data import MultipleChoiceExample as MultipleChoiceExample
 from tx_data import MultipleChoiceFeatures as MultipleChoiceFeatures
 from tx_data import SquadExample as SquadExample
@@ -101,6 +104,7 @@ from tx_data import acc_and_f1 as acc_and_f1
 from tx_data import compute_predictions_log_probs as compute_predictions_log_probs
 from tx_data import compute_predictions_logits as compute_predictions_logits
 from tx_data import file_blocks as file_blocks
+from tx_data import get_lm_corpus as get_lm_corpus
 from tx_data import glue_compute_metrics as glue_compute_metrics
 from tx_data import glue_convert_examples_to_features as glue_convert_examples_to_features
 from tx_data import glue_output_modes as glue_output_modes
@@ -120,6 +124,7 @@ from tx_data import squad_convert_examples_to_features as squad_convert_examples
 from tx_data import squad_evaluate as squad_evaluate
 from tx_data import squad_v1_evaluate as squad_v1_evaluate
 from tx_data import text_blocks as text_blocks
+from tx_data import variable_length_batches as variable_length_batches
 from tx_data import xnli_compute_metrics as xnli_compute_metrics
 from tx_data import xnli_output_modes as xnli_output_modes
 from tx_data import xnli_processors as xnli_processors

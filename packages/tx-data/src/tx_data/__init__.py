@@ -10,6 +10,13 @@ EXPORTS = {
     "features": ("glue_convert_examples_to_features",),
     "glue": ("glue_output_modes", "glue_processors", "glue_tasks_num_labels"),
     "language_modeling": ("file_blocks", "mask_tokens", "text_blocks"),
+    "lm_corpus": (
+        "LMMultiFileIterator",
+        "LMShuffledIterator",
+        "Lm1bCorpus",
+        "get_lm_corpus",
+        "variable_length_batches",
+    ),
     "metrics": (
         "acc_and_f1",
         "glue_compute_metrics",
