@@ -88,7 +88,7 @@ from tx_ctrl import TFCTRLPreTrainedModel as TFCTRLPreTrainedModel
 from tx_data import DataProcessor as DataProcessor
 from tx_data import InputExample as InputExample
 from tx_data import InputFeatures as InputFeatures
-from tx_data import Lm1bCorpus as Lm1bCorpus
+from tx_data import LM1BCorpus as LM1BCorpus
 from tx_data import LMMultiFileIterator as LMMultiFileIterator
 from tx_data import LMShuffledIterator as LMShuffledIterator
 from tx_data import MultipleChoiceExample as MultipleChoiceExample

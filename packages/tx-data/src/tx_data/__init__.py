@@ -13,7 +13,7 @@ EXPORTS = {
     "lm_corpus": (
         "LMMultiFileIterator",
         "LMShuffledIterator",
-        "Lm1bCorpus",
+        "LM1BCorpus",
         "get_lm_corpus",
         "variable_length_batches",
     ),

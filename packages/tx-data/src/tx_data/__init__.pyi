@@ -8,9 +8,9 @@ from .glue import glue_tasks_num_labels as glue_tasks_num_labels
 from .language_modeling import file_blocks as file_blocks
 from .language_modeling import mask_tokens as mask_tokens
 from .language_modeling import text_blocks as text_blocks
+from .lm_corpus import LM1BCorpus as LM1BCorpus
 from .lm_corpus import LMMultiFileIterator as LMMultiFileIterator
 from .lm_corpus import LMShuffledIterator as LMShuffledIterator
-from .lm_corpus import Lm1bCorpus as Lm1bCorpus
 from .lm_corpus import get_lm_corpus as get_lm_corpus
 from .lm_corpus import variable_length_batches as variable_length_batches
 from .metrics import acc_and_f1 as acc_and_f1

@@ -177,7 +177,7 @@ class LMMultiFileIterator(LMShuffledIterator):
             yield from self.stream_iterator(iter(self._in_order(sentences)))
 
 
-class Lm1bCorpus:
+class LM1BCorpus:
     """The billion words benchmark (Chelba et al. 2013, https://arxiv.org/abs/1312.3005): sentences in no order.
 
     Args:
@@ -230,13 +230,13 @@ def get_lm_corpus(datadir: Folder, dataset: str, cache_dir: Folder | None = None
     tx-transfo-xl, and found again by that alone.
 
     Args:
-        datadir: the folder with `train.txt`, `valid.txt` and `test.txt`, or WikiText's names; see `Lm1bCorpus` for
+        datadir: the folder with `train.txt`, `valid.txt` and `test.txt`, or WikiText's names; see `LM1BCorpus` for
             lm1b, of which nothing is kept: its vocabulary is a file, and it is read while training.
         dataset: "ptb", "wt2", "wt103", "enwik8", "text8" or "lm1b".
         cache_dir: where it is kept; None is `datadir`.
 
     Returns:
-        A `TransfoXLCorpus`, or an `Lm1bCorpus`.
+        A `TransfoXLCorpus`, or an `LM1BCorpus`.
 
     Raises:
         ValueError: there is no such dataset, or a file is no text.
@@ -244,7 +244,7 @@ def get_lm_corpus(datadir: Folder, dataset: str, cache_dir: Folder | None = None
         ImportError: tx-transfo-xl is not installed.
     """
     if dataset == "lm1b":
-        return Lm1bCorpus(datadir)
+        return LM1BCorpus(datadir)
     if dataset not in _OPTIONS:
         raise ValueError(f"{quoted(dataset)} is no known dataset: {', '.join((*_OPTIONS, 'lm1b'))}")
     package = _transfo_xl()
