@@ -138,6 +138,10 @@ def test_the_authors_programs_get_their_own_names_back(name: str, tmp_path: Path
     wanted = {name: array for name, array in read(prefix).items() if name not in report.dropped}
     assert len(found) == len(wanted) + len(report.supplied)
     assert_same({name: found[name] for name in wanted}, wanted)
+    for file in ("bert_config.json", "hparams.json", "xlnet_config.json"):
+        if (prefix.parent / file).is_file():
+            written, given = (json.loads((folder / file).read_text()) for folder in (tmp_path / "back", prefix.parent))
+            assert written == {key: given[key] for key in written}
 
 
 def test_no_framework_is_needed(tmp_path: Path) -> None:

@@ -119,6 +119,11 @@ class XLNetConfig(PretrainedConfig, architecture=ARCHITECTURE):
         return self.d_model // self.n_head if self.d_head is None else self.d_head
 
     @property
+    def authors_activation(self) -> str:
+        """What the authors' program calls the activation function; it has one GELU, the approximate one."""
+        return "gelu" if self.ff_activation == "gelu_new" else self.ff_activation
+
+    @property
     def summary_width(self) -> int:
         """How many numbers a summary of a sequence has."""
         return self.num_labels if self.summary_use_proj and self.summary_proj_to_labels else self.d_model

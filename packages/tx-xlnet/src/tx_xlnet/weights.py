@@ -82,8 +82,9 @@ WEIGHTS = XLNetWeightTable(
     tf1=TF1(
         "xlnet_config.json",
         {
-            **{name: name for name in ("d_inner", "d_model", "ff_activation", "n_head", "n_layer", "untie_r")},
+            **{name: name for name in ("d_inner", "d_model", "n_head", "n_layer", "untie_r")},
             "d_head": "head_width",
+            "ff_activation": "authors_activation",
             "n_token": "vocab_size",
         },
     ),
