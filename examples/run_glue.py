@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Fine-tunes a model on a task of GLUE, and measures it.
+
+    python examples/run_glue.py --model_name_or_path bert-base-uncased --task_name mrpc --do_train --do_eval \\
+        --do_lower_case --data_dir glue_data/MRPC --max_seq_length 128 --per_gpu_train_batch_size 32 \\
+        --learning_rate 2e-5 --num_train_epochs 3 --output_dir mrpc
+
+Tasks: cola, mnli, mnli-mm, mrpc, sst-2, sts-b, qqp, qnli, rte, wnli. The folder of --output_dir gets the model,
+eval_results.txt, results.json and a plot, results.svg. Without --do_train the model that is there is measured.
+In several processes: torchrun --nproc_per_node 2 examples/run_glue.py …
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tx_core import AutoModelForSequenceClassification
+from tx_data import (
+    glue_compute_metrics,
+    glue_convert_examples_to_features,
+    glue_output_modes,
+    glue_processors,
+    glue_tasks_num_labels,
+)
+from tx_training import Evaluation, Processes, TrainingLoop, set_seed
+from tx_training.arguments import (
+    add_model_arguments,
+    add_training_arguments,
+    check_training_arguments,
+    measured_model,
+    model_classes,
+    training_options,
+)
+from tx_training.results import write_eval_results
+
+# What the best model is told by: the metric that GLUE counts.
+METRICS = {"cola": "mcc", "sts-b": "corr", "mrpc": "acc_and_f1", "qqp": "acc_and_f1"}
+METRICS |= {"mnli": "mnli/acc", "mnli-mm": "mnli-mm/acc"}
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    tasks = [*glue_output_modes]
+    parser.add_argument(
+        "--task_name", required=True, type=str.lower, choices=tasks, metavar="TASK", help=", ".join(tasks)
+    )
+    parser.add_argument("--data_dir", type=Path, required=True, metavar="FOLDER", help="with train.tsv and dev.tsv")
+    parser.add_argument(
+        "--max_seq_length", type=int, default=128, metavar="N", help="tokens that are read of a row (128)"
+    )
+    add_model_arguments(parser)
+    add_training_arguments(parser)
+    options = parser.parse_args(arguments)
+    check_training_arguments(parser, options)
+    if not options.data_dir.is_dir():
+        parser.error(f"--data_dir: there is no folder {str(options.data_dir)!r}")
+    return options
+
+
+def load(options: argparse.Namespace, task: str) -> tuple[Any, Any]:
+    """The model and its tokenizer."""
+    name = options.model_name_or_path if options.do_train else measured_model(options)
+    config_class, tokenizer_class = model_classes(options)
+    where: dict[str, Any] = {"cache_dir": options.cache_dir}
+    labels = {"num_labels": glue_tasks_num_labels[task], "finetuning_task": task} if options.do_train else {}
+    config = config_class.from_pretrained(options.config_name or name, **labels, **where)
+    model = AutoModelForSequenceClassification.from_pretrained(name, config=config, **where)
+    lower = {"do_lower_case": True} if options.do_lower_case else {}
+    return model, tokenizer_class.from_pretrained(options.tokenizer_name or name, **lower, **where)
+
+
+def rows(options: argparse.Namespace, task: str, tokenizer: Any, split: str) -> list[dict[str, Any]]:
+    """The rows of a split as a model takes them, padded to --max_seq_length: each a dictionary of arrays (tokens,)."""
+    processor = glue_processors[task]()
+    examples = getattr(processor, f"get_{split}_examples")(options.data_dir)
+    features = glue_convert_examples_to_features(
+        examples,
+        tokenizer,
+        max_length=options.max_seq_length,
+        task=task,
+        pad_on_left=tokenizer.padding_side == "left",
+        pad_token=tokenizer.pad_token_id,
+        pad_token_segment_id=getattr(tokenizer, "pad_token_type_id", 0),
+    )
+    number = torch.float32 if glue_output_modes[task] == "regression" else torch.int64
+    return [
+        {
+            **{name: torch.tensor(getattr(each, name)) for name in tokenizer.model_input_names},
+            "labels": torch.tensor(each.label, dtype=number),
+        }
+        for each in features
+    ]
+
+
+def scores(task: str, predictions: list[Any], labels: list[Any]) -> dict[str, float]:
+    """GLUE's metrics of logits (rows, labels)."""
+    logits = np.stack(predictions)
+    found = logits[:, 0] if glue_output_modes[task] == "regression" else logits.argmax(-1)
+    return dict(glue_compute_metrics(task, found, np.asarray(labels)))
+
+
+def main(arguments: list[str] | None = None) -> dict[str, float]:
+    """Trains, measures, and returns the measures of the best model."""
+    options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    processes = Processes.start("cpu" if options.no_cuda else None)
+    task = options.task_name
+    set_seed(options.seed)  # a new head is drawn at random
+    model, tokenizer = load(options, task)
+    model.to(processes.device)
+    evaluation = None
+    if options.do_eval:
+        evaluation = Evaluation(
+            rows(options, task, tokenizer, "dev"),
+            batch_size=options.per_gpu_eval_batch_size,
+            metrics=lambda predictions, labels: scores(task, predictions, labels),
+        )
+    if not options.do_train:
+        assert evaluation is not None
+        found = evaluation(model, processes)
+        if processes.is_main:
+            options.output_dir.mkdir(parents=True, exist_ok=True)
+            write_eval_results(options.output_dir, found)
+    else:
+        loop = TrainingLoop(
+            model,
+            rows(options, task, tokenizer, "train"),
+            options.output_dir,
+            training_options(options, metric=METRICS.get(task, "acc") if options.do_eval else "loss"),
+            evaluation=evaluation,
+            tokenizer=tokenizer,
+            processes=processes,
+        )
+        found = loop.run(resume=options.resume).metrics
+    if processes.is_main:
+        print("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())), end="")
+    processes.stop()
+    return found
+
+
+if __name__ == "__main__":
+    main()

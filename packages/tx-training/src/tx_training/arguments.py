@@ -1,0 +1,168 @@
+"""The arguments that the example scripts share, with the names and meanings of 2019.
+
+parser = argparse.ArgumentParser()
+add_model_arguments(parser)
+add_training_arguments(parser)
+arguments = parser.parse_args()
+check_training_arguments(parser, arguments)      # wrong combinations, before anything is loaded
+options = training_options(arguments, metric="acc")
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .loop_torch import TrainingOptions
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which model is trained: ``--model_name_or_path`` and what overrides parts of it."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model_name_or_path", required=True, metavar="MODEL", help="a folder, or a name on the hub: bert-base-uncased"
+    )
+    group.add_argument(
+        "--model_type", metavar="TYPE", help="bert, xlnet, …; needed only where the model's files do not tell it"
+    )
+    group.add_argument("--config_name", default="", metavar="MODEL", help="the configuration of another model")
+    group.add_argument("--tokenizer_name", default="", metavar="MODEL", help="the tokenizer of another model")
+    group.add_argument("--cache_dir", metavar="FOLDER", help="where downloads are kept")
+    group.add_argument(
+        "--do_lower_case", action="store_true", help="put texts into lower case, as uncased models want it"
+    )
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says how a model is trained, and where to."""
+    group = parser.add_argument_group("training")
+    group.add_argument("--output_dir", type=Path, required=True, metavar="FOLDER", help="for the model and its results")
+    group.add_argument("--do_train", action="store_true", help="train")
+    group.add_argument("--do_eval", action="store_true", help="measure the trained model, or that in --output_dir")
+    group.add_argument("--evaluate_during_training", action="store_true", help="measure every --logging_steps too")
+    group.add_argument(
+        "--per_gpu_train_batch_size", type=int, default=8, metavar="N", help="examples a process reads at a time (8)"
+    )
+    group.add_argument(
+        "--per_gpu_eval_batch_size", type=int, default=8, metavar="N", help="the same when measuring (8)"
+    )
+    group.add_argument(
+        "--gradient_accumulation_steps", type=int, default=1, metavar="N", help="batches of one step (1)"
+    )
+    group.add_argument("--learning_rate", type=float, default=5e-5, metavar="RATE", help="at its highest (5e-5)")
+    group.add_argument("--weight_decay", type=float, default=0.0, metavar="RATE", help="not of biases and norms (0)")
+    group.add_argument("--adam_epsilon", type=float, default=1e-8, metavar="NUMBER", help="Adam's (1e-8)")
+    group.add_argument("--max_grad_norm", type=float, default=1.0, metavar="NUMBER", help="longest gradient (1)")
+    group.add_argument(
+        "--num_train_epochs", type=float, default=3.0, metavar="N", help="times through the examples (3)"
+    )
+    group.add_argument("--max_steps", type=int, default=-1, metavar="N", help="steps in all, whatever the epochs")
+    group.add_argument("--warmup_steps", type=int, default=0, metavar="N", help="steps in which the rate rises (0)")
+    group.add_argument("--logging_steps", type=int, default=50, metavar="N", help="steps between reports (50)")
+    group.add_argument("--save_steps", type=int, default=-1, metavar="N", help="steps between checkpoints (none)")
+    group.add_argument("--save_total_limit", type=int, metavar="N", help="checkpoints that are kept (all)")
+    group.add_argument("--patience", type=int, metavar="N", help="measurements without a better one that end it (none)")
+    group.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --output_dir")
+    group.add_argument("--overwrite_output_dir", action="store_true", help="train into a folder that has a model")
+    group.add_argument("--seed", type=int, default=42, metavar="N", help="of all that is drawn (42)")
+    group.add_argument("--fp16", action="store_true", help="mixed precision with float16")
+    group.add_argument("--bf16", action="store_true", help="mixed precision with bfloat16")
+    group.add_argument("--fsdp", action="store_true", help="spread the model over the processes of torchrun")
+    group.add_argument("--no_cuda", action="store_true", help="use no GPU")
+    group.add_argument(
+        "--local_rank", "--local-rank", type=int, default=-1, metavar="N",
+        help="this process's number; torch.distributed.launch gives it, torchrun needs none",
+    )  # fmt: skip
+
+
+def check_training_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """End the program, as argparse does, where arguments contradict each other; nothing is loaded before."""
+    if not (arguments.do_train or arguments.do_eval):
+        parser.error("nothing is to be done: give --do_train, --do_eval or both")
+    if arguments.fp16 and arguments.bf16:
+        parser.error("--fp16 and --bf16: give one of them")
+    if arguments.fsdp and arguments.fp16:
+        parser.error("--fsdp goes with --bf16, not with --fp16: losses are not scaled across shards")
+    for name in ("per_gpu_train_batch_size", "per_gpu_eval_batch_size", "gradient_accumulation_steps", "logging_steps",
+                 "save_total_limit", "patience"):  # fmt: skip
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name} must be at least 1, not {value}")
+    for name in ("max_steps", "save_steps"):
+        value = getattr(arguments, name)
+        if value != -1 and value < 1:
+            parser.error(f"--{name} must be at least 1, or -1 for none, not {value}")
+    if arguments.patience is not None and not arguments.do_eval:
+        parser.error("--patience counts measurements: give --do_eval as well")
+    if arguments.evaluate_during_training and not arguments.do_train:
+        parser.error("--evaluate_during_training goes with --do_train")
+    folder = arguments.output_dir
+    if folder.exists() and not folder.is_dir():
+        parser.error(f"--output_dir: {folder} is a file")
+    trained = arguments.do_train and folder.is_dir() and any(folder.iterdir())
+    if trained and not (arguments.resume or arguments.overwrite_output_dir):
+        parser.error(f"--output_dir: {folder} is not empty: give --resume, --overwrite_output_dir, or another folder")
+    if arguments.resume and not arguments.do_train:
+        parser.error("--resume goes with --do_train")
+    if arguments.local_rank >= 0:
+        os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
+
+
+def model_classes(arguments: argparse.Namespace) -> tuple[Any, Any]:
+    """The classes of the configuration and of the tokenizer: those of ``--model_type``, or else the Auto classes.
+
+    Raises:
+        ValueError: tx has no such architecture.
+        ImportError: its package is not installed; says how to install it.
+    """
+    from tx_core import AutoConfig, AutoTokenizer
+    from tx_core.architecture import find, load
+
+    if arguments.model_type is None:
+        return AutoConfig, AutoTokenizer
+    record = find(arguments.model_type)
+    return load(record.config), load(record.tokenizer)
+
+
+def measured_model(arguments: argparse.Namespace) -> str:
+    """What is measured without ``--do_train``: the model in ``--output_dir``, or where there is none the named one."""
+    folder: Path = arguments.output_dir
+    return str(folder) if (folder / "config.json").is_file() else str(arguments.model_name_or_path)
+
+
+def training_options(arguments: argparse.Namespace, **others: Any) -> TrainingOptions:
+    """The options of a `TrainingLoop` that the arguments stand for.
+
+    Args:
+        arguments: of a parser that `add_training_arguments` was given.
+        others: further fields, ``metric="acc"``.
+
+    Raises:
+        ValueError: a number is out of its range.
+        ImportError: PyTorch is not installed; says how to install it.
+    """
+    from .loop_torch import TrainingOptions
+
+    return TrainingOptions(
+        epochs=arguments.num_train_epochs,
+        max_steps=None if arguments.max_steps == -1 else arguments.max_steps,
+        batch_size=arguments.per_gpu_train_batch_size,
+        accumulation_steps=arguments.gradient_accumulation_steps,
+        learning_rate=arguments.learning_rate,
+        weight_decay=arguments.weight_decay,
+        adam_epsilon=arguments.adam_epsilon,
+        warmup_steps=arguments.warmup_steps,
+        max_grad_norm=arguments.max_grad_norm or None,
+        precision="float16" if arguments.fp16 else "bfloat16" if arguments.bf16 else "float32",
+        seed=arguments.seed,
+        log_every=arguments.logging_steps,
+        evaluate_every=arguments.logging_steps if arguments.evaluate_during_training else None,
+        patience=arguments.patience,
+        save_every=None if arguments.save_steps == -1 else arguments.save_steps,
+        keep_checkpoints=arguments.save_total_limit,
+        fsdp=arguments.fsdp,
+        **others,
+    )

@@ -1,0 +1,85 @@
+"""The arguments that the example scripts share: what they refuse before anything is loaded."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from tx_training.arguments import (
+    add_model_arguments,
+    add_training_arguments,
+    check_training_arguments,
+    measured_model,
+    model_classes,
+)
+
+
+def parse(*given: str, folder: Path = Path("nowhere")) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_model_arguments(parser)
+    add_training_arguments(parser)
+    arguments = parser.parse_args(["--model_name_or_path", "a-model", "--output_dir", str(folder), *given])
+    check_training_arguments(parser, arguments)
+    return arguments
+
+
+def test_the_defaults_are_those_of_2019() -> None:
+    arguments = parse("--do_train")
+    assert (arguments.learning_rate, arguments.num_train_epochs, arguments.per_gpu_train_batch_size) == (5e-5, 3, 8)
+    assert (arguments.max_grad_norm, arguments.adam_epsilon, arguments.warmup_steps, arguments.seed) == (1, 1e-8, 0, 42)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ((), "give --do_train, --do_eval or both"),
+        (("--do_train", "--fp16", "--bf16"), "--fp16 and --bf16: give one of them"),
+        (("--do_train", "--fsdp", "--fp16"), "--fsdp goes with --bf16"),
+        (
+            ("--do_train", "--gradient_accumulation_steps", "0"),
+            "--gradient_accumulation_steps must be at least 1, not 0",
+        ),
+        (("--do_train", "--max_steps", "0"), "--max_steps must be at least 1, or -1 for none, not 0"),
+        (("--do_train", "--patience", "2"), "--patience counts measurements: give --do_eval as well"),
+        (("--do_eval", "--evaluate_during_training"), "--evaluate_during_training goes with --do_train"),
+        (("--do_eval", "--resume"), "--resume goes with --do_train"),
+    ],
+)
+def test_contradictions_are_refused(given: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        parse(*given)
+    assert error.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_folder_that_has_a_model_is_not_trained_into_unless_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(SystemExit):
+        parse("--do_train", folder=tmp_path)
+    assert "is not empty: give --resume, --overwrite_output_dir" in capsys.readouterr().err
+    assert parse("--do_train", "--resume", folder=tmp_path).resume
+    assert parse("--do_train", "--overwrite_output_dir", folder=tmp_path).overwrite_output_dir
+
+
+def test_what_is_measured_is_the_trained_model_where_there_is_one(tmp_path: Path) -> None:
+    assert measured_model(parse("--do_eval", folder=tmp_path)) == "a-model"
+    (tmp_path / "config.json").write_text("{}")
+    assert measured_model(parse("--do_eval", folder=tmp_path)) == str(tmp_path)
+
+
+def test_the_type_names_the_classes() -> None:
+    assert [each.__name__ for each in model_classes(parse("--do_eval"))] == ["AutoConfig", "AutoTokenizer"]
+    with pytest.raises(ValueError, match="tx has no architecture 'bort'"):
+        model_classes(parse("--do_eval", "--model_type", "bort"))
+
+
+def test_the_number_that_launch_gives_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    parse("--do_train", "--local_rank=1")
+    import os
+
+    assert os.environ.pop("LOCAL_RANK") == "1"
