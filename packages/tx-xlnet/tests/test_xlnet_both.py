@@ -166,3 +166,15 @@ def test_same_refusals(wrong: dict[str, Any], tmp_path: Path) -> None:
             call(model, {**inputs(), **wrong})
         messages.append(str(caught.value))
     assert messages[0] in messages[1]
+
+
+@pytest.mark.parametrize("lm", [False, True])
+def test_files_of_pytorch_name_what_layers_share_in_each(lm: bool, tmp_path: Path) -> None:
+    """As those of 2019 did; of the bare model too, whose names have no prefix."""
+    prefix = "transformer." if lm else ""
+    for number, model in enumerate(pair(tmp_path / "model", lm, untie_r=False)):
+        model.save_pretrained(tmp_path / str(number), format="bin")
+        state = torch.load(tmp_path / str(number) / "pytorch_model.bin", weights_only=True)
+        for name in ("r_w_bias", "r_r_bias", "r_s_bias"):
+            first, *others = (state[f"{prefix}layer.{i}.rel_attn.{name}"] for i in range(SIZES["n_layer"]))
+            assert all(each.data_ptr() == first.data_ptr() for each in others)
