@@ -73,3 +73,5 @@ def test_single_sentences_and_errors(tokenizer: WordPieceTokenizer) -> None:
         glue_convert_examples_to_features(single, tokenizer, task="mrpc")
     with pytest.raises(ValueError, match=r"the label 7 of the dataset is none of Sst2Processor: 0 to 1"):
         glue_convert_examples_to_features(dataset(np.array([7]), sentence=["a"]), tokenizer, task="sst-2")
+    with pytest.raises(ValueError, match=r"the dataset is batched: make features of single rows, and batch those"):
+        glue_convert_examples_to_features(MRPC.batch(2), tokenizer, task="mrpc")

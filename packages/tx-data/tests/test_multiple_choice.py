@@ -22,7 +22,7 @@ def test_swag_is_read_by_its_header() -> None:
     data = data_path("multiple-choice")
     found = multiple_choice_processors["swag"]().get_train_examples(data, "allennlp-swag.csv")
     assert len(found) == 11
-    assert found[0].example_id == "lsmdc1052_Harry_Potter_and_the_order_of_phoenix-94857"
+    assert found[0].example_id == "18313"
     assert found[0].contexts == ["Students lower their eyes nervously."] * 4
     assert found[0].question == "She"
     assert (found[0].endings[0], found[0].label) == ("pats her shoulder, then saunters toward someone.", 2)
@@ -69,7 +69,7 @@ def test_arc_as_published(tmp_path: Path) -> None:
     [
         ("v,a,b,c,d,e,f,4", "line 2: the label '4' is not 0, 1, 2 or 3"),
         ("v,a,b,c,d,e", "line 2: 'ending3' is missing"),
-        ("v,a,b,c,d,e,f,1,9", "line 2: more than 8 columns are wanted"),
+        ("v,a,b,c,d,e,f,1,9", "line 2: 9 columns, and 8 are wanted"),
     ],
 )
 def test_malformed_rows_are_errors_with_their_place_or_left_out(tmp_path: Path, row: str, problem: str) -> None:
@@ -78,6 +78,12 @@ def test_malformed_rows_are_errors_with_their_place_or_left_out(tmp_path: Path, 
         multiple_choice_processors["swag"]().get_dev_examples(tmp_path)
     found = multiple_choice_processors["swag"]("skip").get_dev_examples(tmp_path)
     assert found == [MultipleChoiceExample("w", "b, b", ["a"] * 4, [*"cdef"], 1)]
+
+
+def test_a_quotation_must_end(tmp_path: Path) -> None:
+    (tmp_path / "val.csv").write_text(f'{HEAD}v,"a,b,c,d,e,f,1\n')
+    with pytest.raises(ValueError, match=r"val.csv, line 2: unexpected end of data"):
+        multiple_choice_processors["swag"]("skip").get_dev_examples(tmp_path)
 
 
 def test_a_test_set_has_no_labels(tmp_path: Path) -> None:

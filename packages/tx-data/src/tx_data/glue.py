@@ -64,7 +64,7 @@ class GlueProcessor(DataProcessor):
             None for the -1 of test sets.
 
         Raises:
-            ValueError: a column is missing, or the label is none of the task's.
+            ValueError: a column is missing, the dataset is batched, or the label is none of the task's.
         """
         values = {name: tensor.numpy() for name, tensor in tensor_dict.items()}
         missing = [name for name in ("idx", "label", *self.tensors) if name not in values]
@@ -73,6 +73,8 @@ class GlueProcessor(DataProcessor):
                 f"{type(self).__name__} needs the columns idx, label, {', '.join(self.tensors)}; the dataset has "
                 f"{', '.join(values)}"
             )
+        if getattr(values["idx"], "ndim", 0):
+            raise ValueError("the dataset is batched: make features of single rows, and batch those")
         first, *second = (bytes(values[name]).decode("utf-8") for name in self.tensors)
         label = self._tensor_label(values["label"])
         return InputExample(int(values["idx"]), first, second[0] if second else None, label)

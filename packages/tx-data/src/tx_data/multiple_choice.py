@@ -149,11 +149,12 @@ class SwagProcessor(MultipleChoiceProcessor):
     train_file, dev_file, test_file = "train.csv", "val.csv", "test.csv"
 
     def _csv_rows(self, path: Folder) -> Iterator[tuple[int, Any]]:
-        reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restkey="")
-        for row in reader:
-            problem = "" in row and bool(row[""]) and isinstance(row[""], list)
-            count = f"{len(reader.fieldnames or ())} columns are wanted"
-            yield reader.line_num, ValueError(f"more than {count}") if problem else row
+        rows = _csv_rows(path)
+        _, header = next(rows, (0, []))
+        for line, row in rows:
+            fits = len(row) <= len(header)
+            wanted = f"{len(row)} columns, and {len(header)} are wanted"
+            yield line, dict(zip(header, row, strict=False)) if fits else ValueError(wanted)
 
     def _example(self, row: Mapping[str, Any], default_id: str) -> MultipleChoiceExample:
         sentence, start = _text(row, "sent1"), _text(row, "sent2")
@@ -161,7 +162,7 @@ class SwagProcessor(MultipleChoiceProcessor):
         label = row.get("label")
         if label is not None and str(label) not in ("0", "1", "2", "3"):
             raise ValueError(f"the label {quoted(label)} is not 0, 1, 2 or 3")
-        example_id = str(row.get("video-id") or default_id)
+        example_id = str(row.get("fold-ind") or row.get("video-id") or default_id)
         return MultipleChoiceExample(example_id, start, [sentence] * 4, endings, None if label is None else int(label))
 
 
@@ -177,10 +178,7 @@ class ArcProcessor(MultipleChoiceProcessor):
     on_error = "skip"
 
     def _csv_rows(self, path: Folder) -> Iterator[tuple[int, Any]]:
-        reader = csv.reader(io.StringIO(read_text(path), newline=""))
-        for row in reader:
-            if row:
-                yield reader.line_num, row
+        return _csv_rows(path)
 
     def _example(self, row: Any, default_id: str) -> MultipleChoiceExample:
         if isinstance(row, list):
@@ -199,6 +197,17 @@ class ArcProcessor(MultipleChoiceProcessor):
         key = row.get("answerKey")
         label = None if key is None else _choice(key, [_text(choice, "label") for choice in choices])
         return MultipleChoiceExample(str(row.get("id", default_id)), _text(asked, "stem"), contexts, endings, label)
+
+
+def _csv_rows(path: Folder) -> Iterator[tuple[int, list[str]]]:
+    """The (last line, row) of a file of comma-separated values. Raises ValueError where a quotation does not end."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
 
 
 def _json_rows(path: Folder) -> Iterator[tuple[int, Any]]:

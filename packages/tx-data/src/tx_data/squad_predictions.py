@@ -11,14 +11,13 @@ from functools import lru_cache
 from typing import Any
 
 from tx_core.messages import quoted
-from tx_tokenizers import BasicTokenizer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tx_tokenizers import PreTrainedTokenizer
+    from tx_tokenizers import BasicTokenizer, PreTrainedTokenizer
 
     from .squad import SquadExample
     from .squad_features import SquadFeatures
@@ -397,6 +396,8 @@ def _without_spaces(text: str) -> list[int]:
 
 @lru_cache(maxsize=2)
 def _basic(do_lower_case: bool) -> BasicTokenizer:
+    from tx_tokenizers import BasicTokenizer
+
     return BasicTokenizer(do_lower_case=do_lower_case)
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import tempfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .parallel import in_chunks
@@ -89,6 +87,8 @@ def _key(kind: str, tokenizer: PreTrainedTokenizer, items: Sequence[Any], option
 def fingerprint(tokenizer: PreTrainedTokenizer) -> str:
     """The SHA-256 of all that decides what a tokenizer makes of a text: its class, the files that it saves, and the
     settings that can be changed while it is used."""
+    import tempfile
+
     cls = type(tokenizer)
     settings = {
         "class": f"{cls.__module__}.{cls.__qualname__}",
@@ -109,6 +109,8 @@ def fingerprint(tokenizer: PreTrainedTokenizer) -> str:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:  # a tokenizer of a program's own
