@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tx_core.checkpoints import open_checkpoint
+from tx_core.checkpoints import CheckpointError, open_checkpoint
 from tx_core.converting import convert
+from tx_core.weights import WeightsError
 from tx_openai_gpt import OpenAIGPTConfig
 from tx_testing.data import data_path
-from tx_testing.originals import write_fairseq_roberta, write_xlm
+from tx_testing.originals import FAIRSEQ_ARGS, write_fairseq_roberta, write_training, write_xlm
 
 Array = np.ndarray[Any, Any]
 # Converts what the arguments name; no framework can be imported, so none can have been needed.
@@ -176,3 +178,25 @@ def test_another_architecture_than_the_files(tmp_path: Path) -> None:
     bert.write_bytes((tmp_path / "bert/model.safetensors").read_bytes())
     with pytest.raises(FileNotFoundError, match="BertConfig"):
         convert(bert, tmp_path / "there", "bin")
+
+
+def test_heads_of_one_kind_cannot_all_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    write_fairseq_roberta(tmp_path / "source/model.pt", heads={"mnli": 3, "rte": 2})
+    with pytest.raises(WeightsError, match="several heads of one kind, 'mnli', 'rte': keep one in a copy of the file"):
+        convert(tmp_path / "source", tmp_path / "there", "bin")
+    assert not (tmp_path / "there").exists()
+
+
+def test_what_is_none_of_the_architectures(tmp_path: Path) -> None:
+    archive = data_path("checkpoints/openai-gpt-original/transformer_small.tar.gz")
+    with pytest.raises(CheckpointError, match="gzip-compressed; unpack it first"):
+        convert(archive, tmp_path / "there", "bin", model_type="openai-gpt")
+    encoder_decoder = {
+        **write_fairseq_roberta(tmp_path / "model.pt"),
+        "decoder.layers.0.encoder_attn.k_proj.weight": np.zeros((8, 8), np.float32),
+    }
+    write_training(tmp_path / "model.pt", encoder_decoder, args=argparse.Namespace(**FAIRSEQ_ARGS))
+    with pytest.raises(CheckpointError, match="this is a model of fairseq's with an encoder and a decoder"):
+        convert(tmp_path / "model.pt", tmp_path / "there", "bin", model_type="roberta")
+    assert not (tmp_path / "there").exists()
