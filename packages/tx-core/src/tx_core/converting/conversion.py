@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -169,12 +169,15 @@ def _targets(opened: Opened, to: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *(file.name for file in opened.tokenizer_files))))
 
 
-def _older(folder: Path) -> list[Path]:
-    """The weights, of whichever format, that a folder holds under the names that are written here."""
-    if not folder.is_dir():
-        return []
-    found = [other for name in dict.fromkeys(_WEIGHTS.values()) for other in files_of(folder / name)]
-    return found + [folder / name for name in _TF1_PARTS if (folder / name).is_file()]
+def _older(folder: Path, forms: Iterable[str] = FORMATS) -> list[Path]:
+    """The weights of some formats that a folder holds under the names that are written here."""
+    found: list[Path] = []
+    for form in forms if folder.is_dir() else ():
+        if form == "tf1":
+            found += [folder / name for name in _TF1_PARTS if (folder / name).is_file()]
+        else:
+            found += files_of(folder / _WEIGHTS[form])
+    return found
 
 
 def _refuse_existing(folder: Path, targets: tuple[str, ...]) -> None:
@@ -228,14 +231,20 @@ def _write(folder: Path, opened: Opened, found: Contents, class_name: str | None
         arrays = {name[start:]: array for name, array in reading.arrays.items()}
         aliases = {alias[start:]: name[start:] for alias, name in _second_names(opened, found, class_name).items()}
         save_model(folder, config, class_name, arrays, aliases, table, to, None)
+        # It has removed those of its own formats. Safetensors are read before all others.
+        _remove_older(folder, ("tf1", "keras") if to != "safetensors" else ())
         return
     config.save_pretrained(folder)
     if to == "tf1":
         _write_tf1(folder, config, opened, reading.arrays)
     else:
         _write_keras(folder, config, opened, class_name, reading)
-    new = {*_TF1_PARTS} if to == "tf1" else {KERAS_WEIGHTS_NAME}
-    others = [path for path in _older(folder) if path.name not in new]
+    _remove_older(folder, [form for form in FORMATS if form != to])
+
+
+def _remove_older(folder: Path, forms: Iterable[str]) -> None:
+    """Remove the weights of some formats, at the end of the save."""
+    others = _older(folder, forms)
     if others:
         logger.warning("%s: older weights are removed: %s", folder, ", ".join(path.name for path in others))
     for path in others:
