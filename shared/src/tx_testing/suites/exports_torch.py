@@ -38,7 +38,8 @@ class TorchExportSuite(TorchModels):
             traced = torch.jit.trace(model, (ids,), check_trace=False)
             torch.jit.save(traced, str(tmp_path / "traced.pt"))
             loaded = torch.jit.load(str(tmp_path / "traced.pt"))
-            assert torch.equal(loaded(ids)[0], model(ids)[0])
+            # Not to the bit: compiled operations may be others than those of eager PyTorch.
+            assert_close(loaded(ids)[0], model(ids)[0], SAME)
 
     @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
     def test_traced_model_counts_numbers(self, task: str) -> None:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
 from textwrap import indent
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
 
 from tx_core.messages import quoted
 
@@ -32,7 +32,18 @@ class Run(Protocol):
         """Generate one token a row at a time."""
 
 
-class Generation(Generic[Tensor, Generator]):
+if TYPE_CHECKING:
+    _Base = Generic
+else:
+
+    class _Base:
+        """`Generic` has slots, and PyTorch's `fully_shard` can change no object whose class begins with slots."""
+
+        def __class_getitem__(cls, item):
+            return cls
+
+
+class Generation(_Base[Tensor, Generator]):
     """``generate`` for a model with a language model head; the half of ``GenerationMixin`` that needs no framework.
 
     Attributes:
