@@ -33,7 +33,10 @@ class Run(Protocol):
 
 
 if TYPE_CHECKING:
-    _Base = Generic
+
+    class _Base(Generic[Tensor, Generator]):
+        pass
+
 else:
 
     class _Base:
