@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from .text_files import read_text
-from .tokenizing import tokenized
+from .tokenizing import tokenized_columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,8 +76,6 @@ def file_blocks(
 
 
 def _ids(tokenizer: PreTrainedTokenizer, text: str, workers: int, cache_dir: Folder | None) -> Array:
-    import numpy as np
-
     cuts = [0]
     if _is_divisible(tokenizer, text):  # whatever `workers` is: the parts are what is kept
         for match in _BREAK.finditer(text):
@@ -91,8 +89,9 @@ def _ids(tokenizer: PreTrainedTokenizer, text: str, workers: int, cache_dir: Fol
         tokens = (tokenizer.tokenize(part, **({} if first else inner)) for part, first in parts)
         return [(tokenizer.convert_tokens_to_ids(each),) for each in tokens]
 
-    found = tokenized("text", tokenizer, work, parts, {}, workers, cache_dir, 1)
-    return np.array([*chain.from_iterable(ids for (ids,) in found)], dtype=np.int32)
+    ids: Array
+    ((ids, _),) = tokenized_columns("text", tokenizer, work, parts, {}, workers, cache_dir, 1)
+    return ids
 
 
 def _is_divisible(tokenizer: PreTrainedTokenizer, text: str) -> bool:
