@@ -265,6 +265,16 @@ def test_there_may_be_no_answer(tokenizer: WordPieceTokenizer, tmp_path: Path) -
     assert answers(tokenizer, found, scores, True, threshold=-3.5) == {"q1": ""}
 
 
+def test_a_context_without_words_has_no_answer(tokenizer: WordPieceTokenizer, tmp_path: Path) -> None:
+    empty = SquadExample("q0", "Who?", " ", None, None, "Pets")
+    assert windows(tokenizer, empty, is_training=False) == []
+    files = None, tmp_path / "nbest.json", tmp_path / "null.json"
+    for negative, wanted in ((True, ""), (False, "empty")):
+        found = compute_predictions_logits([empty], [], [], 5, 3, True, *files, False, negative, 0.0, tokenizer)
+        assert found == {"q0": wanted}
+    assert json.loads(files[2].read_text()) == {"q0": 1000000.0}
+
+
 def test_results_belong_to_their_windows(tokenizer: WordPieceTokenizer) -> None:
     found = windows(tokenizer, is_training=False)
     with pytest.raises(ValueError, match=r"no result for window 1000000003 of question 'q1'"):

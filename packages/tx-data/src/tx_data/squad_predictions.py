@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 # What stands for an answer where no window has one that is possible.
 _NO_ANSWER = "empty"
-# The null score of a question without windows: lower than any.
+# The score of there being no answer to a question without windows.
 _HUGE = 1000000.0
 
 
@@ -117,6 +117,7 @@ def compute_predictions_logits(
     predictions: dict[str, str] = {}
     best_of: dict[str, Any] = {}
     differences: dict[str, float] = {}
+    nothing = _Span(None, 0, 0, 0.0, 0.0)
     for example, windows in tables:
         spans: list[_Span] = []
         null = _Span(None, 0, 0, _HUGE, 0.0)
@@ -126,19 +127,18 @@ def compute_predictions_logits(
                 scores = float(starts[window.cls_index]), float(ends[window.cls_index])
                 null = min(null, _Span(None, 0, 0, *scores), key=lambda span: span.score)
             spans += _possible(window, starts, ends, n_best_size, max_answer_length)
+        none = null if windows else nothing
         if version_2_with_negative:
-            if not windows:
-                null = _Span(None, 0, 0, 0.0, 0.0)
-            spans.append(null)
+            spans.append(none)
         spans.sort(key=lambda span: -span.score)
         best = _texts(example, spans, n_best_size, do_lower_case, verbose_logging, tokenizer)
         if version_2_with_negative:
             if all(text for text, _ in best):
-                best.append(("", null))
+                best.append(("", none))
             if len(best) == 1:
-                best.insert(0, (_NO_ANSWER, _Span(None, 0, 0, 0.0, 0.0)))
+                best.insert(0, (_NO_ANSWER, nothing))
         if not best:
-            best.append((_NO_ANSWER, _Span(None, 0, 0, 0.0, 0.0)))
+            best.append((_NO_ANSWER, nothing))
         best_of[example.qas_id] = _listed(best, "logit")
         if not version_2_with_negative:
             predictions[example.qas_id] = best[0][0]
