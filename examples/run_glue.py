@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,16 +27,14 @@ from tx_data import (
     glue_processors,
     glue_tasks_num_labels,
 )
-from tx_training import Evaluation, Processes, TrainingLoop, set_seed
+from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
+    add_data_arguments,
     add_model_arguments,
     add_training_arguments,
     check_training_arguments,
-    measured_model,
-    model_classes,
-    training_options,
 )
-from tx_training.results import write_eval_results
+from tx_training.scripts_torch import load_model, train_and_measure
 
 # What the best model is told by: the metric that GLUE counts.
 METRICS = {"cola": "mcc", "sts-b": "corr", "mrpc": "acc_and_f1", "qqp": "acc_and_f1"}
@@ -51,29 +48,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--task_name", required=True, type=str.lower, choices=tasks, metavar="TASK", help=", ".join(tasks)
     )
-    parser.add_argument("--data_dir", type=Path, required=True, metavar="FOLDER", help="with train.tsv and dev.tsv")
-    parser.add_argument(
-        "--max_seq_length", type=int, default=128, metavar="N", help="tokens that are read of a row (128)"
-    )
+    add_data_arguments(parser, "with train.tsv and dev.tsv")
     add_model_arguments(parser)
     add_training_arguments(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)
-    if not options.data_dir.is_dir():
-        parser.error(f"--data_dir: there is no folder {str(options.data_dir)!r}")
     return options
-
-
-def load(options: argparse.Namespace, task: str) -> tuple[Any, Any]:
-    """The model and its tokenizer."""
-    name = options.model_name_or_path if options.do_train else measured_model(options)
-    config_class, tokenizer_class = model_classes(options)
-    where: dict[str, Any] = {"cache_dir": options.cache_dir}
-    labels = {"num_labels": glue_tasks_num_labels[task], "finetuning_task": task} if options.do_train else {}
-    config = config_class.from_pretrained(options.config_name or name, **labels, **where)
-    model = AutoModelForSequenceClassification.from_pretrained(name, config=config, **where)
-    lower = {"do_lower_case": True} if options.do_lower_case else {}
-    return model, tokenizer_class.from_pretrained(options.tokenizer_name or name, **lower, **where)
 
 
 def rows(options: argparse.Namespace, task: str, tokenizer: Any, split: str) -> list[dict[str, Any]]:
@@ -113,8 +93,8 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     processes = Processes.start("cpu" if options.no_cuda else None)
     task = options.task_name
     set_seed(options.seed)  # a new head is drawn at random
-    model, tokenizer = load(options, task)
-    model.to(processes.device)
+    labels = {"num_labels": glue_tasks_num_labels[task], "finetuning_task": task}
+    model, tokenizer = load_model(options, AutoModelForSequenceClassification, **labels)
     evaluation = None
     if options.do_eval:
         evaluation = Evaluation(
@@ -122,25 +102,15 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
             batch_size=options.per_gpu_eval_batch_size,
             metrics=lambda predictions, labels: scores(task, predictions, labels),
         )
-    if not options.do_train:
-        assert evaluation is not None
-        found = evaluation(model, processes)
-        if processes.is_main:
-            options.output_dir.mkdir(parents=True, exist_ok=True)
-            write_eval_results(options.output_dir, found)
-    else:
-        loop = TrainingLoop(
-            model,
-            rows(options, task, tokenizer, "train"),
-            options.output_dir,
-            training_options(options, metric=METRICS.get(task, "acc") if options.do_eval else "loss"),
-            evaluation=evaluation,
-            tokenizer=tokenizer,
-            processes=processes,
-        )
-        found = loop.run(resume=options.resume).metrics
-    if processes.is_main:
-        print("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())), end="")
+    found = train_and_measure(
+        options,
+        model,
+        tokenizer,
+        rows(options, task, tokenizer, "train") if options.do_train else None,
+        evaluation,
+        metric=METRICS.get(task, "acc"),
+        processes=processes,
+    )
     processes.stop()
     return found
 

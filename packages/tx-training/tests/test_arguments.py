@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tx_training.arguments import (
+    add_data_arguments,
     add_model_arguments,
+    add_predicting_argument,
     add_training_arguments,
     check_training_arguments,
     measured_model,
@@ -34,7 +36,7 @@ def test_the_defaults_are_those_of_2019() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ((), "give --do_train, --do_eval or both"),
+        ((), "nothing is to be done: give one or more of --do_train, --do_eval"),
         (("--do_train", "--fp16", "--bf16"), "--fp16 and --bf16: give one of them"),
         (("--do_train", "--fsdp", "--fp16"), "--fsdp goes with --bf16"),
         (
@@ -52,6 +54,19 @@ def test_contradictions_are_refused(given: tuple[str, ...], says: str, capsys: p
         parse(*given)
     assert error.value.code == 2
     assert says in capsys.readouterr().err
+
+
+def test_data_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_model_arguments(parser)
+    add_training_arguments(parser)
+    add_data_arguments(parser, "the files")
+    add_predicting_argument(parser)
+    given = ["--model_name_or_path", "a-model", "--output_dir", str(tmp_path / "out"), "--do_predict", "--data_dir"]
+    check_training_arguments(parser, parser.parse_args([*given, str(tmp_path)]))  # there is something to be done
+    with pytest.raises(SystemExit):
+        check_training_arguments(parser, parser.parse_args([*given, str(tmp_path / "no")]))
+    assert "--data_dir: there is no folder" in capsys.readouterr().err
 
 
 def test_a_folder_that_has_a_model_is_not_trained_into_unless_told(

@@ -36,6 +36,27 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_data_arguments(parser: argparse.ArgumentParser, files: str) -> None:
+    """Add ``--data_dir`` and ``--max_seq_length``.
+
+    Args:
+        parser: of the script.
+        files: what the folder has, for the help.
+    """
+    group = parser.add_argument_group("data")
+    group.add_argument("--data_dir", type=Path, required=True, metavar="FOLDER", help=files)
+    group.add_argument(
+        "--max_seq_length", type=int, default=128, metavar="N", help="tokens of a row, special ones included (128)"
+    )
+
+
+def add_predicting_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--do_predict``, for scripts that write down what a model says of the test set."""
+    parser.add_argument(
+        "--do_predict", action="store_true", help="write what the trained model, or that in --output_dir, predicts"
+    )
+
+
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what says how a model is trained, and where to."""
     group = parser.add_argument_group("training")
@@ -80,8 +101,12 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check_training_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """End the program, as argparse does, where arguments contradict each other; nothing is loaded before."""
-    if not (arguments.do_train or arguments.do_eval):
-        parser.error("nothing is to be done: give --do_train, --do_eval or both")
+    deeds = [name for name in ("do_train", "do_eval", "do_predict") if hasattr(arguments, name)]
+    if not any(getattr(arguments, name) for name in deeds):
+        parser.error(f"nothing is to be done: give one or more of --{', --'.join(deeds)}")
+    data = getattr(arguments, "data_dir", None)
+    if isinstance(data, Path) and not data.is_dir():
+        parser.error(f"--data_dir: there is no folder {str(data)!r}")
     if arguments.fp16 and arguments.bf16:
         parser.error("--fp16 and --bf16: give one of them")
     if arguments.fsdp and arguments.fp16:

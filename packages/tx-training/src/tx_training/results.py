@@ -25,9 +25,9 @@ Row = Mapping[str, float]
 Line = Sequence[tuple[float, float]]
 
 
-def write_eval_results(folder: str | os.PathLike[str], results: Row) -> None:
-    """Write the numbers of an evaluation as ``eval_results.txt``, a line ``name = value`` each, sorted by name."""
-    with atomic_write(Path(folder) / EVAL_RESULTS_NAME) as temporary:
+def write_eval_results(folder: str | os.PathLike[str], results: Row, name: str = EVAL_RESULTS_NAME) -> None:
+    """Write the numbers of an evaluation, a line ``name = value`` each, sorted by name, as the file `name`."""
+    with atomic_write(Path(folder) / name) as temporary:
         temporary.write_text("".join(f"{name} = {results[name]}\n" for name in sorted(results)), encoding="utf-8")
 
 

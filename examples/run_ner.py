@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Fine-tunes a model to find named entities, measures it, and writes down what it finds.
+
+    python examples/run_ner.py --model_name_or_path bert-base-cased --task_name wnut17 --data_dir wnut17 \\
+        --max_seq_length 128 --do_train --do_eval --do_predict --num_train_epochs 3 --output_dir entities
+
+Datasets: conll (train.txt, dev.txt and test.txt; a word and its label a line, an empty line after each sentence) and
+wnut17. --labels is a file with a label a line, in the order of the classes; without it they are those of the dataset.
+The folder of --output_dir gets the model, eval_results.txt (precision, recall and F1 of entities), results.json and a
+plot, results.svg; with --do_predict also test_predictions.txt, the words of the test set with the labels that are
+found, and test_results.txt where the test set has labels. Without --do_train the model that is there is measured.
+In several processes: torchrun --nproc_per_node 2 examples/run_ner.py …
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tx_core import AutoModelForTokenClassification
+from tx_core.files import atomic_write
+from tx_data import ner_compute_metrics, ner_convert_examples_to_features, ner_labels_of_words, ner_processors
+from tx_training import Evaluation, Processes, set_seed
+from tx_training.arguments import (
+    add_data_arguments,
+    add_model_arguments,
+    add_predicting_argument,
+    add_training_arguments,
+    check_training_arguments,
+)
+from tx_training.results import write_eval_results
+from tx_training.scripts_torch import load_model, train_and_measure
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--task_name", default="conll", type=str.lower, choices=[*ner_processors], help="the layout of the data (conll)"
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="a label a line (those of the dataset)")
+    add_data_arguments(parser, "with the three sets")
+    add_model_arguments(parser)
+    add_training_arguments(parser)
+    add_predicting_argument(parser)
+    options = parser.parse_args(arguments)
+    check_training_arguments(parser, options)
+    if options.labels is not None and not options.labels.is_file():
+        parser.error(f"--labels: there is no file {str(options.labels)!r}")
+    return options
+
+
+def class_names(options: argparse.Namespace) -> list[str]:
+    """The labels, in the order of the classes: those of --labels, or those of the dataset."""
+    if options.labels is None:
+        return list(ner_processors[options.task_name]().get_labels(options.data_dir))
+    names = options.labels.read_text(encoding="utf-8").split()
+    if not names or len({*names}) < len(names):
+        raise ValueError(f"{options.labels}: a label a line is wanted, each once")
+    return names if "O" in names else ["O", *names]
+
+
+class Sentences:
+    """A set of sentences: its rows as a model takes them, and what is made of a model's logits for them."""
+
+    def __init__(self, options: argparse.Namespace, tokenizer: Any, names: list[str], split: str) -> None:
+        self.names = names
+        self.examples = getattr(ner_processors[options.task_name](), f"get_{split}_examples")(options.data_dir)
+        self.labelled = bool(self.examples) and self.examples[0].labels is not None
+        if not self.labelled and split != "test":
+            raise ValueError(f"{options.data_dir}: the {split} set has no labelled sentences")
+        self.features = ner_convert_examples_to_features(
+            self.examples, tokenizer, options.max_seq_length, names if self.labelled else None
+        )
+        inputs = tokenizer.model_input_names
+        self.rows = [{name: torch.tensor(getattr(each, name)) for name in inputs} for each in self.features]
+        for row, each in zip(self.rows, self.features, strict=True):
+            if each.label_ids is not None:
+                row["labels"] = torch.tensor(each.label_ids)
+
+    def found(self, logits: list[Any]) -> list[list[str]]:
+        """The label of each word of each sentence, of logits (tokens, labels) for each row."""
+        return ner_labels_of_words([each.argmax(-1) for each in logits], self.features, self.examples, self.names)
+
+    def scores(self, found: list[list[str]]) -> dict[str, float]:
+        """Precision, recall and F1 of entities, of all and of each kind; none without labels."""
+        return ner_compute_metrics(found, [each.labels for each in self.examples]) if self.labelled else {}
+
+
+def predict(options: argparse.Namespace, model: Any, sentences: Sentences, processes: Processes) -> None:
+    """Write test_predictions.txt, and test_results.txt where there are labels."""
+    found: list[list[str]] = []
+
+    def metrics(logits: list[Any], _: list[Any]) -> dict[str, float]:
+        found.extend(sentences.found(logits))
+        return sentences.scores(found)
+
+    without: dict[str, Any] = {} if sentences.labelled else {"loss": None}
+    measure = Evaluation(sentences.rows, options.per_gpu_eval_batch_size, metrics=metrics, **without)
+    results = measure(model, processes)
+    if not processes.is_main:
+        return
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    lines = [
+        "".join(f"{word} {label}\n" for word, label in zip(example.words, labels, strict=True))
+        for example, labels in zip(sentences.examples, found, strict=True)
+    ]
+    with atomic_write(options.output_dir / "test_predictions.txt") as temporary:
+        temporary.write_text("\n".join(lines), encoding="utf-8")
+    if results:
+        write_eval_results(options.output_dir, results, name="test_results.txt")
+
+
+def main(arguments: list[str] | None = None) -> dict[str, float]:
+    """Trains, measures, predicts, and returns the measures of the best model on the development set."""
+    options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    processes = Processes.start("cpu" if options.no_cuda else None)
+    set_seed(options.seed)  # a new head is drawn at random
+    labels = {"id2label": dict(enumerate(class_names(options)))} if options.do_train else {}
+    model, tokenizer = load_model(options, AutoModelForTokenClassification, **labels)
+    names = [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
+    evaluation = None
+    if options.do_eval:
+        dev = Sentences(options, tokenizer, names, "dev")
+        evaluation = Evaluation(
+            dev.rows, options.per_gpu_eval_batch_size, metrics=lambda logits, _: dev.scores(dev.found(logits))
+        )
+    found = train_and_measure(
+        options,
+        model,
+        tokenizer,
+        Sentences(options, tokenizer, names, "train").rows if options.do_train else None,
+        evaluation,
+        metric="f1",
+        processes=processes,
+    )
+    if options.do_predict:
+        if options.do_train:  # the best model is in the folder, and the last one in memory
+            model = AutoModelForTokenClassification.from_pretrained(options.output_dir).to(processes.device)
+        predict(options, model, Sentences(options, tokenizer, names, "test"), processes)
+    processes.stop()
+    return found
+
+
+if __name__ == "__main__":
+    main()
