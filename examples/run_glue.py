@@ -34,7 +34,7 @@ from tx_training.arguments import (
     add_training_arguments,
     check_training_arguments,
 )
-from tx_training.scripts_torch import load_model, train_and_measure
+from tx_training.scripts_torch import load_model, rows, train_and_measure
 
 # What the best model is told by: the metric that GLUE counts.
 METRICS = {"cola": "mcc", "sts-b": "corr", "mrpc": "acc_and_f1", "qqp": "acc_and_f1"}
@@ -56,7 +56,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def rows(options: argparse.Namespace, task: str, tokenizer: Any, split: str) -> list[dict[str, Any]]:
+def dataset(options: argparse.Namespace, task: str, tokenizer: Any, split: str) -> list[dict[str, torch.Tensor]]:
     """The rows of a split as a model takes them, padded to --max_seq_length: each a dictionary of arrays (tokens,)."""
     processor = glue_processors[task]()
     examples = getattr(processor, f"get_{split}_examples")(options.data_dir)
@@ -70,13 +70,7 @@ def rows(options: argparse.Namespace, task: str, tokenizer: Any, split: str) -> 
         pad_token_segment_id=getattr(tokenizer, "pad_token_type_id", 0),
     )
     number = torch.float32 if glue_output_modes[task] == "regression" else torch.int64
-    return [
-        {
-            **{name: torch.tensor(getattr(each, name)) for name in tokenizer.model_input_names},
-            "labels": torch.tensor(each.label, dtype=number),
-        }
-        for each in features
-    ]
+    return rows(features, tokenizer, dtype=number)
 
 
 def scores(task: str, predictions: list[Any], labels: list[Any]) -> dict[str, float]:
@@ -98,7 +92,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     evaluation = None
     if options.do_eval:
         evaluation = Evaluation(
-            rows(options, task, tokenizer, "dev"),
+            dataset(options, task, tokenizer, "dev"),
             batch_size=options.per_gpu_eval_batch_size,
             metrics=lambda predictions, labels: scores(task, predictions, labels),
         )
@@ -106,7 +100,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         options,
         model,
         tokenizer,
-        rows(options, task, tokenizer, "train") if options.do_train else None,
+        dataset(options, task, tokenizer, "train") if options.do_train else None,
         evaluation,
         metric=METRICS.get(task, "acc"),
         processes=processes,

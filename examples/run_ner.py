@@ -19,10 +19,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tx_core import AutoModelForTokenClassification
-from tx_core.files import atomic_write
 from tx_data import ner_compute_metrics, ner_convert_examples_to_features, ner_labels_of_words, ner_processors
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
@@ -32,8 +29,7 @@ from tx_training.arguments import (
     add_training_arguments,
     check_training_arguments,
 )
-from tx_training.results import write_eval_results
-from tx_training.scripts_torch import load_model, train_and_measure
+from tx_training.scripts_torch import load_model, predict, rows, train_and_measure
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -76,43 +72,23 @@ class Sentences:
         self.features = ner_convert_examples_to_features(
             self.examples, tokenizer, options.max_seq_length, names if self.labelled else None
         )
-        inputs = tokenizer.model_input_names
-        self.rows = [{name: torch.tensor(getattr(each, name)) for name in inputs} for each in self.features]
-        for row, each in zip(self.rows, self.features, strict=True):
-            if each.label_ids is not None:
-                row["labels"] = torch.tensor(each.label_ids)
+        self.rows = rows(self.features, tokenizer, "label_ids")
 
     def found(self, logits: list[Any]) -> list[list[str]]:
         """The label of each word of each sentence, of logits (tokens, labels) for each row."""
         return ner_labels_of_words([each.argmax(-1) for each in logits], self.features, self.examples, self.names)
 
-    def scores(self, found: list[list[str]]) -> dict[str, float]:
-        """Precision, recall and F1 of entities, of all and of each kind; none without labels."""
-        return ner_compute_metrics(found, [each.labels for each in self.examples]) if self.labelled else {}
+    def scores(self, logits: list[Any], _: list[Any]) -> dict[str, float]:
+        """Precision, recall and F1 of entities, of all and of each kind."""
+        return ner_compute_metrics(self.found(logits), [each.labels for each in self.examples])
 
-
-def predict(options: argparse.Namespace, model: Any, sentences: Sentences, processes: Processes) -> None:
-    """Write test_predictions.txt, and test_results.txt where there are labels."""
-    found: list[list[str]] = []
-
-    def metrics(logits: list[Any], _: list[Any]) -> dict[str, float]:
-        found.extend(sentences.found(logits))
-        return sentences.scores(found)
-
-    without: dict[str, Any] = {} if sentences.labelled else {"loss": None}
-    measure = Evaluation(sentences.rows, options.per_gpu_eval_batch_size, metrics=metrics, **without)
-    results = measure(model, processes)
-    if not processes.is_main:
-        return
-    options.output_dir.mkdir(parents=True, exist_ok=True)
-    lines = [
-        "".join(f"{word} {label}\n" for word, label in zip(example.words, labels, strict=True))
-        for example, labels in zip(sentences.examples, found, strict=True)
-    ]
-    with atomic_write(options.output_dir / "test_predictions.txt") as temporary:
-        temporary.write_text("\n".join(lines), encoding="utf-8")
-    if results:
-        write_eval_results(options.output_dir, results, name="test_results.txt")
+    def text(self, logits: list[Any]) -> str:
+        """A word and the label that is found for it a line, and an empty line between sentences."""
+        sentences = zip(self.examples, self.found(logits), strict=True)
+        return "\n".join(
+            "".join(f"{word} {label}\n" for word, label in zip(example.words, labels, strict=True))
+            for example, labels in sentences
+        )
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
@@ -127,9 +103,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     evaluation = None
     if options.do_eval:
         dev = Sentences(options, tokenizer, names, "dev")
-        evaluation = Evaluation(
-            dev.rows, options.per_gpu_eval_batch_size, metrics=lambda logits, _: dev.scores(dev.found(logits))
-        )
+        evaluation = Evaluation(dev.rows, options.per_gpu_eval_batch_size, metrics=dev.scores)
     found = train_and_measure(
         options,
         model,
@@ -140,9 +114,8 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         processes=processes,
     )
     if options.do_predict:
-        if options.do_train:  # the best model is in the folder, and the last one in memory
-            model = AutoModelForTokenClassification.from_pretrained(options.output_dir).to(processes.device)
-        predict(options, model, Sentences(options, tokenizer, names, "test"), processes)
+        test = Sentences(options, tokenizer, names, "test")
+        predict(options, model, test.rows, test.text, test.scores, processes=processes)
     processes.stop()
     return found
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tx_testing.data import data_path
+from tx_testing.examples import Example
 
 SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_glue.py"
 
@@ -25,36 +24,33 @@ def mrpc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(*arguments: object, status: int = 0) -> str:
-    """What the script prints, or says where it ends with another status than 0."""
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == status, done.stderr
-    return done.stderr if status else done.stdout
+@pytest.fixture
+def script(capsys: pytest.CaptureFixture[str]) -> Example:
+    return Example(SCRIPT, capsys.readouterr)
 
 
-def test_train_resume_and_measure(mrpc: Path, tmp_path: Path) -> None:
+def test_train_resume_and_measure(script: Example, mrpc: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="sklearn: the metrics of GLUE (pip install 'tx-data[metrics]')")
     common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "MRPC", "--data_dir", mrpc, "--max_seq_length", 48]
     common += ["--do_lower_case", "--do_eval", "--no_cuda", "--per_gpu_train_batch_size", 8, "--output_dir"]
-    trained = run(*common, tmp_path / "whole", "--do_train", "--max_steps", 4)
+    trained = script.run(*common, tmp_path / "whole", "--do_train", "--max_steps", 4)
     assert {line.split(" = ")[0] for line in trained.splitlines()} == {"acc", "acc_and_f1", "f1", "loss"}
     for name in ("model.safetensors", "vocab.txt", "eval_results.txt", "results.json", "results.svg"):
         assert (tmp_path / "whole" / name).is_file(), name
     # Training that was cut goes on to the same numbers, and measuring alone gives them again.
-    run(*common, tmp_path / "cut", "--do_train", "--max_steps", 4, "--save_steps", 2)
+    script.run(*common, tmp_path / "cut", "--do_train", "--max_steps", 4, "--save_steps", 2)
     shutil.rmtree(tmp_path / "cut" / "checkpoint-4")
     (tmp_path / "cut" / "model.safetensors").unlink()
-    resumed = run(*common, tmp_path / "cut", "--do_train", "--max_steps", 4, "--resume")
+    resumed = script.run(*common, tmp_path / "cut", "--do_train", "--max_steps", 4, "--resume")
     assert resumed == trained
-    assert run(*common, tmp_path / "whole") == trained
+    assert script.run(*common, tmp_path / "whole") == trained
     assert json.loads((tmp_path / "whole" / "results.json").read_text())
 
 
-def test_wrong_arguments_are_refused_before_anything_is_loaded(mrpc: Path, tmp_path: Path) -> None:
+def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, mrpc: Path, tmp_path: Path) -> None:
     common = ["--model_name_or_path", "nothing/here", "--data_dir", mrpc, "--output_dir", tmp_path / "out"]
-    assert "--task_name" in run(*common, "--task_name", "mrpd", "--do_train", status=2)
-    assert "nothing is to be done" in run(*common, "--task_name", "mrpc", status=2)
-    assert "there is no folder" in run(
-        *common[:3], tmp_path / "no", *common[4:], "--task_name", "mrpc", "--do_train", status=2
+    assert "--task_name" in script.refusal(*common, "--task_name", "mrpd", "--do_train")
+    assert "nothing is to be done" in script.refusal(*common, "--task_name", "mrpc")
+    assert "there is no folder" in script.refusal(
+        *common[:3], tmp_path / "no", *common[4:], "--task_name", "mrpc", "--do_train"
     )

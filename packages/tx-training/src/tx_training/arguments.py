@@ -50,10 +50,18 @@ def add_data_arguments(parser: argparse.ArgumentParser, files: str) -> None:
     )
 
 
-def add_predicting_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--do_predict``, for scripts that write down what a model says of the test set."""
+def add_predicting_argument(parser: argparse.ArgumentParser, *others: str) -> None:
+    """Add ``--do_predict``, for scripts that write down what a model says of the test set.
+
+    Args:
+        parser: of the script.
+        others: what the script of 2019 called it, ``--do_test``.
+    """
     parser.add_argument(
-        "--do_predict", action="store_true", help="write what the trained model, or that in --output_dir, predicts"
+        "--do_predict",
+        *others,
+        action="store_true",
+        help="write what the trained model, or that in --output_dir, predicts",
     )
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
+from tx_core.files import atomic_write
+
 from .arguments import measured_model, model_classes, training_options
-from .evaluation_torch import Evaluation
+from .evaluation_torch import Evaluation, Rows
 from .loop_torch import TrainingLoop
 from .processes_torch import Processes
 from .results import write_eval_results
@@ -31,6 +36,26 @@ def load_model(arguments: argparse.Namespace, model_class: Any, **labels: Any) -
     model = model_class.from_pretrained(name, config=config, **where)
     lower = {"do_lower_case": True} if arguments.do_lower_case else {}
     return model, tokenizer_class.from_pretrained(arguments.tokenizer_name or name, **lower, **where)
+
+
+def rows(
+    features: Sequence[Any], tokenizer: Any, label: str = "label", dtype: torch.dtype = torch.int64
+) -> list[dict[str, torch.Tensor]]:
+    """What a model takes of each of the features of ``tx_data``, a dictionary of tensors; ``labels`` if there are.
+
+    Args:
+        features: with the fields that the tokenizer's ``model_input_names`` name.
+        tokenizer: that they were made with.
+        label: the field that has the label, None where it is not known.
+        dtype: of labels.
+    """
+    made = []
+    for each in features:
+        row = {name: torch.tensor(getattr(each, name)) for name in tokenizer.model_input_names}
+        if getattr(each, label) is not None:
+            row["labels"] = torch.tensor(getattr(each, label), dtype=dtype)
+        made.append(row)
+    return made
 
 
 def train_and_measure(
@@ -81,3 +106,41 @@ def train_and_measure(
     if processes.is_main:
         sys.stdout.write("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())))
     return found
+
+
+def predict(
+    arguments: argparse.Namespace,
+    model: Any,
+    dataset: Sequence[Mapping[str, Any]],
+    text: Callable[[Rows], str],
+    scores: Callable[[Rows, Rows], Mapping[str, float]],
+    *,
+    processes: Processes,
+) -> None:
+    """Write what a model says of the test set as ``test_predictions.txt``; with labels also ``test_results.txt``.
+
+    Args:
+        arguments: of a parser that `add_training_arguments` was given.
+        model: as `load_model` returned it. After a training the best one is read, from the folder.
+        dataset: what `rows` returns.
+        text: what is written, of the logits of each example.
+        scores: the measures, of the logits and the labels of each example; not asked where there are no labels.
+        processes: those that do it.
+    """
+    if arguments.do_train:
+        model = type(model).from_pretrained(arguments.output_dir)
+    model.to(processes.device)
+    folder: Path = arguments.output_dir
+    labelled = bool(dataset) and "labels" in dataset[0]
+
+    def write(logits: Rows, labels: Rows) -> Mapping[str, float]:
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / "test_predictions.txt") as temporary:
+            temporary.write_text(text(logits), encoding="utf-8")
+        return scores(logits, labels) if labelled else {}
+
+    without: dict[str, Any] = {} if labelled else {"loss": None}
+    measure = Evaluation(dataset, arguments.per_gpu_eval_batch_size, metrics=write, **without)
+    found = measure(model, processes)
+    if processes.is_main and labelled:
+        write_eval_results(folder, found, "test_results.txt")
