@@ -12,11 +12,18 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .loop_torch import TrainingOptions
+
+#: What `TrainingLoop` does, and Keras's ``fit`` does not.
+NOT_IN_KERAS = (
+    "evaluate_during_training", "gradient_accumulation_steps", "max_steps", "logging_steps", "save_steps",
+    "save_total_limit", "patience", "resume", "bf16", "fsdp", "no_cuda", "local_rank",
+)  # fmt: skip
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,43 +72,45 @@ def add_predicting_argument(parser: argparse.ArgumentParser, *others: str) -> No
     )
 
 
-def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what says how a model is trained, and where to."""
+def add_training_arguments(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
+    """Add what says how a model is trained, and where to.
+
+    Args:
+        parser: of the script.
+        without: names that the script has no use for; `NOT_IN_KERAS` in one that trains by ``fit``.
+    """
     group = parser.add_argument_group("training")
-    group.add_argument("--output_dir", type=Path, required=True, metavar="FOLDER", help="for the model and its results")
-    group.add_argument("--do_train", action="store_true", help="train")
-    group.add_argument("--do_eval", action="store_true", help="measure the trained model, or that in --output_dir")
-    group.add_argument("--evaluate_during_training", action="store_true", help="measure every --logging_steps too")
-    group.add_argument(
-        "--per_gpu_train_batch_size", type=int, default=8, metavar="N", help="examples a process reads at a time (8)"
-    )
-    group.add_argument(
-        "--per_gpu_eval_batch_size", type=int, default=8, metavar="N", help="the same when measuring (8)"
-    )
-    group.add_argument(
-        "--gradient_accumulation_steps", type=int, default=1, metavar="N", help="batches of one step (1)"
-    )
-    group.add_argument("--learning_rate", type=float, default=5e-5, metavar="RATE", help="at its highest (5e-5)")
-    group.add_argument("--weight_decay", type=float, default=0.0, metavar="RATE", help="not of biases and norms (0)")
-    group.add_argument("--adam_epsilon", type=float, default=1e-8, metavar="NUMBER", help="Adam's (1e-8)")
-    group.add_argument("--max_grad_norm", type=float, default=1.0, metavar="NUMBER", help="longest gradient (1)")
-    group.add_argument(
-        "--num_train_epochs", type=float, default=3.0, metavar="N", help="times through the examples (3)"
-    )
-    group.add_argument("--max_steps", type=int, default=-1, metavar="N", help="steps in all, whatever the epochs")
-    group.add_argument("--warmup_steps", type=int, default=0, metavar="N", help="steps in which the rate rises (0)")
-    group.add_argument("--logging_steps", type=int, default=50, metavar="N", help="steps between reports (50)")
-    group.add_argument("--save_steps", type=int, default=-1, metavar="N", help="steps between checkpoints (none)")
-    group.add_argument("--save_total_limit", type=int, metavar="N", help="checkpoints that are kept (all)")
-    group.add_argument("--patience", type=int, metavar="N", help="measurements without a better one that end it (none)")
-    group.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --output_dir")
-    group.add_argument("--overwrite_output_dir", action="store_true", help="train into a folder that has a model")
-    group.add_argument("--seed", type=int, default=42, metavar="N", help="of all that is drawn (42)")
-    group.add_argument("--fp16", action="store_true", help="mixed precision with float16")
-    group.add_argument("--bf16", action="store_true", help="mixed precision with bfloat16")
-    group.add_argument("--fsdp", action="store_true", help="spread the model over the processes of torchrun")
-    group.add_argument("--no_cuda", action="store_true", help="use no GPU")
-    group.add_argument(
+
+    def add(flag: str, *others: str, **options: Any) -> None:
+        if flag.removeprefix("--") not in without:
+            group.add_argument(flag, *others, **options)
+
+    add("--output_dir", type=Path, required=True, metavar="FOLDER", help="for the model and its results")
+    add("--do_train", action="store_true", help="train")
+    add("--do_eval", action="store_true", help="measure the trained model, or that in --output_dir")
+    add("--evaluate_during_training", action="store_true", help="measure every --logging_steps too")
+    add("--per_gpu_train_batch_size", type=int, default=8, metavar="N", help="examples a process reads at a time (8)")
+    add("--per_gpu_eval_batch_size", type=int, default=8, metavar="N", help="the same when measuring (8)")
+    add("--gradient_accumulation_steps", type=int, default=1, metavar="N", help="batches of one step (1)")
+    add("--learning_rate", type=float, default=5e-5, metavar="RATE", help="at its highest (5e-5)")
+    add("--weight_decay", type=float, default=0.0, metavar="RATE", help="not of biases and norms (0)")
+    add("--adam_epsilon", type=float, default=1e-8, metavar="NUMBER", help="Adam's (1e-8)")
+    add("--max_grad_norm", type=float, default=1.0, metavar="NUMBER", help="longest gradient (1)")
+    add("--num_train_epochs", type=float, default=3.0, metavar="N", help="times through the examples (3)")
+    add("--max_steps", type=int, default=-1, metavar="N", help="steps in all, whatever the epochs")
+    add("--warmup_steps", type=int, default=0, metavar="N", help="steps in which the rate rises (0)")
+    add("--logging_steps", type=int, default=50, metavar="N", help="steps between reports (50)")
+    add("--save_steps", type=int, default=-1, metavar="N", help="steps between checkpoints (none)")
+    add("--save_total_limit", type=int, metavar="N", help="checkpoints that are kept (all)")
+    add("--patience", type=int, metavar="N", help="measurements without a better one that end it (none)")
+    add("--resume", action="store_true", help="go on from the newest checkpoint in --output_dir")
+    add("--overwrite_output_dir", action="store_true", help="train into a folder that has a model")
+    add("--seed", type=int, default=42, metavar="N", help="of all that is drawn (42)")
+    add("--fp16", action="store_true", help="mixed precision with float16")
+    add("--bf16", action="store_true", help="mixed precision with bfloat16")
+    add("--fsdp", action="store_true", help="spread the model over the processes of torchrun")
+    add("--no_cuda", action="store_true", help="use no GPU")
+    add(
         "--local_rank", "--local-rank", type=int, default=-1, metavar="N",
         help="this process's number; torch.distributed.launch gives it, torchrun needs none",
     )  # fmt: skip
@@ -109,6 +118,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check_training_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """End the program, as argparse does, where arguments contradict each other; nothing is loaded before."""
+    arguments = argparse.Namespace(**{**dict.fromkeys(NOT_IN_KERAS), **vars(arguments)})
     deeds = [name for name in ("do_train", "do_eval", "do_predict") if hasattr(arguments, name)]
     if not any(getattr(arguments, name) for name in deeds):
         parser.error(f"nothing is to be done: give one or more of --{', --'.join(deeds)}")
@@ -126,7 +136,7 @@ def check_training_arguments(parser: argparse.ArgumentParser, arguments: argpars
             parser.error(f"--{name} must be at least 1, not {value}")
     for name in ("max_steps", "save_steps"):
         value = getattr(arguments, name)
-        if value != -1 and value < 1:
+        if value is not None and value != -1 and value < 1:
             parser.error(f"--{name} must be at least 1, or -1 for none, not {value}")
     if arguments.patience is not None and not arguments.do_eval:
         parser.error("--patience counts measurements: give --do_eval as well")
@@ -137,10 +147,11 @@ def check_training_arguments(parser: argparse.ArgumentParser, arguments: argpars
         parser.error(f"--output_dir: {folder} is a file")
     trained = arguments.do_train and folder.is_dir() and any(folder.iterdir())
     if trained and not (arguments.resume or arguments.overwrite_output_dir):
-        parser.error(f"--output_dir: {folder} is not empty: give --resume, --overwrite_output_dir, or another folder")
+        cure = "--overwrite_output_dir" if arguments.resume is None else "--resume, --overwrite_output_dir"
+        parser.error(f"--output_dir: {folder} is not empty: give {cure}, or another folder")
     if arguments.resume and not arguments.do_train:
         parser.error("--resume goes with --do_train")
-    if arguments.local_rank >= 0:
+    if arguments.local_rank is not None and arguments.local_rank >= 0:
         os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
 
 
