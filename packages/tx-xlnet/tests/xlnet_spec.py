@@ -59,20 +59,20 @@ SPEC = ModelSpec(
         },
         "short_memory": {
             "config": {"mem_len": 3, "reuse_len": 5},
-            "only": ("base", "causal-lm"),
+            "only": ("causal-lm",),
             "batch_axes": {"mems": None},
             "reference_inputs": {task: {"attention_mask": [[1] * 7] * 3} for task in TASKS[:2]},
         },
         "earlier": {
             "config": {"attn_type": "uni"},
-            "only": ("base", "causal-lm"),
+            "only": ("causal-lm",),
             # In PyTorch it cannot add a mask of padding to that of later tokens.
             "not_in_reference": (("torch", "base"), ("torch", "causal-lm")),
         },
-        "clamped": {"config": {"clamp_len": 3, "ff_activation": "relu"}, "only": ("base", "causal-lm")},
+        "clamped": {"config": {"clamp_len": 3, "ff_activation": "relu"}, "only": ("causal-lm",)},
         "tied_biases": {
             "config": {"untie_r": False},
-            "only": ("base", "causal-lm"),
+            "only": ("causal-lm",),
             # The reference does not tie them; see test_xlnet_reference.py.
             "not_in_reference": tuple((kind, task) for kind in ("torch", "tf") for task in ("base", "causal-lm")),
         },
