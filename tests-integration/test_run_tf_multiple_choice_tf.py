@@ -1,0 +1,42 @@
+"""examples/run_tf_multiple_choice.py on a slice of real data: learns, measures again what it trained, and refuses."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tx_testing.data import data_path
+from tx_testing.examples import Example
+
+SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_tf_multiple_choice.py"
+
+
+@pytest.fixture
+def script(capsys: pytest.CaptureFixture[str]) -> Example:
+    return Example(SCRIPT, capsys.readouterr)
+
+
+def test_train_and_measure(script: Example, tmp_path: Path) -> None:
+    folder, out = tmp_path / "swag", tmp_path / "out"
+    folder.mkdir()
+    for name in ("train.csv", "val.csv"):  # it can learn by heart what it is measured on
+        shutil.copy(data_path("multiple-choice/allennlp-swag.csv"), folder / name)
+    common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "swag", "--data_dir", folder]
+    common += ["--max_seq_length", 32, "--per_gpu_train_batch_size", 4, "--do_eval", "--output_dir", out]
+    trained = script.run(*common, "--do_train", "--num_train_epochs", 12, "--learning_rate", 1e-3)
+    measured = [line for line in trained.splitlines() if " = " in line]
+    assert [line.split(" = ")[0] for line in measured] == ["acc"]
+    assert [line for line in script.run(*common).splitlines() if " = " in line] == measured
+    assert "acc = " in (out / "eval_results.txt").read_text(encoding="utf-8")
+    losses = [float(line.split("loss: ")[1]) for line in trained.splitlines() if "loss: " in line]
+    assert len(losses) == 12
+    assert losses[-1] < losses[0] / 2
+
+
+def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, tmp_path: Path) -> None:
+    common = ["--model_name_or_path", "nothing/here", "--output_dir", tmp_path / "out", "--data_dir"]
+    assert "--task_name" in script.refusal(*common, tmp_path, "--task_name", "swig", "--do_train")
+    assert "nothing is to be done" in script.refusal(*common, tmp_path, "--task_name", "swag")
+    assert "there is no folder" in script.refusal(*common, tmp_path / "no", "--task_name", "swag", "--do_train")
