@@ -89,14 +89,20 @@ def add_training_arguments(parser: argparse.ArgumentParser, without: Sequence[st
     add("--do_train", action="store_true", help="train")
     add("--do_eval", action="store_true", help="measure the trained model, or that in --output_dir")
     add("--evaluate_during_training", action="store_true", help="measure every --logging_steps too")
-    add("--per_gpu_train_batch_size", type=int, default=8, metavar="N", help="examples a process reads at a time (8)")
-    add("--per_gpu_eval_batch_size", type=int, default=8, metavar="N", help="the same when measuring (8)")
+    add(
+        "--per_gpu_train_batch_size",
+        type=int,
+        default=8,
+        metavar="N",
+        help="rows a process reads at a time (%(default)s)",
+    )
+    add("--per_gpu_eval_batch_size", type=int, default=8, metavar="N", help="the same when measuring (%(default)s)")
     add("--gradient_accumulation_steps", type=int, default=1, metavar="N", help="batches of one step (1)")
     add("--learning_rate", type=float, default=5e-5, metavar="RATE", help="at its highest (5e-5)")
     add("--weight_decay", type=float, default=0.0, metavar="RATE", help="not of biases and norms (0)")
     add("--adam_epsilon", type=float, default=1e-8, metavar="NUMBER", help="Adam's (1e-8)")
     add("--max_grad_norm", type=float, default=1.0, metavar="NUMBER", help="longest gradient (1)")
-    add("--num_train_epochs", type=float, default=3.0, metavar="N", help="times through the examples (3)")
+    add("--num_train_epochs", type=float, default=3.0, metavar="N", help="times through the examples (%(default)g)")
     add("--max_steps", type=int, default=-1, metavar="N", help="steps in all, whatever the epochs")
     add("--warmup_steps", type=int, default=0, metavar="N", help="steps in which the rate rises (0)")
     add("--logging_steps", type=int, default=50, metavar="N", help="steps between reports (50)")
