@@ -29,13 +29,13 @@ def test_numbers_that_json_has_not_are_null(tmp_path: Path) -> None:
 def test_the_plot_has_a_line_for_each_number(tmp_path: Path) -> None:
     history = [{"step": step, "loss": 1 / step, "learning_rate": 0.1} for step in range(1, 6)]
     history += [{"step": 3, "eval_loss": 0.5, "eval_a<b": 7.0}, {"step": 5, "eval_loss": math.nan, "eval_a<b": 9.0}]
-    write_plot(tmp_path, history)
+    write_plot(tmp_path, history, "heads < 5")
     drawing = ET.parse(tmp_path / "results.svg").getroot()
     lines = [[*map(float, point.split(","))] for each in drawing.iter(f"{SVG}polyline")
              for point in each.attrib["points"].split()]  # fmt: skip
     assert len(lines) == 5 + 1 + 2
     texts = [each.text for each in drawing.iter(f"{SVG}text")]
-    assert {"loss", "eval_loss", "eval_a<b"} <= {*texts}
+    assert {"loss", "eval_loss", "eval_a<b", "heads < 5"} <= {*texts}
     assert "learning_rate" not in texts
     falling = lines[:5]
     assert [x for x, _ in falling] == sorted(x for x, _ in falling)

@@ -37,13 +37,14 @@ def write_results(folder: str | os.PathLike[str], results: Mapping[str, Any]) ->
         temporary.write_text(json.dumps(_finite(results), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def write_plot(folder: str | os.PathLike[str], history: Sequence[Row]) -> None:
+def write_plot(folder: str | os.PathLike[str], history: Sequence[Row], across: str = "step") -> None:
     """Write ``results.svg``: above, the losses by step; below, everything else that was measured.
 
     Args:
         folder: where to.
         history: rows with ``step``, and any of ``loss``, ``eval_loss`` and ``eval_…``. Nothing is written where none
             has two of them that are finite.
+        across: what a step is, beside the axis.
     """
     names = dict.fromkeys(name for row in history for name in row if name == "loss" or name.startswith("eval_"))
     lines = {name: [(row["step"], row[name]) for row in history if name in row] for name in names}
@@ -55,14 +56,16 @@ def write_plot(folder: str | os.PathLike[str], history: Sequence[Row]) -> None:
         return
     height = len(panels) * (_HEIGHT + _GAP) + _TOP
     steps = _ticks(x for panel in panels for line in panel.values() for x, _ in line)
-    drawn = "".join(_panel(panel, steps, _TOP + number * (_HEIGHT + _GAP)) for number, panel in enumerate(panels))
+    drawn = "".join(
+        _panel(panel, steps, _TOP + number * (_HEIGHT + _GAP), across) for number, panel in enumerate(panels)
+    )
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 150} {height}" '
     style = 'font-family="sans-serif" font-size="12" fill="#333">\n<rect width="100%" height="100%" fill="#fff"/>\n'
     with atomic_write(Path(folder) / PLOT_NAME) as temporary:
         temporary.write_text(f"{head}{style}{drawn}</svg>\n", encoding="utf-8")
 
 
-def _panel(lines: Mapping[str, Line], xs: Sequence[float], top: float) -> str:
+def _panel(lines: Mapping[str, Line], xs: Sequence[float], top: float, axis: str) -> str:
     """One pair of axes with its lines and their names."""
     ys = _ticks(y for line in lines.values() for _, y in line)
 
@@ -79,7 +82,7 @@ def _panel(lines: Mapping[str, Line], xs: Sequence[float], top: float) -> str:
         )
         parts.append(f'<text x="{_LEFT - 6}" y="{down(y) + 4:.1f}" text-anchor="end">{y:g}</text>')
     parts += [f'<text x="{across(x):.1f}" y="{top + _HEIGHT + 16}" text-anchor="middle">{x:g}</text>' for x in xs]
-    parts.append(f'<text x="{_LEFT + _WIDTH + 10}" y="{top + _HEIGHT + 16}">step</text>')
+    parts.append(f'<text x="{_LEFT + _WIDTH + 10}" y="{top + _HEIGHT + 16}">{escape(axis)}</text>')
     for number, (name, line) in enumerate(lines.items()):
         colour = _COLOURS[number % len(_COLOURS)]
         path = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in line)
