@@ -16,20 +16,6 @@ from tx_transfo_xl import TransfoXLTokenizer
 from tx_xlnet import XLNetTokenizer
 
 
-class Collate:
-    """Pairs of MRPC → a padded batch with labels; what goes to another process is this object, pickled."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-
-    def __call__(self, rows: list[tuple[str, str, int]]) -> Any:
-        encoded = [
-            {**self.tokenizer(first, second, truncation=True, max_length=40), "labels": label}
-            for first, second, label in rows
-        ]
-        return self.tokenizer.pad(encoded, return_tensors="pt")
-
-
 @pytest.mark.parametrize("method", ["fork", "forkserver"])
 def test_workers_make_the_same_batches(method: str) -> None:
     pairs = glue.mrpc(20)
@@ -45,7 +31,7 @@ def test_workers_make_the_same_batches(method: str) -> None:
         tokenizer = classes[name].from_pretrained(f"tx-tiny/{name}")
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        collate = Collate(tokenizer)
+        collate = glue.Collate(tokenizer)
         alone = [*DataLoader(pairs, batch_size=6, collate_fn=collate)]
         several = [*DataLoader(pairs, batch_size=6, collate_fn=collate, num_workers=2, multiprocessing_context=method)]
         assert len(alone) == len(several) == 4
