@@ -68,7 +68,7 @@ def test_what_is_installed_meanwhile_is_found(install: Install, monkeypatch: pyt
         os.utime(sys.path[0], ns=(number, number))
         assert f"toy-{number}" in installed()
         assert find(f"toy-{number}").model_type == f"toy-{number}"
-    assert 3 <= len(reads) <= 4
+    assert 3 <= len(reads) < 9, "each of nine look-ups read them"
 
 
 def test_a_published_architecture_that_is_missing_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -280,6 +280,12 @@ def test_a_name_that_is_not_locked_says_what_to_run(commit: str, tmp_path: Path)
     (tmp_path / "folder").mkdir()
     with pytest.raises(LockError, match="local folder"):
         locate("folder", ["config.json"], held())
+
+
+def test_a_model_of_an_installed_package_has_no_lock(
+    commit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tx_core.files.lock.bundled_folder", lambda *_: tmp_path)
     with pytest.raises(LockError, match="the installed tx-tiny"):
         locate("tx-tiny/gpt2", ["config.json"], held())
 
