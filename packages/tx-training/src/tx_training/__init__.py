@@ -7,9 +7,10 @@ from tx_core.lazy import attach
 
 EXPORTS = {
     "evaluation_torch": ("Evaluation",),
-    "loop_torch": ("TrainingLoop", "TrainingOptions", "TrainingResult"),
+    "loop_torch": ("TrainingLoop",),
     "optimizers_tf": ("AdamWeightDecay", "WarmUp", "create_optimizer"),
     "optimizers_torch": ("AdamW", "decay_groups"),
+    "options": ("TrainingOptions", "TrainingResult"),
     "processes_torch": ("Processes",),
     "schedules_torch": (
         "ConstantLRSchedule",

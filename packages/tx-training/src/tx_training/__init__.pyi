@@ -1,13 +1,13 @@
 # Written by tools/exports.
 from .evaluation_torch import Evaluation as Evaluation
 from .loop_torch import TrainingLoop as TrainingLoop
-from .loop_torch import TrainingOptions as TrainingOptions
-from .loop_torch import TrainingResult as TrainingResult
 from .optimizers_tf import AdamWeightDecay as AdamWeightDecay
 from .optimizers_tf import WarmUp as WarmUp
 from .optimizers_tf import create_optimizer as create_optimizer
 from .optimizers_torch import AdamW as AdamW
 from .optimizers_torch import decay_groups as decay_groups
+from .options import TrainingOptions as TrainingOptions
+from .options import TrainingResult as TrainingResult
 from .processes_torch import Processes as Processes
 from .schedules_torch import ConstantLRSchedule as ConstantLRSchedule
 from .schedules_torch import WarmupConstantSchedule as WarmupConstantSchedule

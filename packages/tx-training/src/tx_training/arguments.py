@@ -14,10 +14,9 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .loop_torch import TrainingOptions
+from .options import TrainingOptions
 
 #: What `TrainingLoop` does, and Keras's ``fit`` does not.
 NOT_IN_KERAS = (
@@ -192,10 +191,7 @@ def training_options(arguments: argparse.Namespace, **others: Any) -> TrainingOp
 
     Raises:
         ValueError: a number is out of its range.
-        ImportError: PyTorch is not installed; says how to install it.
     """
-    from .loop_torch import TrainingOptions
-
     return TrainingOptions(
         epochs=arguments.num_train_epochs,
         max_steps=None if arguments.max_steps == -1 else arguments.max_steps,

@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from tx_core.files import progress
 
+from .options import LABELS, Precision
 from .processes_torch import Processes
-from .steps_torch import LABELS, Batch, Precision, as_batch, casting, first_output, on_device, targets
+from .steps_torch import Batch, as_batch, casting, first_output, on_device, targets
 
 Rows = list[Any]
 Metrics = Callable[[Rows, Rows], Mapping[str, float]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from tx_core.messages import quoted
 from tx_core.models.heads_torch import CausalLM, DoubleHeads, MaskedLM
 
+from .options import LABELS, PRECISIONS, Precision
 from .processes_torch import Processes, keeping_gradients, unwrapped
 
 Batch = Mapping[str, Any]
-Precision = Literal["float32", "float16", "bfloat16"]
-PRECISIONS = ("float32", "float16", "bfloat16")
-LABELS = ("labels", "masked_lm_labels", "lm_labels")
 
 
 def first_output(model: nn.Module, batch: Batch) -> Tensor:
