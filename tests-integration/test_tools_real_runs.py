@@ -1,0 +1,74 @@
+"""tools/real_runs.py: the splits that it trains on, and the table that it writes."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tx_data import glue_processors, multiple_choice_processors
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("real_runs", ROOT / "tools" / "real_runs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pairs_are_in_one_of_two_sets(tool: ModuleType, tmp_path: Path) -> None:
+    labels = ("entailment", "neutral", "contradiction")
+    rows = [f"{number}\tA man {number}.\tA woman.\t{labels[number % 3]}" for number in range(50)]
+    source = tmp_path / "pairs.tsv"
+    source.write_text("\n".join(["index\tsentence1\tsentence2\tgold_label", *rows]) + "\n")
+    tool.mnli(source, tmp_path / "MNLI")
+    processor = glue_processors["mnli"]()
+    sets = [getattr(processor, f"get_{name}_examples")(tmp_path / "MNLI") for name in ("train", "dev")]
+    assert [len(each) for each in sets] == [44, 6]
+    found = {(each.text_a, each.text_b, each.label) for each in (*sets[0], *sets[1])}
+    assert found == {(f"A man {number}.", "A woman.", labels[number % 3]) for number in range(50)}
+
+
+def test_articles_are_in_one_of_two_sets(tool: ModuleType, tmp_path: Path) -> None:
+    titles = [f"title {number}" for number in range(10)]
+    source = tmp_path / "squad.json"
+    source.write_text(json.dumps({"version": "1.1", "data": [{"title": each, "paragraphs": []} for each in titles]}))
+    tool.articles(source, tmp_path / "squad")
+    parts = [json.loads((tmp_path / "squad" / f"{name}.json").read_text()) for name in ("train", "dev")]
+    assert [len(each["data"]) for each in parts] == [8, 2]
+    assert sorted(article["title"] for each in parts for article in each["data"]) == titles
+    assert {each["version"] for each in parts} == {"1.1"}
+
+
+def test_questions_get_the_published_form(tool: ModuleType, tmp_path: Path) -> None:
+    source = tmp_path / "arc.csv"
+    with source.open("w", newline="") as file:
+        csv.writer(file).writerow(["What is hot?", "ice", "fire, and steam", "snow", "rain", "B"])
+    (tmp_path / "train.jsonl").write_text(tool.questions(source))
+    (example,) = multiple_choice_processors["arc"]().get_train_examples(tmp_path)
+    assert example.question == "What is hot?"
+    assert example.endings == ["ice", "fire, and steam", "snow", "rain"]
+    assert example.label == 1
+
+
+def test_the_table_has_mean_and_band(tool: ModuleType, tmp_path: Path) -> None:
+    for seed, accuracy in ((42, 0.8), (43, 0.9), (44, 0.7)):
+        folder = tmp_path / "rte" / str(seed)
+        folder.mkdir(parents=True)
+        measures = {"eval_results": {"acc": accuracy}}
+        facts = {"command": f"python x.py --seed {seed}", "seed": seed, "seconds": 90.0, "measures": measures}
+        (folder / "run.json").write_text(json.dumps(facts))
+    table = tool.table(tmp_path)
+    assert "| RTE | accuracy | 0.8000 | 0.7000 to 0.9000 | 42, 43, 44 | 1.5 |" in table.splitlines()
+    assert "python x.py --seed 42" in table
