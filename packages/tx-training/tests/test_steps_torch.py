@@ -180,3 +180,10 @@ def test_what_is_no_step_is_refused() -> None:
         TrainingStep(model, optimizer, precision="half")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="max_grad_norm must be above 0, or None, not 0"):
         TrainingStep(model, optimizer, max_grad_norm=0)
+
+
+def test_losses_without_as_many_counts_are_refused() -> None:
+    model, batch = case("next")
+    step = TrainingStep(model, AdamW(model.parameters()), count=lambda model, batch: [6, 6])
+    with pytest.raises(ValueError, match=r"losses \(\) of a batch, and counts \(2,\)"):
+        step([batch])

@@ -210,6 +210,7 @@ from tx_tokenizers import load_vocab as load_vocab
 from tx_training import AdamW as AdamW
 from tx_training import AdamWeightDecay as AdamWeightDecay
 from tx_training import ConstantLRSchedule as ConstantLRSchedule
+from tx_training import Distillation as Distillation
 from tx_training import Evaluation as Evaluation
 from tx_training import Processes as Processes
 from tx_training import TrainingLoop as TrainingLoop
@@ -221,6 +222,7 @@ from tx_training import WarmupConstantSchedule as WarmupConstantSchedule
 from tx_training import WarmupCosineSchedule as WarmupCosineSchedule
 from tx_training import WarmupCosineWithHardRestartsSchedule as WarmupCosineWithHardRestartsSchedule
 from tx_training import WarmupLinearSchedule as WarmupLinearSchedule
+from tx_training import cosine_loss as cosine_loss
 from tx_training import create_optimizer as create_optimizer
 from tx_training import decay_groups as decay_groups
 from tx_training import get_constant_schedule as get_constant_schedule
@@ -230,7 +232,9 @@ from tx_training import (
     get_cosine_with_hard_restarts_schedule_with_warmup as get_cosine_with_hard_restarts_schedule_with_warmup,
 )
 from tx_training import get_linear_schedule_with_warmup as get_linear_schedule_with_warmup
+from tx_training import logits_loss as logits_loss
 from tx_training import set_seed as set_seed
+from tx_training import soft_target_loss as soft_target_loss
 from tx_transfo_xl import TF_TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP as TF_TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP
 from tx_transfo_xl import TRANSFO_XL_PRETRAINED_CONFIG_ARCHIVE_MAP as TRANSFO_XL_PRETRAINED_CONFIG_ARCHIVE_MAP
 from tx_transfo_xl import TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP as TRANSFO_XL_PRETRAINED_MODEL_ARCHIVE_MAP

@@ -6,6 +6,7 @@ Importing this package imports no framework; names are loaded when they are firs
 from tx_core.lazy import attach
 
 EXPORTS = {
+    "distillation_torch": ("Distillation", "cosine_loss", "logits_loss", "soft_target_loss"),
     "evaluation_torch": ("Evaluation",),
     "loop_torch": ("TrainingLoop",),
     "optimizers_tf": ("AdamWeightDecay", "WarmUp", "create_optimizer"),

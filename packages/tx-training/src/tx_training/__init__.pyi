@@ -1,4 +1,8 @@
 # Written by tools/exports.
+from .distillation_torch import Distillation as Distillation
+from .distillation_torch import cosine_loss as cosine_loss
+from .distillation_torch import logits_loss as logits_loss
+from .distillation_torch import soft_target_loss as soft_target_loss
 from .evaluation_torch import Evaluation as Evaluation
 from .loop_torch import TrainingLoop as TrainingLoop
 from .optimizers_tf import AdamWeightDecay as AdamWeightDecay

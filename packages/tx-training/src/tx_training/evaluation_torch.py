@@ -34,8 +34,9 @@ class Evaluation:
             gives numbers by name. None for the loss alone. Where batches have no labels, neither has the list.
         fields: the outputs that are predictions. Of one, an entry is its row as an array; of several, a tuple of rows.
         precision: as of :class:`TrainingStep`.
-        loss: as of :class:`TrainingStep`; None where there are no labels to compute one from, but only metrics.
-        count: as of :class:`TrainingStep`.
+        loss: as of :class:`TrainingStep`, one number; None where there are no labels to compute one from, but only
+            metrics.
+        count: how many targets that is the mean of.
         workers: processes that load examples ahead.
     """
 

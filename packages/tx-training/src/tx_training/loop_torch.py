@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -90,7 +90,7 @@ class TrainingLoop:
         optimizer: Callable[[nn.Module], Optimizer] | None = None,
         schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
         loss: Callable[[nn.Module, Batch], Tensor] = first_output,
-        count: Callable[[nn.Module, Batch], int] = targets,
+        count: Callable[[nn.Module, Batch], int | Sequence[int]] = targets,
         processes: Processes | None = None,
     ) -> None:
         self.options = options or TrainingOptions()

@@ -28,7 +28,11 @@ def first_output(model: nn.Module, batch: Batch) -> Tensor:
     Raises:
         ValueError: if that is no loss, since the batch has no labels.
     """
-    outputs = model(**batch)
+    return output_loss(model, batch, model(**batch))
+
+
+def output_loss(model: nn.Module, batch: Batch, outputs: Any) -> Tensor:
+    """The loss among a model's outputs for a batch, as :func:`first_output` gives it."""
     first: str = getattr(outputs, "_fields", ("loss",))[0]
     if "loss" not in first:
         raise ValueError(f"the model returned {first} and no loss for {', '.join(batch)}: give it labels too")
@@ -78,8 +82,9 @@ class TrainingStep:
         precision: ``bfloat16`` or ``float16`` for mixed precision: parameters are float32, and matrix products of that
             type. With ``float16`` the loss is scaled, and a step whose gradients are infinite is left out.
         max_grad_norm: length to which the gradient of all parameters is shortened; None to leave it.
-        loss: the mean loss of a batch, by default the first output of ``model(**batch)``.
-        count: how many targets that is the mean of.
+        loss: the mean loss of a batch, by default the first output of ``model(**batch)``; or several means (k,), which
+            are added, each weighted by its own targets.
+        count: how many targets that is the mean of; of several a list of k.
         processes: by default this one.
 
     Attributes:
@@ -98,7 +103,7 @@ class TrainingStep:
         precision: Precision = "float32",
         max_grad_norm: float | None = 1.0,
         loss: Callable[[nn.Module, Batch], Tensor] = first_output,
-        count: Callable[[nn.Module, Batch], int] = targets,
+        count: Callable[[nn.Module, Batch], int | Sequence[int]] = targets,
         processes: Processes | None = None,
     ) -> None:
         if precision not in PRECISIONS:
@@ -126,20 +131,25 @@ class TrainingStep:
             The mean loss before the step, over all batches of all processes, without a gradient.
 
         Raises:
-            ValueError: if there is no batch.
+            ValueError: if there is no batch, or there are not as many losses as counts.
             TypeError: if one is no dictionary.
         """
         if not batches:
             raise ValueError("a step needs at least one batch")
-        counts = [self._count(self.model, as_batch(batch)) for batch in batches]
-        total = self.processes.sum(torch.tensor(float(sum(counts)), device=self.processes.device)).clamp(min=1.0)
+        counts = torch.tensor([self._count(self.model, as_batch(batch)) for batch in batches], dtype=torch.float64)
+        counts = counts.to(self.processes.device, torch.float32)  # (batches,) or (batches, k)
+        total = self.processes.sum(counts.sum(0)).clamp(min=1.0)
         loss = torch.zeros((), device=self.processes.device)
         for number, (batch, count) in enumerate(zip(batches, counts, strict=True), start=1):
             batch = on_device(batch, self.processes.device)
             with keeping_gradients(self.model) if number < len(batches) else nullcontext():
                 with casting(self.precision, self.processes.device):
                     mean = self._loss(self.model, batch)
-                share = mean * (count / total)
+                if mean.shape != count.shape:
+                    raise ValueError(
+                        f"there are losses {tuple(mean.shape)} of a batch, and counts {tuple(count.shape)}"
+                    )
+                share = (mean * (count / total)).sum()
                 # Processes' gradients are averaged, not added.
                 self.scaler.scale(share * self.processes.size).backward()
             loss += share.detach()
