@@ -17,8 +17,9 @@ from tx_core.messages import quoted
 from tx_core.models.heads_torch import CausalLM, LanguageModelling, TokenClassification
 from tx_core.models.losses_torch import precise
 
+from .options import LABELS
 from .processes_torch import unwrapped
-from .steps_torch import LABELS, Batch, output_loss, targets
+from .steps_torch import Batch, output_loss, targets
 
 # What the loss alone needs; neither model has to see it to give its logits.
 _ANSWERS = {*LABELS, "start_positions", "end_positions"}
@@ -150,7 +151,9 @@ class Distillation:
         states = {"output_hidden_states": True} if "alpha_cos" in self.weights else {}
         answers = set() if "alpha_task" in self.weights else _ANSWERS
         outputs = model(**{k: v for k, v in batch.items() if k not in taught - own and k not in answers}, **states)
-        wanted = self._ask({k: v for k, v in batch.items() if k in taught - _ANSWERS}, states)
+        wanted: Any = None
+        if [*self.weights] != ["alpha_task"]:
+            wanted = self._ask({k: v for k, v in batch.items() if k in taught - _ANSWERS}, states)
         losses = []
         for name in self.weights:
             if name == "alpha_task":
