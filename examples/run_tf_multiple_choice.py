@@ -5,13 +5,14 @@
         --data_dir swagaf/data --max_seq_length 80 --do_train --do_eval --per_gpu_train_batch_size 16 \\
         --learning_rate 5e-5 --num_train_epochs 3 --output_dir swag
 
-Tasks and files are those of run_multiple_choice.py. The folder of --output_dir gets the model and eval_results.txt.
-Without --do_train the model that is there is measured.
+Tasks, files and what is written are those of run_multiple_choice.py. Without --do_train the model that is in
+--output_dir is measured. All GPUs are used, each with its own part of a batch.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import Any
 
 import keras
@@ -19,15 +20,16 @@ import numpy as np
 
 from tx_core import TFAutoModelForMultipleChoice
 from tx_data import multiple_choice_convert_examples_to_features, multiple_choice_processors, simple_accuracy
+from tx_training import TFEvaluation
 from tx_training.arguments import (
     NOT_IN_KERAS,
     add_data_arguments,
     add_model_arguments,
+    add_predicting_argument,
     add_training_arguments,
     check_training_arguments,
 )
-from tx_training.results import write_eval_results
-from tx_training.scripts_tf import columns, load_model, train
+from tx_training.scripts_tf import add_xla_argument, columns, load_model, predict, start, train_and_measure
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -37,35 +39,53 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_data_arguments(parser, "with the files of the task")
     add_model_arguments(parser)
     add_training_arguments(parser, without=NOT_IN_KERAS)
+    add_xla_argument(parser)
+    add_predicting_argument(parser, "--do_test")
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)
     return options
 
 
-def dataset(options: argparse.Namespace, tokenizer: Any, split: str) -> tuple[dict[str, Any], Any]:
-    """The inputs of a split by name, (questions, answers, tokens) each, and the numbers of the right answers."""
+def dataset(options: argparse.Namespace, tokenizer: Any, split: str) -> tuple[list[str], dict[str, Any]]:
+    """The names of a split's questions, and what a model takes of them: arrays (questions, answers, tokens) by name."""
     processor = multiple_choice_processors[options.task_name]()
     examples = getattr(processor, f"get_{split}_examples")(options.data_dir)
     features = multiple_choice_convert_examples_to_features(examples, tokenizer, options.max_seq_length)
-    return columns(features, tokenizer), np.asarray([each.label for each in features])
+    return [each.example_id for each in examples], columns(features, tokenizer)
+
+
+def scores(logits: list[Any], labels: list[Any]) -> dict[str, float]:
+    """The share of questions whose right answer has the greatest logit (questions, answers)."""
+    return {"acc": simple_accuracy(np.stack(logits).argmax(-1), np.asarray(labels))}
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
-    """Trains, measures, and returns the measures on the development set; none without --do_eval."""
+    """Trains, measures, predicts, and returns the measures of the best model on the development set."""
     options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    strategy = start(options)
     keras.utils.set_random_seed(options.seed)  # a new head is drawn at random
-    model, tokenizer = load_model(options, TFAutoModelForMultipleChoice, finetuning_task=options.task_name)
-    if options.do_train:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        train(options, model, tokenizer, *dataset(options, tokenizer, "train"), loss)
-    found: dict[str, float] = {}
+    with strategy.scope():
+        model, tokenizer = load_model(options, TFAutoModelForMultipleChoice, finetuning_task=options.task_name)
+    evaluation = None
     if options.do_eval:
-        inputs, labels = dataset(options, tokenizer, "dev")
-        logits = model.predict(inputs, options.per_gpu_eval_batch_size, verbose=2)[0]
-        found = {"acc": simple_accuracy(logits.argmax(-1), labels)}
-        options.output_dir.mkdir(parents=True, exist_ok=True)
-        write_eval_results(options.output_dir, found)
-    print("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())), end="")
+        _, dev = dataset(options, tokenizer, "dev")
+        evaluation = TFEvaluation(dev, options.per_gpu_eval_batch_size, metrics=scores, jit_compile=options.xla)
+    found = train_and_measure(
+        options,
+        model,
+        tokenizer,
+        dataset(options, tokenizer, "train")[1] if options.do_train else None,
+        evaluation,
+        metric="acc",
+    )
+    if options.do_predict:
+        names, test = dataset(options, tokenizer, "test")
+
+        def text(logits: list[Any]) -> str:
+            return "".join(f"{name} {each.argmax()}\n" for name, each in zip(names, logits, strict=True))
+
+        predict(options, model, test, text, scores)
     return found
 
 

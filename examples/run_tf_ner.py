@@ -1,31 +1,34 @@
 #!/usr/bin/env python3
-"""Fine-tunes a model to find named entities with Keras, and measures it.
+"""Fine-tunes a model to find named entities with Keras, measures it, and writes down what it finds.
 
     python examples/run_tf_ner.py --model_name_or_path bert-base-cased --task_name wnut17 --data_dir wnut17 \\
-        --max_seq_length 128 --do_train --do_eval --num_train_epochs 3 --output_dir entities
+        --max_seq_length 128 --do_train --do_eval --do_predict --num_train_epochs 3 --output_dir entities
 
-Datasets are those of run_ner.py. The folder of --output_dir gets the model and eval_results.txt: precision, recall and
-F1 of entities. Without --do_train the model that is there is measured.
+Datasets, --labels and what is written are those of run_ner.py. Without --do_train the model that is in --output_dir is
+measured. All GPUs are used, each with its own part of a batch.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
+from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
 
 from tx_core import TFAutoModelForTokenClassification
 from tx_data import ner_compute_metrics, ner_convert_examples_to_features, ner_labels_of_words, ner_processors
+from tx_training import TFEvaluation
 from tx_training.arguments import (
     NOT_IN_KERAS,
     add_data_arguments,
     add_model_arguments,
+    add_predicting_argument,
     add_training_arguments,
     check_training_arguments,
 )
-from tx_training.results import write_eval_results
-from tx_training.scripts_tf import columns, load_model, train
+from tx_training.scripts_tf import add_xla_argument, columns, load_model, predict, start, train_and_measure
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -34,39 +37,87 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--task_name", default="conll", type=str.lower, choices=[*ner_processors], help="the layout of the data (conll)"
     )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="a label a line (those of the dataset)")
     add_data_arguments(parser, "with the three sets")
     add_model_arguments(parser)
     add_training_arguments(parser, without=NOT_IN_KERAS)
+    add_predicting_argument(parser)
+    add_xla_argument(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)
+    if options.labels is not None and not options.labels.is_file():
+        parser.error(f"--labels: there is no file {str(options.labels)!r}")
     return options
 
 
+def class_names(options: argparse.Namespace) -> list[str]:
+    """The labels, in the order of the classes: those of --labels, or those of the dataset."""
+    if options.labels is None:
+        return list(ner_processors[options.task_name]().get_labels(options.data_dir))
+    names = options.labels.read_text(encoding="utf-8").split()
+    if not names or len({*names}) < len(names):
+        raise ValueError(f"{options.labels}: a label a line is wanted, each once")
+    return names if "O" in names else ["O", *names]
+
+
+class Sentences:
+    """A set of sentences: its rows as a model takes them, and what is made of a model's logits for them."""
+
+    def __init__(self, options: argparse.Namespace, tokenizer: Any, names: list[str], split: str) -> None:
+        self.names = names
+        self.examples = getattr(ner_processors[options.task_name](), f"get_{split}_examples")(options.data_dir)
+        self.labelled = bool(self.examples) and self.examples[0].labels is not None
+        if not self.labelled and split != "test":
+            raise ValueError(f"{options.data_dir}: the {split} set has no labelled sentences")
+        self.features = ner_convert_examples_to_features(
+            self.examples, tokenizer, options.max_seq_length, names if self.labelled else None
+        )
+        self.columns = columns(self.features, tokenizer, "label_ids")
+
+    def found(self, logits: list[Any]) -> list[list[str]]:
+        """The label of each word of each sentence, of logits (tokens, labels) for each row."""
+        return ner_labels_of_words([each.argmax(-1) for each in logits], self.features, self.examples, self.names)
+
+    def scores(self, logits: list[Any], _: list[Any]) -> dict[str, float]:
+        """Precision, recall and F1 of entities, of all and of each kind."""
+        return ner_compute_metrics(self.found(logits), [each.labels for each in self.examples])
+
+    def text(self, logits: list[Any]) -> str:
+        """A word and the label that is found for it a line, and an empty line between sentences."""
+        sentences = zip(self.examples, self.found(logits), strict=True)
+        return "\n".join(
+            "".join(f"{word} {label}\n" for word, label in zip(example.words, labels, strict=True))
+            for example, labels in sentences
+        )
+
+
 def main(arguments: list[str] | None = None) -> dict[str, float]:
-    """Trains, measures, and returns the measures on the development set; none without --do_eval."""
+    """Trains, measures, predicts, and returns the measures of the best model on the development set."""
     options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    strategy = start(options)
     keras.utils.set_random_seed(options.seed)  # a new head is drawn at random
-    processor = ner_processors[options.task_name]()
-    labels = {"id2label": dict(enumerate(processor.get_labels(options.data_dir)))} if options.do_train else {}
-    model, tokenizer = load_model(options, TFAutoModelForTokenClassification, **labels)
+    labels = {"id2label": dict(enumerate(class_names(options)))} if options.do_train else {}
+    with strategy.scope():
+        model, tokenizer = load_model(options, TFAutoModelForTokenClassification, **labels)
     names = [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
-    if options.do_train:
-        examples = processor.get_train_examples(options.data_dir)
-        features = ner_convert_examples_to_features(examples, tokenizer, options.max_seq_length, names)
-        numbers = np.asarray([each.label_ids for each in features])
-        # Only the first token of a word has a label.
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-100)
-        train(options, model, tokenizer, columns(features, tokenizer), numbers, loss)
-    found: dict[str, float] = {}
+    evaluation = None
     if options.do_eval:
-        examples = processor.get_dev_examples(options.data_dir)
-        features = ner_convert_examples_to_features(examples, tokenizer, options.max_seq_length)
-        logits = model.predict(columns(features, tokenizer), options.per_gpu_eval_batch_size, verbose=2)[0]
-        predicted = ner_labels_of_words(logits.argmax(-1), features, examples, names)
-        found = ner_compute_metrics(predicted, [each.labels or [] for each in examples])
-        options.output_dir.mkdir(parents=True, exist_ok=True)
-        write_eval_results(options.output_dir, found)
-    print("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())), end="")
+        dev = Sentences(options, tokenizer, names, "dev")
+        evaluation = TFEvaluation(
+            dev.columns, options.per_gpu_eval_batch_size, metrics=dev.scores, jit_compile=options.xla
+        )
+    found = train_and_measure(
+        options,
+        model,
+        tokenizer,
+        Sentences(options, tokenizer, names, "train").columns if options.do_train else None,
+        evaluation,
+        metric="f1",
+    )
+    if options.do_predict:
+        test = Sentences(options, tokenizer, names, "test")
+        predict(options, model, test.columns, test.text, test.scores)
     return found
 
 

@@ -1,29 +1,20 @@
-"""examples/run_tf_glue.py on a slice of real data: trains, measures, and refuses what cannot work."""
+"""examples/run_tf_glue.py on a slice of real data: trains, resumes, measures, and refuses what cannot work."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
 from tx_testing.data import data_path
+from tx_testing.examples import Example
 
 SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_tf_glue.py"
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("run_tf_glue", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -36,55 +27,51 @@ def mrpc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def arguments(folder: Path, *others: object) -> list[str]:
-    given = ["--model_name_or_path", "tx-tiny/bert", "--data_dir", folder, "--max_seq_length", 48, "--do_lower_case"]
-    given += ["--per_gpu_train_batch_size", 16, "--learning_rate", 1e-3, "--num_train_epochs", 2]
-    return [*map(str, [*given, *others])]
+@pytest.fixture
+def script(capsys: pytest.CaptureFixture[str]) -> Example:
+    return Example(SCRIPT, capsys.readouterr)
 
 
-def test_train_and_measure(script: ModuleType, mrpc: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """Without functions, as tracing takes longer than a few steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_train_resume_and_measure(script: Example, mrpc: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="sklearn: the metrics of GLUE (pip install 'tx-data[metrics]')")
-    given = arguments(mrpc, "--task_name", "MRPC", "--do_eval", "--output_dir", tmp_path / "out")
-    found = script.main([*given, "--do_train"])
-    assert {*found} == {"acc", "acc_and_f1", "f1"}
-    assert (tmp_path / "out" / "vocab.txt").is_file()
-    written = (tmp_path / "out" / "eval_results.txt").read_text()
-    assert [line.split(" = ")[0] for line in written.splitlines()] == sorted(found)
+    common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "MRPC", "--data_dir", mrpc, "--max_seq_length", 48]
+    common += ["--do_lower_case", "--do_eval", "--no_cuda", "--fp16", "--output_dir", tmp_path / "out"]
+    training = [*common, "--do_train", "--max_steps", 4, "--save_steps", 2, "--learning_rate", 1e-3]
+    trained = script.run(*training)
+    assert {line.split(" = ")[0] for line in trained.splitlines()} == {"acc", "acc_and_f1", "f1", "loss"}
+    for name in ("model.safetensors", "vocab.txt", "eval_results.txt", "results.json", "results.svg"):
+        assert (tmp_path / "out" / name).is_file(), name
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert results["metrics"] == found
-    first, second = results["loss"]
-    assert second < first
-    # The model that was written gives the same numbers.
-    assert script.main(given) == found
+    assert results["options"]["precision"] == "float16"
+    kept = load_file(tmp_path / "out" / "model.safetensors")
+    assert {str(each.dtype) for each in kept.values()} == {"float32"}
+    # Training that was cut goes on to the same numbers, and measuring alone gives them again.
+    shutil.rmtree(tmp_path / "out" / "checkpoint-4")
+    (tmp_path / "out" / "model.safetensors").unlink()
+    assert script.run(*training, "--resume") == trained
+    assert script.run(*common) == trained
 
 
-def test_float16_trains_variables_of_float32(script: ModuleType, mrpc: Path, tmp_path: Path) -> None:
-    given = ("--task_name", "mrpc", "--do_train", "--fp16", "--num_train_epochs", 1, "--output_dir", tmp_path)
-    tf.config.run_functions_eagerly(True)  # tracing takes longer than two steps
-    try:
-        assert script.main(arguments(mrpc, *given)) == {}
-    finally:
-        tf.config.run_functions_eagerly(False)
-    (loss,) = json.loads((tmp_path / "results.json").read_text())["loss"]
-    assert 0 < loss < 2
-    assert {str(each.dtype) for each in load_file(tmp_path / "model.safetensors").values()} == {"float32"}
-
-
-def test_wrong_arguments_are_refused_before_anything_is_loaded(
-    script: ModuleType, mrpc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, mrpc: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "config.json").write_text("{}")
 
     def refused(task: str, folder: Path, *others: object) -> str:
-        given = arguments(folder, "--task_name", task, "--model_name_or_path", "nothing/here", *others)
-        with pytest.raises(SystemExit):
-            script.main(given)
-        return capsys.readouterr().err
+        given = ["--model_name_or_path", "nothing/here", "--data_dir", folder, "--task_name", task]
+        return script.refusal(*given, *others)
 
     out = ("--output_dir", tmp_path / "out")
     assert "--task_name" in refused("mrpd", mrpc, "--do_train", *out)
     assert "nothing is to be done" in refused("mrpc", mrpc, *out)
     assert "there is no folder" in refused("mrpc", tmp_path / "no", "--do_train", *out)
     assert "is not empty" in refused("mrpc", mrpc, "--do_train", "--output_dir", tmp_path / "full")
-    assert "--max_seq_length" in refused("mrpc", mrpc, "--do_eval", *out, "--max_seq_length", 0)
+    assert "unrecognized arguments: --fsdp" in refused("mrpc", mrpc, "--do_train", *out, "--fsdp")

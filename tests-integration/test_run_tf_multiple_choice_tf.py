@@ -1,7 +1,8 @@
-"""examples/run_tf_multiple_choice.py on a slice of real data: learns, measures again what it trained, and refuses."""
+"""examples/run_tf_multiple_choice.py on a slice of real data: learns, measures again, predicts, and refuses."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -18,21 +19,25 @@ def script(capsys: pytest.CaptureFixture[str]) -> Example:
     return Example(SCRIPT, capsys.readouterr)
 
 
-def test_train_and_measure(script: Example, tmp_path: Path) -> None:
+def test_train_measure_and_predict(script: Example, tmp_path: Path) -> None:
     folder, out = tmp_path / "swag", tmp_path / "out"
     folder.mkdir()
-    for name in ("train.csv", "val.csv"):  # it can learn by heart what it is measured on
+    for name in ("train.csv", "val.csv", "test.csv"):  # it can learn by heart what it is measured on
         shutil.copy(data_path("multiple-choice/allennlp-swag.csv"), folder / name)
     common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "swag", "--data_dir", folder]
     common += ["--max_seq_length", 32, "--per_gpu_train_batch_size", 4, "--do_eval", "--output_dir", out]
-    trained = script.run(*common, "--do_train", "--num_train_epochs", 12, "--learning_rate", 1e-3)
-    measured = [line for line in trained.splitlines() if " = " in line]
-    assert [line.split(" = ")[0] for line in measured] == ["acc"]
-    assert [line for line in script.run(*common).splitlines() if " = " in line] == measured
+    training = ["--do_train", "--num_train_epochs", 12, "--learning_rate", 1e-3, "--do_test"]
+    trained = script.run(*common, *training)
+    assert [line.split(" = ")[0] for line in trained.splitlines()] == ["acc", "loss"]
+    assert script.run(*common) == trained
     assert "acc = " in (out / "eval_results.txt").read_text(encoding="utf-8")
-    losses = [float(line.split("loss: ")[1]) for line in trained.splitlines() if "loss: " in line]
+    losses = [
+        row["eval_loss"] for row in json.loads((out / "results.json").read_text())["history"] if "eval_loss" in row
+    ]
     assert len(losses) == 12
     assert losses[-1] < losses[0] / 2
+    predicted = [line.split(" ") for line in (out / "test_predictions.txt").read_text(encoding="utf-8").splitlines()]
+    assert {answer for _, answer in predicted} <= {"0", "1", "2", "3"}
 
 
 def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, tmp_path: Path) -> None:

@@ -213,7 +213,10 @@ from tx_training import ConstantLRSchedule as ConstantLRSchedule
 from tx_training import Distillation as Distillation
 from tx_training import Evaluation as Evaluation
 from tx_training import Processes as Processes
+from tx_training import TFEvaluation as TFEvaluation
+from tx_training import TFTrainingLoop as TFTrainingLoop
 from tx_training import TrainingLoop as TrainingLoop
+from tx_training import TrainingModel as TrainingModel
 from tx_training import TrainingOptions as TrainingOptions
 from tx_training import TrainingResult as TrainingResult
 from tx_training import TrainingStep as TrainingStep

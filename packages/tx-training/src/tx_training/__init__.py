@@ -7,7 +7,9 @@ from tx_core.lazy import attach
 
 EXPORTS = {
     "distillation_torch": ("Distillation", "cosine_loss", "logits_loss", "soft_target_loss"),
+    "evaluation_tf": ("TFEvaluation",),
     "evaluation_torch": ("Evaluation",),
+    "loop_tf": ("TFTrainingLoop",),
     "loop_torch": ("TrainingLoop",),
     "optimizers_tf": ("AdamWeightDecay", "WarmUp", "create_optimizer"),
     "optimizers_torch": ("AdamW", "decay_groups"),
@@ -26,6 +28,7 @@ EXPORTS = {
         "get_linear_schedule_with_warmup",
     ),
     "seeds_torch": ("set_seed",),
+    "steps_tf": ("TrainingModel",),
     "steps_torch": ("TrainingStep",),
 }
 

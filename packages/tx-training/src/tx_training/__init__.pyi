@@ -3,7 +3,9 @@ from .distillation_torch import Distillation as Distillation
 from .distillation_torch import cosine_loss as cosine_loss
 from .distillation_torch import logits_loss as logits_loss
 from .distillation_torch import soft_target_loss as soft_target_loss
+from .evaluation_tf import TFEvaluation as TFEvaluation
 from .evaluation_torch import Evaluation as Evaluation
+from .loop_tf import TFTrainingLoop as TFTrainingLoop
 from .loop_torch import TrainingLoop as TrainingLoop
 from .optimizers_tf import AdamWeightDecay as AdamWeightDecay
 from .optimizers_tf import WarmUp as WarmUp
@@ -26,6 +28,7 @@ from .schedules_torch import (
 )
 from .schedules_torch import get_linear_schedule_with_warmup as get_linear_schedule_with_warmup
 from .seeds_torch import set_seed as set_seed
+from .steps_tf import TrainingModel as TrainingModel
 from .steps_torch import TrainingStep as TrainingStep
 
 __version__: str

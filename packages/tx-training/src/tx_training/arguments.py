@@ -18,11 +18,8 @@ from typing import Any
 
 from .options import TrainingOptions
 
-#: What `TrainingLoop` does, and Keras's ``fit`` does not.
-NOT_IN_KERAS = (
-    "evaluate_during_training", "gradient_accumulation_steps", "max_steps", "logging_steps", "save_steps",
-    "save_total_limit", "patience", "resume", "bf16", "fsdp", "no_cuda", "local_rank",
-)  # fmt: skip
+#: What `TrainingLoop` does, and `TFTrainingLoop` does not.
+NOT_IN_KERAS = ("fsdp", "local_rank")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +73,7 @@ def add_training_arguments(parser: argparse.ArgumentParser, without: Sequence[st
 
     Args:
         parser: of the script.
-        without: names that the script has no use for; `NOT_IN_KERAS` in one that trains by ``fit``.
+        without: names that the script has no use for; `NOT_IN_KERAS` in one of Keras.
     """
     group = parser.add_argument_group("training")
 
@@ -93,7 +90,7 @@ def add_training_arguments(parser: argparse.ArgumentParser, without: Sequence[st
         type=int,
         default=8,
         metavar="N",
-        help="rows a process reads at a time (%(default)s)",
+        help="rows a process or GPU reads at a time (%(default)s)",
     )
     add("--per_gpu_eval_batch_size", type=int, default=8, metavar="N", help="the same when measuring (%(default)s)")
     add("--gradient_accumulation_steps", type=int, default=1, metavar="N", help="batches of one step (1)")
@@ -152,8 +149,7 @@ def check_training_arguments(parser: argparse.ArgumentParser, arguments: argpars
         parser.error(f"--output_dir: {folder} is a file")
     trained = arguments.do_train and folder.is_dir() and any(folder.iterdir())
     if trained and not (arguments.resume or arguments.overwrite_output_dir):
-        cure = "--overwrite_output_dir" if arguments.resume is None else "--resume, --overwrite_output_dir"
-        parser.error(f"--output_dir: {folder} is not empty: give {cure}, or another folder")
+        parser.error(f"--output_dir: {folder} is not empty: give --resume, --overwrite_output_dir, or another folder")
     if arguments.resume and not arguments.do_train:
         parser.error("--resume goes with --do_train")
     if arguments.local_rank is not None and arguments.local_rank >= 0:
@@ -183,7 +179,7 @@ def measured_model(arguments: argparse.Namespace) -> str:
 
 
 def training_options(arguments: argparse.Namespace, **others: Any) -> TrainingOptions:
-    """The options of a `TrainingLoop` that the arguments stand for.
+    """The options of a `TrainingLoop` or `TFTrainingLoop` that the arguments stand for.
 
     Args:
         arguments: of a parser that `add_training_arguments` was given.
@@ -209,6 +205,6 @@ def training_options(arguments: argparse.Namespace, **others: Any) -> TrainingOp
         patience=arguments.patience,
         save_every=None if arguments.save_steps == -1 else arguments.save_steps,
         keep_checkpoints=arguments.save_total_limit,
-        fsdp=arguments.fsdp,
+        fsdp=getattr(arguments, "fsdp", False),
         **others,
     )

@@ -8,8 +8,6 @@ from __future__ import annotations
 import copy
 import os
 import pickle
-import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +19,16 @@ from tx_core.files import atomic_write, saving
 from tx_core.messages import shorten
 from tx_core.models.saving_torch import without_memory
 
+from .folders import whole_checkpoints
 from .processes_torch import Processes, Sharded, unwrapped
 
 STATE_NAME = "training_state.pt"
 KEYS = frozenset({"shape", "optimizer", "schedule", "scaler", "random", "result", "waited", "losses"})
-_NAME = re.compile(r"checkpoint-(\d+)")
 
 
 def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
     """The whole checkpoints in a training's folder (``checkpoint-100``, …), the oldest first."""
-    found = {int(match[1]): path for path in Path(folder).glob("checkpoint-*") if (match := _NAME.fullmatch(path.name))}
-    return [found[step] for step in sorted(found) if (found[step] / STATE_NAME).is_file()]
+    return whole_checkpoints(folder, STATE_NAME)
 
 
 def save_model(folder: Path, model: nn.Module, processes: Processes, tokenizer: Any = None) -> None:
@@ -89,13 +86,6 @@ def load_state(folder: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not state.keys() >= KEYS:
         raise ValueError(f"{path} is no state of a training: it needs {', '.join(sorted(KEYS))}")
     return state
-
-
-def remove_old(folder: Path, keep: int | None) -> None:
-    """Remove all but the newest checkpoints in a training's folder."""
-    for path in checkpoints(folder)[:-keep] if keep is not None else ():
-        (path / STATE_NAME).unlink()  # first: what is left, if this is cut short, is no checkpoint
-        shutil.rmtree(path)
 
 
 def optimizer_state(model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:

@@ -22,15 +22,16 @@ from tx_core.files import progress
 from tx_core.messages import quoted
 
 from .checkpoints_torch import (
+    STATE_NAME,
     checkpoints,
     load_optimizer_state,
     load_state,
     optimizer_state,
-    remove_old,
     save_checkpoint,
     save_model,
 )
 from .evaluation_torch import Evaluation
+from .folders import chosen_checkpoint, remove_old
 from .optimizers_torch import AdamW, decay_groups
 from .options import Schedule, TrainingOptions, TrainingResult
 from .processes_torch import Processes
@@ -130,7 +131,7 @@ class TrainingLoop:
             ValueError: if it is in another folder, or of a training with other processes, batches or examples; or if an
                 evaluation does not give the metric.
         """
-        start = self._checkpoint(resume)
+        start = chosen_checkpoint(self.folder, checkpoints(self.folder), resume)
         state = None if start is None else load_state(start)
         if start is not None and state is not None:
             self._check(start, state)
@@ -165,21 +166,6 @@ class TrainingLoop:
 
     def _named_schedule(self, optimizer: Optimizer, steps: int) -> LRScheduler:
         return _SCHEDULES[self.options.schedule](optimizer, self.options.warmup_steps, steps)
-
-    def _checkpoint(self, resume: bool | str | os.PathLike[str]) -> Path | None:
-        if not isinstance(resume, bool):
-            if Path(resume).resolve().parent != self.folder.resolve():  # where the best model so far is
-                raise ValueError(
-                    f"{resume} is not in {self.folder}: go on in its own folder, or in a copy of all of it"
-                )
-            return Path(resume)
-        found = checkpoints(self.folder)
-        if found and not resume:
-            raise FileExistsError(
-                f"{self.folder} has checkpoints of a training, such as {found[-1].name}: go on from there "
-                "(resume=True), remove them, or choose another folder"
-            )
-        return found[-1] if found else None
 
     def shape(self) -> dict[str, int]:
         """What has to be the same for a training to go on from a checkpoint."""
@@ -313,7 +299,7 @@ class _Run:
         folder = self.loop.folder / f"checkpoint-{self.result.steps}"
         save_checkpoint(folder, self.step.model, state, self.processes, self.loop.tokenizer)
         if self.processes.is_main:
-            remove_old(self.loop.folder, self.options.keep_checkpoints)
+            remove_old(self.loop.folder, STATE_NAME, self.options.keep_checkpoints)
 
     def load(self, state: Mapping[str, Any]) -> None:
         load_optimizer_state(self.step.model, self.step.optimizer, state["optimizer"])

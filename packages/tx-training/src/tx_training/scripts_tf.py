@@ -1,18 +1,44 @@
-"""What the example scripts do alike in Keras, given the command line that `tx_training.arguments` reads."""
+"""What the example scripts do alike in Keras, given the command line that `tx_training.arguments` reads. Its twin in
+PyTorch: ``scripts_torch``."""
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from .arguments import measured_model, model_classes
-from .optimizers_tf import create_optimizer
+from tx_core.files import atomic_write
+
+from .arguments import measured_model, model_classes, training_options
+from .evaluation_tf import TFEvaluation
+from .loop_tf import TFTrainingLoop
+from .options import LABELS
+from .results import write_eval_results
+
+Rows = list[Any]
+
+
+def add_xla_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--xla``."""
+    parser.add_argument("--xla", action="store_true", help="compile with XLA, which pays where there are many steps")
+
+
+def start(arguments: argparse.Namespace) -> tf.distribute.Strategy:
+    """The devices that a model is made for, in their ``scope()``: all GPUs where there are several.
+
+    Args:
+        arguments: of a parser that `add_training_arguments` was given. ``--no_cuda`` hides GPUs from this process.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if arguments.no_cuda and gpus:
+        tf.config.set_visible_devices([], "GPU")
+    several = len(gpus) > 1 and not arguments.no_cuda
+    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
 
 
 def load_model(arguments: argparse.Namespace, model_class: Any, **labels: Any) -> tuple[Any, Any]:
@@ -28,47 +54,104 @@ def load_model(arguments: argparse.Namespace, model_class: Any, **labels: Any) -
     where: dict[str, Any] = {"cache_dir": arguments.cache_dir}
     labels = labels if arguments.do_train else {}
     config = config_class.from_pretrained(arguments.config_name or name, **labels, **where)
-    precision = {"dtype": "mixed_float16"} if arguments.fp16 else {}
-    model = model_class.from_pretrained(name, config=config, **precision, **where)
+    policy = "mixed_float16" if arguments.fp16 else "mixed_bfloat16" if arguments.bf16 else None
+    model = model_class.from_pretrained(name, config=config, dtype=policy, **where)
     lower = {"do_lower_case": True} if arguments.do_lower_case else {}
     return model, tokenizer_class.from_pretrained(arguments.tokenizer_name or name, **lower, **where)
 
 
-def columns(features: Sequence[Any], tokenizer: Any) -> dict[str, Any]:
-    """What a model takes of the features of ``tx_data``, int32 arrays (rows, …) by name."""
-    names = tokenizer.model_input_names
-    return {name: np.asarray([getattr(each, name) for each in features], np.int32) for name in names}
-
-
-def train(
-    arguments: argparse.Namespace, model: Any, tokenizer: Any, inputs: dict[str, Any], labels: Any, loss: Any
-) -> list[float]:
-    """Train a model by ``fit``, and write it and its tokenizer to ``--output_dir``.
+def columns(
+    features: Sequence[Any], tokenizer: Any, label: str = "label", dtype: type[np.generic] = np.int32
+) -> dict[str, Any]:
+    """What a model takes of the features of ``tx_data``, arrays (rows, …) by name; ``labels`` if there are.
 
     Args:
-        arguments: of a parser that `add_training_arguments` was given.
+        features: with the fields that the tokenizer's ``model_input_names`` name.
+        tokenizer: that they were made with.
+        label: the field that has the label, None where it is not known.
+        dtype: of labels.
+    """
+    names = tokenizer.model_input_names
+    made = {name: np.asarray([getattr(each, name) for each in features], np.int32) for name in names}
+    labels = [getattr(each, label) for each in features]
+    if None not in labels:
+        made["labels"] = np.asarray(labels, dtype)
+    return made
+
+
+def train_and_measure(
+    arguments: argparse.Namespace,
+    model: Any,
+    tokenizer: Any,
+    dataset: Mapping[str, Any] | None,
+    evaluation: TFEvaluation | None,
+    *,
+    metric: str,
+) -> dict[str, float]:
+    """Train with ``--do_train``, measure with ``--do_eval``, and print the measures, those of the best model.
+
+    Args:
+        arguments: of a parser that `add_training_arguments` and `add_xla_argument` were given.
         model, tokenizer: as `load_model` returns them.
-        inputs: as `columns` returns them.
-        labels: an array (rows, …).
-        loss: of Keras, of labels and logits.
+        dataset: as `columns` returns it; None where nothing is trained.
+        evaluation: what the model is measured by; None where it is not.
+        metric: what the best model is told by.
 
     Returns:
-        The mean loss of each epoch.
+        The measures by name, none where nothing was measured.
     """
-    size, count = arguments.per_gpu_train_batch_size, len(labels)
-    epochs = math.ceil(arguments.num_train_epochs)
-    steps = epochs * math.ceil(count / size)
-    optimizer, _ = create_optimizer(
-        arguments.learning_rate,
-        num_train_steps=steps,
-        num_warmup_steps=min(arguments.warmup_steps, steps),
-        adam_epsilon=arguments.adam_epsilon,
-        adam_global_clipnorm=arguments.max_grad_norm or None,
-        weight_decay_rate=arguments.weight_decay,
+    found: dict[str, float] = {}
+    if dataset is not None:
+        options = training_options(arguments, metric=metric if evaluation is not None else "loss")
+        loop = TFTrainingLoop(
+            model,
+            dataset,
+            arguments.output_dir,
+            options,
+            evaluation=evaluation,
+            tokenizer=tokenizer,
+            jit_compile=arguments.xla,
+        )
+        found = loop.run(resume=arguments.resume).metrics
+    elif evaluation is not None:
+        found = evaluation(model)
+        arguments.output_dir.mkdir(parents=True, exist_ok=True)
+        write_eval_results(arguments.output_dir, found)
+    sys.stdout.write("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())))
+    return found
+
+
+def predict(
+    arguments: argparse.Namespace,
+    model: Any,
+    dataset: Mapping[str, Any],
+    text: Callable[[Rows], str],
+    scores: Callable[[Rows, Rows], Mapping[str, float]],
+) -> None:
+    """Write what a model says of the test set as ``test_predictions.txt``; with labels also ``test_results.txt``.
+
+    Args:
+        arguments: of a parser that `add_training_arguments` and `add_xla_argument` were given.
+        model: as `load_model` returned it. After a training the best one is read, from the folder.
+        dataset: as `columns` returns it.
+        text: what is written, of the logits of each example.
+        scores: the measures, of the logits and the labels of each example; not asked where there are no labels.
+    """
+    if arguments.do_train:
+        model.load_weights(arguments.output_dir)
+    folder: Path = arguments.output_dir
+    labelled = any(name in dataset for name in LABELS)
+
+    def write(logits: Rows, labels: Rows) -> Mapping[str, float]:
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / "test_predictions.txt") as temporary:
+            temporary.write_text(text(logits), encoding="utf-8")
+        return scores(logits, labels) if labelled else {}
+
+    without: dict[str, Any] = {} if labelled else {"loss": None}
+    measure = TFEvaluation(
+        dataset, arguments.per_gpu_eval_batch_size, metrics=write, jit_compile=arguments.xla, **without
     )
-    model.compile(keras.optimizers.LossScaleOptimizer(optimizer) if arguments.fp16 else optimizer, loss)
-    dataset = tf.data.Dataset.from_tensor_slices((inputs, labels)).shuffle(count, arguments.seed).batch(size)
-    losses: list[float] = model.fit(dataset, epochs=epochs, shuffle=False, verbose=2).history["loss"]
-    model.save_pretrained(arguments.output_dir)
-    tokenizer.save_pretrained(arguments.output_dir)
-    return losses
+    found = measure(model)
+    if labelled:
+        write_eval_results(folder, found, "test_results.txt")
