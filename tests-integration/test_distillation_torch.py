@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tx_bert import BertForPreTraining, BertForSequenceClassification, BertModel, BertTokenizer
-from tx_distilbert import DistilBertForMaskedLM, DistilBertModel
-from tx_gpt2 import GPT2LMHeadModel
+from tx_bert import BertConfig, BertForPreTraining, BertForSequenceClassification, BertModel, BertTokenizer
+from tx_distilbert import DistilBertConfig, DistilBertForMaskedLM, DistilBertModel
+from tx_gpt2 import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 from tx_testing.data import data_path
 from tx_testing.examples import Example
 
@@ -21,6 +22,23 @@ FOLDER = Path(__file__).resolve().parent.parent / "examples" / "distillation"
 @pytest.fixture
 def extract(capsys: pytest.CaptureFixture[str]) -> Example:
     return Example(FOLDER / "extract.py", capsys.readouterr)
+
+
+@pytest.fixture
+def train(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Example:
+    monkeypatch.syspath_prepend(str(FOLDER))  # as for a script that is run
+    return Example(FOLDER / "train.py", capsys.readouterr)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Paragraphs of WikiText-2, a line each, to train on and to measure by; tx-tiny's models have not seen them."""
+    folder = tmp_path_factory.mktemp("wikitext")
+    with open(data_path("lm/wikitext-2/valid.txt"), encoding="utf-8") as file:
+        text = file.read(11000)
+    (folder / "train.txt").write_text(text[:8000], encoding="utf-8")
+    (folder / "eval.txt").write_text(text[8000:], encoding="utf-8")
+    return folder / "train.txt", folder / "eval.txt"
 
 
 @pytest.fixture
@@ -145,3 +163,137 @@ def test_teachers_that_do_not_fit_are_refused(glue: Example, tmp_path: Path) -> 
     assert "--alpha_mse must be at least 0" in glue.refusal(*common, "mrpc", *teacher, "--alpha_mse", -1)
     assert "--temperature must be above 0" in glue.refusal(*common, "mrpc", *teacher, "--temperature", 0)
     assert "sts-b has numbers" in glue.refusal(*common, "sts-b", *teacher)
+
+
+BERT = ["--student_type", "distilbert", "--teacher_type", "bert", "--teacher_name", "tx-tiny/bert", "--mlm"]
+GPT2 = ["--student_type", "gpt2", "--teacher_type", "gpt2", "--teacher_name", "tx-tiny/gpt2"]
+LOSSES = {
+    "bert": [*BERT, "--alpha_ce", 5, "--alpha_mlm", 2, "--alpha_cos", 1, "--freeze_pos_embs"],
+    "gpt2": [*GPT2, "--alpha_ce", 5, "--alpha_clm", 2, "--alpha_mse", 0.01],
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_language_model_is_distilled(
+    extract: Example, train: Example, texts: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    """The student becomes better on a text that it is not trained on; a training that was cut ends the same."""
+    head = ["--vocab_transform"] if name == "bert" else []
+    extract.run("--model_name", f"tx-tiny/{name}", *head, "--dump_checkpoint", tmp_path / "begun")
+    common = [*LOSSES[name], "--student_pretrained_weights", tmp_path / "begun", "--n_gpu", 0, "--max_seq_length", 48]
+    common += ["--data_file", texts[0], "--eval_data_file", texts[1], "--data_cache", tmp_path / "cache"]
+    common += ["--batch_size", 4, "--gradient_accumulation_steps", 1, "--learning_rate", 1e-3, "--log_interval", 3]
+    long = [*common, "--n_epoch", 1.5, "--checkpoint_interval", 10]
+    found = train.run(*long, "--dump_path", tmp_path / "whole")
+    history = json.loads((tmp_path / "whole" / "results.json").read_text())["history"]
+    losses = [row["loss"] for row in history if "loss" in row]
+    assert losses[-1] < 0.9 * losses[0]
+    measured = [row["eval_loss"] for row in history if "eval_loss" in row]
+    assert measured[-1] < measured[0]
+    assert found.startswith(f"loss = {measured[-1]:.4f}\nperplexity = ")
+    cls: Any = {"bert": DistilBertForMaskedLM, "gpt2": GPT2LMHeadModel}[name]
+    student, begun = (cls.from_pretrained(tmp_path / each) for each in ("whole", "begun"))
+    table = {"bert": "embeddings.position_embeddings.weight", "gpt2": "wpe.weight"}[name]
+    frozen = torch.equal(*(each.base_model.get_parameter(table) for each in (student, begun)))
+    assert frozen == (name == "bert")
+    assert json.loads((tmp_path / "whole" / "parameters.json").read_text())["alpha_ce"] == 5
+    # Cut after ten steps, and gone on from there.
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    for lost in ("model.safetensors", "results.json"):
+        (tmp_path / "cut" / lost).unlink()
+    for later in (tmp_path / "cut").glob("checkpoint-*"):
+        if later.name != "checkpoint-10":
+            shutil.rmtree(later)
+    assert train.run(*long, "--dump_path", tmp_path / "cut", "--resume") == found
+    weights = [tmp_path / each / "model.safetensors" for each in ("whole", "cut")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_new_student_is_made_of_its_configuration(train: Example, texts: tuple[Path, Path], tmp_path: Path) -> None:
+    config = {
+        "vocab_size": 3072,
+        "dim": 32,
+        "n_layers": 1,
+        "n_heads": 2,
+        "hidden_dim": 32,
+        "max_position_embeddings": 40,
+    }
+    (tmp_path / "small.json").write_text(json.dumps({"model_type": "distilbert", **config}))
+    common = [*BERT, "--student_config", tmp_path / "small.json", "--initializer_range", 0.5, "--data_file", texts[0]]
+    common += ["--n_gpu", 0, "--alpha_mlm", 1, "--n_epoch", 0.01, "--dump_path", tmp_path / "out"]
+    train.run(*common)
+    student = DistilBertForMaskedLM.from_pretrained(tmp_path / "out")
+    assert (student.config.dim, student.config.initializer_range) == (32, 0.5)
+    assert 0.4 < float(student.vocab_transform.weight.detach().std()) < 0.6
+    with pytest.raises(ValueError, match="student's hidden_size is 32, and the teacher's 160"):
+        train.run(*common, "--alpha_cos", 1, "--force")
+
+
+def test_sequences_are_lines_between_special_tokens(train: Example, tmp_path: Path) -> None:
+    sequences, batches = train._module.Sequences, train._module.Batches
+    sentence = "the city of london was built by the men who came from the north in the summer"
+    lines = [sentence, "", "too short", f"{sentence} and {sentence}"]
+    (tmp_path / "text.txt").write_text("\n".join(lines), encoding="utf-8")
+    bert, gpt2 = BertTokenizer.from_pretrained("tx-tiny/bert"), GPT2Tokenizer.from_pretrained("tx-tiny/gpt2")
+    for tokenizer, ahead, ends in ((bert, False, (bert.cls_token_id, bert.sep_token_id)), (gpt2, True, (3071, 3071))):
+        one = sequences(tmp_path / "text.txt", tokenizer, 24, ahead=ahead)
+        rows = [one[number].tolist() for number in range(len(one))]
+        assert one.lengths == [len(row) for row in rows]
+        assert max(one.lengths) == 24
+        assert min(one.lengths) >= 12
+        assert {(row[0], row[-1]) for row in rows} == {ends}
+        assert rows[0][1:-1] == tokenizer.convert_tokens_to_ids(tokenizer.tokenize(lines[0]))
+        whole = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(lines[3]))
+        assert rows[1][1:-1] + rows[2][1:-1] == whole[: len(rows[1]) + len(rows[2]) - 4]
+        for _ in range(2):  # made, and found again
+            kept = sequences(tmp_path / "text.txt", tokenizer, 24, ahead=ahead, cache_dir=tmp_path / f"{ahead}")
+            assert [kept[number].tolist() for number in range(len(kept))] == rows
+        counts = one.counts(3072)
+        assert int(counts.sum()) == sum(one.lengths) - 2 * len(one)
+        batch = batches(tokenizer).next_tokens([torch.tensor(row) for row in rows])
+        assert batch["input_ids"].shape == batch["labels"].shape == (len(rows), max(one.lengths))
+        assert [
+            row[mask == 1].tolist() for row, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True)
+        ] == rows
+        assert (batch["labels"][batch["attention_mask"] == 0] == -100).all()
+    (tmp_path / "short.txt").write_text("too short\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="no line has 12 tokens"):
+        sequences(tmp_path / "short.txt", bert, 24, ahead=False)
+
+
+def test_the_published_students_have_half_the_layers_of_their_teachers() -> None:
+    folder = FOLDER / "training_configs"
+    bert, gpt2 = BertConfig(), GPT2Config()
+    student = DistilBertConfig.from_pretrained(folder / "distilbert-base-uncased.json")
+    assert (student.n_layers, student.dim, student.vocab_size) == (6, bert.hidden_size, bert.vocab_size)
+    other = GPT2Config.from_pretrained(folder / "distilgpt2.json")
+    assert {**other.to_dict(), "n_layer": 12} == gpt2.to_dict()
+    assert other.n_layer == 6
+
+
+def test_wrong_arguments_are_refused_before_anything_is_loaded(
+    train: Example, texts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    nothing = ["--student_config", "no.json", "--data_file", texts[0], "--dump_path", tmp_path / "out"]
+    (tmp_path / "full").mkdir()
+    for arguments, message in (
+        (["--student_type", "gpt2", "--teacher_type", "bert", "--teacher_name", "x"], "of a bert is another"),
+        ([*GPT2, "--mlm"], "leave --mlm out"),
+        (BERT[:-1], "a distilbert needs --mlm"),
+        ([*BERT, "--alpha_clm", 1], "--alpha_mlm goes with --mlm"),
+        ([*GPT2, "--alpha_mlm", 1], "--alpha_mlm goes with --mlm"),
+        ([*BERT, "--alpha_ce", 0], "must be above 0"),
+        ([*BERT, "--alpha_cos", -1], "--alpha_cos must be at least 0"),
+        ([*BERT, "--word_mask", 0.9], "together they must be 1"),
+        ([*GPT2, "--restrict_ce_to_mask"], "--restrict_ce_to_mask goes with --mlm"),
+        ([*BERT, "--temperature", 0], "--temperature must be above 0"),
+        ([*BERT, "--warmup_prop", 5], "--warmup_prop must be from 0 to 1"),
+        ([*BERT, "--batch_size", 0], "--batch_size must be at least 1"),
+        ([*BERT, "--token_counts", "no.npy"], "--token_counts: there is no file"),
+        ([*BERT, "--freeze_token_type_embds"], "a distilbert has no such embeddings"),
+        ([*GPT2, "--freeze_token_type_embds"], "a gpt2 has no such embeddings"),
+        ([*BERT, "--n_gpu", 4], "torchrun --nproc_per_node 4"),
+        ([*BERT, "--dump_path", tmp_path / "full"], "is there already"),
+    ):
+        assert message in train.refusal(*nothing, *arguments), message
+    assert "--student_config, --student_pretrained_weights, or both" in train.refusal(*nothing[2:], *BERT)

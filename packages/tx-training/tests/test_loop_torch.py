@@ -405,3 +405,29 @@ def test_a_checkpoint_whose_process_is_killed_is_the_old_one_or_the_new_one(tmp_
         found.add((step, moment == "done"))
         save(1)
     assert found == {(1, False), (2, False), (2, True)}
+
+
+def test_examples_of_similar_lengths_are_together_in_an_order_that_is_drawn(tmp_path: Path) -> None:
+    lengths = [*torch.randint(1, 100, (200,), generator=torch.Generator().manual_seed(0)).tolist()]
+    options = replace(OPTIONS, batch_size=8, accumulation_steps=1)
+
+    def batches(epoch: int, skipped: int = 0, **named: Any) -> list[list[int]]:
+        training = TrainingLoop(
+            model(), range(200), tmp_path, options, collate=lambda rows: {"numbers": rows},
+            processes=Processes.start("cpu"), **named,
+        )  # fmt: skip
+        return [batch["numbers"] for step in training.batches(epoch, skipped) for batch in step]
+
+    def padding(found: list[list[int]]) -> int:
+        return sum(max(lengths[row] for row in rows) - lengths[row] for rows in found for row in rows)
+
+    first, second = batches(0, lengths=lengths), batches(1, lengths=lengths)
+    for found in (first, second):
+        assert sorted(number for rows in found for number in rows) == [*range(200)]
+        assert len(found) == 25
+    assert padding(first) < 0.2 * padding(batches(0))
+    assert [lengths[rows[0]] for rows in first] != sorted(lengths[rows[0]] for rows in first)
+    assert {frozenset(rows) for rows in first} != {frozenset(rows) for rows in second}
+    assert batches(0, 20, lengths=lengths) == first[20:]
+    with pytest.raises(ValueError, match="there are 3 lengths, and 200 examples"):
+        batches(0, lengths=[1, 2, 3])

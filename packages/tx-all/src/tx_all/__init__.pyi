@@ -235,6 +235,8 @@ from tx_training import (
     get_cosine_with_hard_restarts_schedule_with_warmup as get_cosine_with_hard_restarts_schedule_with_warmup,
 )
 from tx_training import get_linear_schedule_with_warmup as get_linear_schedule_with_warmup
+from tx_training import hide_tokens as hide_tokens
+from tx_training import hiding_weights as hiding_weights
 from tx_training import logits_loss as logits_loss
 from tx_training import set_seed as set_seed
 from tx_training import soft_target_loss as soft_target_loss

@@ -46,6 +46,9 @@ from .steps_torch import Batch, TrainingStep, first_output, targets
 
 logger = logging.getLogger(__name__)
 
+# Tokens by which examples of one length may differ.
+SIMILAR = 4
+
 _SCHEDULES: dict[Schedule, Callable[[Optimizer, int, int], LRScheduler]] = {
     "linear": get_linear_schedule_with_warmup,
     "cosine": get_cosine_schedule_with_warmup,
@@ -75,6 +78,8 @@ class TrainingLoop:
         optimizer: makes another one than AdamW, of the model.
         schedule: makes another one than `options` has, of the optimizer and the number of steps.
         loss, count: as of :class:`TrainingStep`.
+        lengths: of the examples, in tokens. Batches are made of examples of similar lengths then, which have less
+            padding, in an order that is drawn.
         processes: those that train the model; by default those that ``torchrun`` started, or this one.
     """
 
@@ -92,6 +97,7 @@ class TrainingLoop:
         schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
         loss: Callable[[nn.Module, Batch], Tensor] = first_output,
         count: Callable[[nn.Module, Batch], int | Sequence[int]] = targets,
+        lengths: Sequence[int] | None = None,
         processes: Processes | None = None,
     ) -> None:
         self.options = options or TrainingOptions()
@@ -109,6 +115,9 @@ class TrainingLoop:
             raise TypeError(f"{type(model).__name__} has no save_pretrained, by which a trained model is written")
         if not len(dataset):
             raise ValueError("a dataset without examples trains nothing")
+        if lengths is not None and len(lengths) != len(dataset):
+            raise ValueError(f"there are {len(lengths)} lengths, and {len(dataset)} examples")
+        self._lengths = lengths
         rows = math.ceil(len(dataset) / self.processes.size)
         self.steps_per_epoch = math.ceil(rows / (self.options.batch_size * self.options.accumulation_steps))
         epochs = math.ceil(self.options.epochs * self.steps_per_epoch)
@@ -177,14 +186,16 @@ class TrainingLoop:
             "accumulation_steps": int(options.accumulation_steps),
             "seed": int(options.seed),
             "fsdp": int(options.fsdp),
+            "grouped": int(self._lengths is not None),
         }
 
     def _check(self, folder: Path, state: Mapping[str, Any]) -> None:
         for name, value in self.shape().items():
-            if state["shape"][name] != value:
+            before = state["shape"].get(name, 0)
+            if before != value:
                 raise ValueError(
-                    f"{folder} is of a training with {name} = {state['shape'][name]}, and this one has {value}: the "
-                    "order of its examples would be another"
+                    f"{folder} is of a training with {name} = {before}, and this one has {value}: the order of its "
+                    "examples would be another"
                 )
 
     def batches(self, epoch: int, skipped: int) -> Iterator[list[Batch]]:
@@ -194,8 +205,14 @@ class TrainingLoop:
             self.dataset, self.processes.size, self.processes.rank, seed=options.seed
         )
         sampler.set_epoch(epoch)
-        order, length = [*sampler], options.batch_size
-        rows = [order[at : at + length] for at in range(0, len(order), length)][skipped * options.accumulation_steps :]
+        order, length, lengths = [*sampler], options.batch_size, self._lengths
+        if lengths is not None:
+            order.sort(key=lambda number: lengths[number] // SIMILAR)  # those of one length stay in the order drawn
+        rows = [order[at : at + length] for at in range(0, len(order), length)]
+        if lengths is not None:
+            drawn = torch.randperm(len(rows), generator=torch.Generator().manual_seed(options.seed + epoch))
+            rows = [rows[number] for number in drawn.tolist()]
+        rows = rows[skipped * options.accumulation_steps :]
         loader = DataLoader(
             self.dataset,
             batch_sampler=rows,
