@@ -14,34 +14,23 @@ In several processes: torchrun --nproc_per_node 2 examples/run_squad.py …
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from tx_core import AutoModelForQuestionAnswering
-from tx_core.architecture import Task, find, load
 from tx_core.models.heads_torch import BeamQuestionAnswering
-from tx_data import (
-    SquadResult,
-    SquadV1Processor,
-    SquadV2Processor,
-    compute_predictions_log_probs,
-    compute_predictions_logits,
-    squad_convert_examples_to_features,
-    squad_evaluate,
-    squad_v1_evaluate,
-)
+from tx_data import SquadV1Processor, SquadV2Processor, squad_convert_examples_to_features, squad_scores
 from tx_training import Evaluation, Processes, TrainingLoop, set_seed
 from tx_training.arguments import (
     add_model_arguments,
+    add_squad_arguments,
     add_training_arguments,
+    answering_class,
+    check_squad_arguments,
     check_training_arguments,
-    model_classes,
     training_options,
 )
 from tx_training.results import write_eval_results
@@ -59,48 +48,13 @@ BEAM = ("start_top_log_probs", "end_top_log_probs", "start_top_index", "end_top_
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--train_file", type=Path, metavar="FILE", help="train-v1.1.json; for --do_train")
-    add("--predict_file", type=Path, metavar="FILE", help="dev-v1.1.json; for --do_eval")
-    add("--version_2_with_negative", action="store_true", help="SQuAD 2.0, where questions may have no answer")
-    add("--null_score_diff_threshold", type=float, default=0.0, metavar="NUMBER",
-        help="a question gets no answer where the score of none exceeds that of the best by more (0)")  # fmt: skip
-    add("--max_seq_length", type=int, default=384, metavar="N", help="tokens of a window, question included (384)")
-    add("--doc_stride", type=int, default=128, metavar="N", help="tokens between the beginnings of windows (128)")
-    add("--max_query_length", type=int, default=64, metavar="N", help="tokens that are read of a question (64)")
-    add("--n_best_size", type=int, default=20, metavar="N", help="answers that are listed of a question (20)")
-    add("--max_answer_length", type=int, default=30, metavar="N", help="tokens of an answer (30)")
-    add("--verbose_logging", action="store_true", help="say which answers do not stand letter by letter in the text")
-    add("--threads", type=int, default=1, metavar="N", help="processes that share the tokenizing (1)")
+    add_squad_arguments(parser)
     add_model_arguments(parser)
     add_training_arguments(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)
-    for name in ("max_seq_length", "doc_stride", "max_query_length", "n_best_size", "max_answer_length", "threads"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be at least 1, not {getattr(options, name)}")
-    for needed, name in ((options.do_train, "train_file"), (options.do_eval, "predict_file")):
-        path = getattr(options, name)
-        if needed and path is None:
-            parser.error(f"--{name} is needed")
-        if needed and not path.is_file():
-            parser.error(f"--{name}: there is no file {str(path)!r}")
-    if options.patience is not None and not options.evaluate_during_training:
-        parser.error("--patience counts measurements: give --evaluate_during_training as well")
-    if options.evaluate_during_training and not options.do_eval:
-        parser.error("--evaluate_during_training goes with --do_eval")
+    check_squad_arguments(parser, options)
     return options
-
-
-def read_model(options: argparse.Namespace) -> tuple[Any, Any]:
-    """The model and its tokenizer."""
-    config = model_classes(options)[0].from_pretrained(
-        options.config_name or options.model_name_or_path, cache_dir=options.cache_dir
-    )
-    heads = find(config.model_type).torch
-    chosen = any("QuestionAnswering" in each for each in config.architectures or ())  # in an earlier training
-    beam = options.do_train and not chosen and Task.BEAM_QUESTION_ANSWERING in heads
-    return load_model(options, load(heads[Task.BEAM_QUESTION_ANSWERING]) if beam else AutoModelForQuestionAnswering)
 
 
 def has_beam(model: Any) -> bool:
@@ -146,31 +100,19 @@ def scores(
     options: argparse.Namespace, model: Any, tokenizer: Any, examples: list[Any], features: list[Any], found: list[Any]
 ) -> dict[str, float]:
     """The official scores of what the model found in each window; the answers are written to files."""
-    options.output_dir.mkdir(parents=True, exist_ok=True)
-    nulls = options.output_dir / "null_odds_.json"
-    common: dict[str, Any] = {
-        "all_examples": examples,
-        "all_features": features,
-        "all_results": [SquadResult(window.unique_id, *row) for window, row in zip(features, found, strict=True)],
-        "n_best_size": options.n_best_size,
-        "max_answer_length": options.max_answer_length,
-        "output_prediction_file": options.output_dir / "predictions_.json",
-        "output_nbest_file": options.output_dir / "nbest_predictions_.json",
-        "output_null_log_odds_file": nulls,
-        "verbose_logging": options.verbose_logging,
-        "version_2_with_negative": options.version_2_with_negative,
-        "tokenizer": tokenizer,
-    }
-    threshold = options.null_score_diff_threshold
-    if has_beam(model):
-        sizes = {"start_n_top": model.config.start_n_top, "end_n_top": model.config.end_n_top}
-        answers = compute_predictions_log_probs(**sizes, **common)
-    else:
-        lower = bool(getattr(tokenizer, "do_lower_case", False))
-        answers = compute_predictions_logits(do_lower_case=lower, null_score_diff_threshold=threshold, **common)
-    if not options.version_2_with_negative:
-        return dict(squad_v1_evaluate(examples, answers))
-    return dict(squad_evaluate(examples, answers, json.loads(nulls.read_text(encoding="utf-8")), threshold))
+    return squad_scores(
+        examples,
+        features,
+        found,
+        tokenizer,
+        options.output_dir,
+        n_best_size=options.n_best_size,
+        max_answer_length=options.max_answer_length,
+        version_2_with_negative=options.version_2_with_negative,
+        null_score_diff_threshold=options.null_score_diff_threshold,
+        verbose_logging=options.verbose_logging,
+        n_top=(model.config.start_n_top, model.config.end_n_top) if has_beam(model) else None,
+    )
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
@@ -179,7 +121,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     processes = Processes.start("cpu" if options.no_cuda else None)
     set_seed(options.seed)  # a new head is drawn at random
-    model, tokenizer = read_model(options)
+    model, tokenizer = load_model(options, answering_class(options, "torch"))
     model.to(processes.device)
     batch = partial(collate, names=known(options, model, tokenizer))
     evaluation = None

@@ -20,6 +20,7 @@ from tx_data import (
     compute_predictions_logits,
     squad_convert_examples_to_features,
     squad_evaluate,
+    squad_scores,
     squad_v1_evaluate,
 )
 from tx_data.squad_predictions import get_final_text
@@ -287,6 +288,23 @@ def test_results_belong_to_their_windows(tokenizer: WordPieceTokenizer) -> None:
         compute_predictions_logits(
             [example(None)], found, short, 5, 3, True, None, None, None, False, False, 0.0, tokenizer
         )
+
+
+def test_answers_are_written_and_scored(tokenizer: WordPieceTokenizer, tmp_path: Path) -> None:
+    asked = SquadExample("q1", "Who ran?", CONTEXT, None, None, "Pets", answers=[{"text": "dog", "answer_start": 32}])
+    found = windows(tokenizer, asked, is_training=False, length=40)
+    dog = found[0].tokens.index("dog")
+    logits = [[float(place == dog) for place in range(40)]] * 2
+    folder = tmp_path / "new"
+    assert squad_scores([asked], found, [logits], tokenizer, folder) == {"exact_match": 100.0, "f1": 100.0}
+    assert json.loads((folder / "predictions_.json").read_text()) == {"q1": "dog"}
+    assert not (folder / "null_odds_.json").exists()
+    options: dict[str, Any] = {"version_2_with_negative": True, "null_score_diff_threshold": -9.0}
+    scores = squad_scores([asked], found, [logits], tokenizer, folder, **options)
+    assert (scores["HasAns_f1"], scores["total"]) == (0.0, 1)
+    assert json.loads((folder / "null_odds_.json").read_text()) == {"q1": -2.0}
+    with pytest.raises(ValueError, match="there are 1 windows, but a model's outputs for 2"):
+        squad_scores([asked], found, [logits, logits], tokenizer, folder)
 
 
 def test_a_beam_gives_each_start_its_own_ends(tokenizer: WordPieceTokenizer) -> None:

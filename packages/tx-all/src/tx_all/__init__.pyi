@@ -122,6 +122,7 @@ from tx_data import pearson_and_spearman as pearson_and_spearman
 from tx_data import simple_accuracy as simple_accuracy
 from tx_data import squad_convert_examples_to_features as squad_convert_examples_to_features
 from tx_data import squad_evaluate as squad_evaluate
+from tx_data import squad_scores as squad_scores
 from tx_data import squad_v1_evaluate as squad_v1_evaluate
 from tx_data import text_blocks as text_blocks
 from tx_data import variable_length_batches as variable_length_batches

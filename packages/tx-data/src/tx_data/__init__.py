@@ -36,6 +36,7 @@ EXPORTS = {
     "processors": ("DataProcessor",),
     "squad": ("SquadExample", "SquadV1Processor", "SquadV2Processor"),
     "squad_features": ("SquadFeatures", "squad_convert_examples_to_features"),
+    "squad_files": ("squad_scores",),
     "squad_metrics": ("squad_evaluate", "squad_v1_evaluate"),
     "squad_predictions": ("SquadResult", "compute_predictions_log_probs", "compute_predictions_logits"),
     "xnli": ("xnli_compute_metrics", "xnli_output_modes", "xnli_processors", "xnli_tasks_num_labels"),

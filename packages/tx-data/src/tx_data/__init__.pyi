@@ -36,6 +36,7 @@ from .squad import SquadV1Processor as SquadV1Processor
 from .squad import SquadV2Processor as SquadV2Processor
 from .squad_features import SquadFeatures as SquadFeatures
 from .squad_features import squad_convert_examples_to_features as squad_convert_examples_to_features
+from .squad_files import squad_scores as squad_scores
 from .squad_metrics import squad_evaluate as squad_evaluate
 from .squad_metrics import squad_v1_evaluate as squad_v1_evaluate
 from .squad_predictions import SquadResult as SquadResult

@@ -14,7 +14,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .options import TrainingOptions
 
@@ -118,6 +118,41 @@ def add_training_arguments(parser: argparse.ArgumentParser, without: Sequence[st
     )  # fmt: skip
 
 
+def add_squad_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which questions are read, and how they are cut and answered."""
+    group = parser.add_argument_group("data")
+    add = group.add_argument
+    add("--train_file", type=Path, metavar="FILE", help="train-v1.1.json; for --do_train")
+    add("--predict_file", type=Path, metavar="FILE", help="dev-v1.1.json; for --do_eval")
+    add("--version_2_with_negative", action="store_true", help="SQuAD 2.0, where questions may have no answer")
+    add("--null_score_diff_threshold", type=float, default=0.0, metavar="NUMBER",
+        help="a question gets no answer where the score of none exceeds that of the best by more (0)")  # fmt: skip
+    add("--max_seq_length", type=int, default=384, metavar="N", help="tokens of a window, question included (384)")
+    add("--doc_stride", type=int, default=128, metavar="N", help="tokens between the beginnings of windows (128)")
+    add("--max_query_length", type=int, default=64, metavar="N", help="tokens that are read of a question (64)")
+    add("--n_best_size", type=int, default=20, metavar="N", help="answers that are listed of a question (20)")
+    add("--max_answer_length", type=int, default=30, metavar="N", help="tokens of an answer (30)")
+    add("--verbose_logging", action="store_true", help="say which answers do not stand letter by letter in the text")
+    add("--threads", type=int, default=1, metavar="N", help="processes that share the tokenizing (1)")
+
+
+def check_squad_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """End the program where arguments of :func:`add_squad_arguments` are wrong, or contradict others."""
+    for name in ("max_seq_length", "doc_stride", "max_query_length", "n_best_size", "max_answer_length", "threads"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name} must be at least 1, not {getattr(arguments, name)}")
+    for needed, name in ((arguments.do_train, "train_file"), (arguments.do_eval, "predict_file")):
+        path = getattr(arguments, name)
+        if needed and path is None:
+            parser.error(f"--{name} is needed")
+        if needed and not path.is_file():
+            parser.error(f"--{name}: there is no file {str(path)!r}")
+    if arguments.patience is not None and not arguments.evaluate_during_training:
+        parser.error("--patience counts measurements: give --evaluate_during_training as well")
+    if arguments.evaluate_during_training and not arguments.do_eval:
+        parser.error("--evaluate_during_training goes with --do_eval")
+
+
 def check_training_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """End the program, as argparse does, where arguments contradict each other; nothing is loaded before."""
     arguments = argparse.Namespace(**{**dict.fromkeys(NOT_IN_KERAS), **vars(arguments)})
@@ -170,6 +205,25 @@ def model_classes(arguments: argparse.Namespace) -> tuple[Any, Any]:
         return AutoConfig, AutoTokenizer
     record = find(arguments.model_type)
     return load(record.config), load(record.tokenizer)
+
+
+def answering_class(arguments: argparse.Namespace, framework: Literal["torch", "tf"]) -> Any:
+    """The class that answers the questions of SQuAD: the Auto class, which takes the one that the model's files name.
+
+    A training starts with the class that searches with a beam where the architecture publishes one (XLNet, XLM), and
+    the files name none.
+    """
+    import tx_core
+    from tx_core.architecture import Task, find, load
+
+    if arguments.do_train:
+        name = arguments.config_name or arguments.model_name_or_path
+        config = model_classes(arguments)[0].from_pretrained(name, cache_dir=arguments.cache_dir)
+        heads = getattr(find(config.model_type), framework)
+        chosen = any("QuestionAnswering" in each for each in config.architectures or ())  # in an earlier training
+        if Task.BEAM_QUESTION_ANSWERING in heads and not chosen:
+            return load(heads[Task.BEAM_QUESTION_ANSWERING])
+    return getattr(tx_core, f"{'TF' if framework == 'tf' else ''}AutoModelForQuestionAnswering")
 
 
 def measured_model(arguments: argparse.Namespace) -> str:
