@@ -25,8 +25,11 @@ def exports(package: str) -> Mapping[str, Sequence[str]]:
 
 LAZY = [name for name in NAMES if exports(name)]
 ARCHITECTURES = [name for name in LAZY if hasattr(importlib.import_module(name), "ARCHITECTURE")]
-BUDGET = 0.050  # seconds beyond the start of the interpreter
-ROUNDS = 15
+# What importing may take beyond the start of the interpreter, in times of what these modules of Python take: on the
+# machine where that is 72 milliseconds of processor time, 50. NumPy takes more than all of them.
+YARDSTICK = "import argparse, json, logging, unittest.mock"
+BUDGET = 0.7
+ROUNDS = range(3, 16)  # as few as show it
 HEAVY = {"torch", "tensorflow", "keras", "numpy", "requests", "h5py", "safetensors", "tqdm", "importlib.metadata"}
 
 
@@ -51,11 +54,17 @@ def seconds(code: str, cache: Path) -> float:
 
 @pytest.mark.parametrize("package", ARCHITECTURES)
 def test_config_and_tokenizer_are_imported_within_the_budget(package: str, tmp_path: Path) -> None:
-    wanted = imports(package)
-    seconds(wanted, tmp_path)  # writes the byte code
-    # The least of several: what else the machine does only adds to a time. Alternating, so that both meet the same.
-    bare, full = zip(*((seconds("pass", tmp_path), seconds(wanted, tmp_path)) for _ in range(ROUNDS)), strict=True)
-    assert min(full) - min(bare) < BUDGET
+    codes = ("pass", YARDSTICK, imports(package))
+    for code in codes:
+        seconds(code, tmp_path)  # writes the byte code
+    # The least of several: what else the machine does only adds to a time. Alternating, so that all meet the same.
+    times: list[list[float]] = []
+    for rounds in ROUNDS:
+        times += [[seconds(code, tmp_path) for code in codes] for _ in range(rounds - len(times))]
+        bare, yardstick, full = map(min, zip(*times, strict=True))
+        if full - bare < BUDGET * (yardstick - bare):
+            return
+    pytest.fail(f"{full - bare:.3f} s, but {BUDGET * (yardstick - bare):.3f} s are allowed")
 
 
 @pytest.mark.parametrize("package", ARCHITECTURES)

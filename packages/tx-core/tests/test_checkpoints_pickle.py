@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tx_core.checkpoints import ArrayInfo, CheckpointError, open_checkpoint, write_torch_bin
+from tx_testing import clock
 
 MAGIC = 0x1950A86A20F9469CFC6C
 FLOATS = np.arange(6, dtype=np.float32)
@@ -417,10 +418,10 @@ def test_numbers_that_collide_are_no_keys(tmp_path: Path) -> None:
     """Python's hash of a number is its remainder: of large ones any number can have the same."""
     modulus = sys.hash_info.modulus
     many = b"".join(b"\x8a\x10" + (i * modulus).to_bytes(16, "little") + b"N" for i in range(1, 60_001))
-    start = time.perf_counter()
+    start = time.process_time()
     with open_checkpoint(make_zip(tmp_path / "m", op_dict(a=op_tensor(), b=b"}(" + many + b"u"))) as checkpoint:
         assert checkpoint.names() == ["a"]
-    assert time.perf_counter() - start < 10  # it was minutes
+    assert time.process_time() - start < clock.allowed(10)  # it was minutes
 
 
 def test_an_array_may_repeat_elements_but_not_without_end(tmp_path: Path) -> None:

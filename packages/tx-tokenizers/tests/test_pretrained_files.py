@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+from tx_testing import clock
 from tx_testing.killing import kills
 from tx_tokenizers.byte_bpe import ByteLevelBPETokenizer
 from tx_tokenizers.special_tokens import AddedToken
@@ -249,7 +250,7 @@ def test_fifty_thousand_added_tokens_load_within_a_second_and_do_not_slow_down(f
         start = time.process_time()
         again = WordPieceTokenizer.from_pretrained(folder)
         again.tokenize("the fox")
-        assert time.process_time() - start < 1.0
+        assert time.process_time() - start < clock.allowed(1.0)
     finally:
         gc.unfreeze()
     assert again.tokenize("the tok00012 fox") == ["the", "tok00012", "fox"]

@@ -6,11 +6,10 @@ import copy
 import pickle
 import random
 import struct
-import time
 
 import pytest
 
-from tx_testing import spiece
+from tx_testing import clock, spiece
 from tx_testing.spiece import BPE, BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, letters, message, number
 from tx_tokenizers.sentencepiece import SentencePiece
 from tx_tokenizers.sentencepiece_model import MAX_MODEL_BYTES, read_model
@@ -89,12 +88,14 @@ def test_copies_and_pickles(tmp_path):
 def test_long_texts_take_time_in_proportion(tmp_path):
     found = processor(tmp_path, [UNK, *letters(), *WORDS, ("a" * 40, -50.0, NORMAL)])
     for text in ("a", "ab", "ß"):
-        seconds = []
-        for size in (20_000, 80_000):
-            start = time.process_time()
-            found.tokenize(text * (size // len(text)))
-            seconds.append(time.process_time() - start)
-        assert seconds[1] < 12 * max(seconds[0], 0.005), text
+
+        def seconds(size: int, text: str = text) -> float:
+            long = text * (size // len(text))
+            return clock.processor_seconds(lambda: found.tokenize(long), rounds=2)
+
+        # Sixteen times the text: in proportion is 16 times the time, quadratic 256 times.
+        small, large = seconds(5_000), seconds(80_000)
+        assert large < 48 * max(small, 0.001), text
 
 
 # --- files

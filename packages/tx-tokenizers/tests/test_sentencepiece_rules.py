@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tx_testing import spiece
+from tx_testing import clock, spiece
 from tx_testing.spiece import UNKNOWN, USER_DEFINED, charsmap
 from tx_tokenizers.sentencepiece import SentencePiece, SentencePieceTokenizer
 
@@ -162,4 +162,4 @@ def test_rules_that_go_in_circles_end():
     assert sp_model.tokenize("ab" * 50)[:2] == ["\u2581", "a"]
     with pytest.raises(ValueError, match="damaged normalisation rules: one goes on for more than 256 characters"):
         sp_model.tokenize("ab" * 50_000)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < clock.allowed(5)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tx_testing import clock
 from tx_tokenizers.memo import MEMO_WORD_LENGTH, WordMemo
 from tx_tokenizers.special_tokens import AddedToken
 from tx_tokenizers.splitter import AddedTokenSplitter, fold_case
@@ -58,7 +59,7 @@ def test_time_does_not_grow_with_tokens_times_text(tokens, text, flags):
         splitter = AddedTokenSplitter({token: AddedToken(token, **flags) for token in tokens}, fold)
         found = splitter.split(text)
         assert found is None or "".join(text[start:end] for start, end, _ in found) == text
-    assert time.process_time() - start < 3.0
+    assert time.process_time() - start < clock.allowed(3.0)
 
 
 def test_deep_tokens_are_found_as_others_are():
@@ -143,5 +144,5 @@ def test_a_memo_is_bounded():
 def test_fifty_thousand_tokens_build_within_a_second():
     start = time.process_time()
     trie = TokenTrie(f"token{number:05d}" for number in range(50_000))
-    assert time.process_time() - start < 1.0
+    assert time.process_time() - start < clock.allowed(1.0)
     assert trie.longest("token49999", 0) == 10

@@ -21,7 +21,6 @@ An architecture declares its fields under their published names and checks them 
 from __future__ import annotations
 
 import copy
-import logging
 import os
 from dataclasses import MISSING, dataclass, field
 
@@ -54,8 +53,6 @@ else:
     def overload(function):
         return function
 
-
-logger = logging.getLogger(__name__)
 
 # The activation functions that both frameworks' tables offer.
 ACTIVATIONS: tuple[str, ...] = (
@@ -253,6 +250,10 @@ class PretrainedConfig:
             self._nulls = frozenset() if whole else frozenset(name for name in given if given[name] is None)
         self.__dict__.update(kept)
         if kept and file:
+            # Imported here: it takes a tenth of the time that importing a configuration takes, and is seldom needed.
+            import logging
+
+            logger = logging.getLogger(__name__)
             logger.info("kept keys that are no fields of %s: %s", type(self).__name__, ", ".join(sorted(kept)))
 
     def _read(self, values: Mapping[str, Any]) -> None:

@@ -152,17 +152,19 @@ class SentencePiece:
     def pieces(self, cut: Cut) -> list[Piece]:
         """The pieces of a cut text. Unknown characters are one piece together, or the pieces of their bytes."""
         text = cut.text
+        byte_fallback = self.model.byte_fallback
         found: list[Piece] = []
-        start, joins = 0, False
-        for end, unknown in zip(cut.ends, cut.unknown, strict=True):
-            if unknown and self.model.byte_fallback:
+        start = first = 0  # first: where the piece begins that goes on while characters are unknown
+        parts = len(cut.ends)
+        for number, (end, unknown) in enumerate(zip(cut.ends, cut.unknown, strict=True), 1):
+            if unknown and byte_fallback:
                 found += [(byte_piece(byte), start, end) for byte in text[start:end].encode()]
-            elif unknown and joins:
-                first = found[-1][1]
-                found[-1] = (text[first:end], first, end)
-            else:
-                found.append((text[start:end], start, end))
-            start, joins = end, unknown
+            elif not unknown or number == parts or not cut.unknown[number]:
+                found.append((text[first:end], first, end))
+            else:  # the next one is unknown too, and is of the same piece
+                start = end
+                continue
+            start = first = end
         return found
 
     def cut(self, text: str, before: float = 0.0) -> Cut:
