@@ -18,7 +18,6 @@ import logging
 from functools import partial
 from typing import Any
 
-from torch import Tensor
 from torch.utils.data import default_collate
 
 from tx_core.models.heads_torch import BeamQuestionAnswering
@@ -90,10 +89,12 @@ def known(options: argparse.Namespace, model: Any, tokenizer: Any) -> set[str]:
     return names
 
 
-def collate(rows: list[Any], names: set[str]) -> dict[str, Tensor]:
-    """A batch of the parts with these names, (rows, …) each."""
+def collate(rows: list[Any], names: set[str]) -> dict[str, Any]:
+    """A batch of the parts with these names, (rows, …) each; padding is not computed."""
     parts = TRAINED if len(rows[0]) == len(TRAINED) else MEASURED
-    return {name: part for name, part in zip(parts, default_collate(rows), strict=True) if name in names}
+    batch = {name: part for name, part in zip(parts, default_collate(rows), strict=True) if name in names}
+    # Answers do not stand in padding. A beam hides it by p_mask; elsewhere its scores are left at the bias.
+    return batch if "p_mask" in names else {**batch, "skip_padding": True}
 
 
 def scores(
