@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -118,7 +119,16 @@ def scores(
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
     """Trains, measures, and returns the scores of the best model; none without --do_eval."""
-    options = parse(arguments)
+    return run(parse(arguments))
+
+
+def run(options: argparse.Namespace, teach: Callable[[Any, Any], dict[str, Any]] | None = None) -> dict[str, float]:
+    """The same for a command line that was read.
+
+    Args:
+        options: as `parse` returns them.
+        teach: given the model and its tokenizer, what the training loop is told otherwise.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     processes = Processes.start("cpu" if options.no_cuda else None)
     set_seed(options.seed)  # a new head is drawn at random
@@ -137,15 +147,16 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
             loss=None,
         )
     if options.do_train:
+        others = {"collate": batch} if teach is None else teach(model, tokenizer)
         TrainingLoop(
             model,
             read(options, tokenizer, training=True)[-1],
             options.output_dir,
             training_options(options, metric="f1" if options.evaluate_during_training else "loss"),
             evaluation=evaluation if options.evaluate_during_training else None,
-            collate=batch,
             tokenizer=tokenizer,
             processes=processes,
+            **others,
         ).run(resume=options.resume)
     found = {}
     if evaluation is not None:

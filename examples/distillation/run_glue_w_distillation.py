@@ -22,13 +22,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from teachers import add_teacher_arguments, check_teacher_arguments, distillation, load_teacher
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where run_glue.py is
 
 from run_glue import METRICS, dataset, scores
 
-from tx_core import AutoModelForSequenceClassification, AutoTokenizer
+from tx_core import AutoModelForSequenceClassification
 from tx_data import glue_output_modes, glue_tasks_num_labels
-from tx_training import Distillation, Evaluation, Processes, set_seed
+from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
     add_data_arguments,
     add_model_arguments,
@@ -36,50 +38,6 @@ from tx_training.arguments import (
     check_training_arguments,
 )
 from tx_training.scripts_torch import load_model, train_and_measure
-
-
-def add_teacher_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what says who teaches, and what."""
-    group = parser.add_argument_group("teacher")
-    group.add_argument("--teacher_name_or_path", metavar="MODEL", help="a model that was fine-tuned on the same task")
-    group.add_argument("--temperature", type=float, default=2.0, metavar="T", help="softens predictions (2)")
-    group.add_argument("--alpha_ce", type=float, default=0.5, metavar="A", help="weight of soft predictions (0.5)")
-    group.add_argument("--alpha_mse", type=float, default=0.0, metavar="A", help="weight of the logits' distance (0)")
-
-
-def check_teacher_arguments(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """End the program where they contradict each other; nothing is loaded before."""
-    taught = options.alpha_ce > 0 or options.alpha_mse > 0
-    if options.do_train and taught and options.teacher_name_or_path is None:
-        parser.error("--teacher_name_or_path is needed, or without a teacher --alpha_ce 0")
-    if not taught and options.teacher_name_or_path is not None:
-        parser.error("--teacher_name_or_path: nothing is learnt from it where --alpha_ce and --alpha_mse are 0")
-    weights = [name for name in vars(options) if name.startswith("alpha_")]
-    for name in weights:
-        if not getattr(options, name) >= 0:
-            parser.error(f"--{name} must be at least 0, not {getattr(options, name)}")
-    if not any(getattr(options, name) for name in weights):
-        parser.error(f"one of --{', --'.join(weights)} must be above 0")
-    if not options.temperature > 0:
-        parser.error(f"--temperature must be above 0, not {options.temperature}")
-
-
-def load_teacher(options: argparse.Namespace, model_class: Any, student: Any, vocabulary: Any) -> tuple[Any, Any]:
-    """The teacher and its tokenizer.
-
-    Raises:
-        ValueError: it reads or answers otherwise than the student.
-    """
-    name = options.teacher_name_or_path
-    lower = {"do_lower_case": True} if options.do_lower_case else {}
-    tokenizer = AutoTokenizer.from_pretrained(name, cache_dir=options.cache_dir, **lower)
-    if tokenizer.get_vocab() != vocabulary.get_vocab():
-        raise ValueError(f"--teacher_name_or_path {name}: its vocabulary is another than the student's")
-    teacher = model_class.from_pretrained(name, cache_dir=options.cache_dir)
-    if teacher.config.num_labels != student.config.num_labels:
-        count = f"{teacher.config.num_labels} labels, and the student {student.config.num_labels}"
-        raise ValueError(f"--teacher_name_or_path {name} has {count}: fine-tune it on the same task first")
-    return teacher, tokenizer
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -90,8 +48,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--task_name", required=True, type=str.lower, choices=tasks, metavar="TASK", help=", ".join(tasks)
     )
     add_data_arguments(parser, "with train.tsv and dev.tsv")
-    add_teacher_arguments(parser)
-    parser.add_argument("--alpha_task", type=float, default=0.5, metavar="A", help="weight of the labels (0.5)")
+    add_teacher_arguments(parser, "alpha_task")
     add_model_arguments(parser)
     add_training_arguments(parser)
     options = parser.parse_args(arguments)
@@ -118,13 +75,13 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
             batch_size=options.per_gpu_eval_batch_size,
             metrics=lambda predictions, labels: scores(task, predictions, labels),
         )
-    reader, hooks = tokenizer, {}
+    reader: Any = tokenizer
+    hooks: dict[str, Any] = {}
     if options.do_train and options.teacher_name_or_path is not None:
         # Its tokenizer makes what both models take: a DistilBERT has no segments, but its teacher reads them.
         teacher, reader = load_teacher(options, AutoModelForSequenceClassification, model, tokenizer)
-        weights = {name: getattr(options, name) for name in ("temperature", "alpha_ce", "alpha_mse", "alpha_task")}
-        distillation = Distillation(teacher, **weights)
-        hooks = {"loss": distillation, "count": distillation.count}
+        loss = distillation(options, teacher, options.alpha_task)
+        hooks = {"loss": loss, "count": loss.count}
     found = train_and_measure(
         options,
         model,
