@@ -276,6 +276,8 @@ def test_a_new_student_is_made_of_its_configuration(train: Example, texts: tuple
     assert 0.4 < float(student.vocab_transform.weight.detach().std()) < 0.6
     with pytest.raises(ValueError, match="student's hidden_size is 32, and the teacher's 160"):
         train.run(*common, "--alpha_cos", 1, "--force")
+    with pytest.raises(ValueError, match="--max_seq_length must be from 12 to 40, which the models take, not 41"):
+        train.run(*common, "--max_seq_length", 41, "--force")
 
 
 def test_sequences_are_lines_between_special_tokens(train: Example, tmp_path: Path) -> None:

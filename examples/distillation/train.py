@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sequences import Batches, Sequences
+from sequences import SHORTEST, Batches, Sequences
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where run_lm_finetuning.py is
 
@@ -163,6 +163,8 @@ def check(options: argparse.Namespace) -> None:
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if options.n_gpu and options.n_gpu != started:
         raise ValueError(f"--n_gpu {options.n_gpu}: start as many processes, torchrun --nproc_per_node {options.n_gpu}")
+    if options.n_gpu and not torch.cuda.is_available():
+        raise ValueError(f"--n_gpu {options.n_gpu}: PyTorch sees no GPU; --n_gpu 0 trains on the processor")
     folder = options.dump_path
     if folder.exists() and not (options.force or options.resume):
         raise ValueError(f"--dump_path: {folder} is there already: give --force, --resume, or another folder")
@@ -238,8 +240,10 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     processes = Processes.start("cpu" if options.n_gpu == 0 else None)
     set_seed(options.seed)  # a new student is drawn at random
     student, teacher, tokenizer = read_models(options)
-    limits = [each.config.max_position_embeddings for each in (student, teacher)]
-    longest = options.max_seq_length or min(tokenizer.max_len, *limits)
+    limit = min(tokenizer.max_len, *(each.config.max_position_embeddings for each in (student, teacher)))
+    longest = options.max_seq_length or limit
+    if not SHORTEST <= longest <= limit:
+        raise ValueError(f"--max_seq_length must be from {SHORTEST} to {limit}, which the models take, not {longest}")
     kept: dict[str, Any] = {"ahead": not options.mlm, "workers": options.threads, "cache_dir": options.data_cache}
     with processes.main_first():
         text = Sequences(options.data_file, tokenizer, longest, **kept)

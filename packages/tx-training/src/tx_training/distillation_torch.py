@@ -179,7 +179,7 @@ class Distillation:
     @torch.no_grad()
     def _ask(self, inputs: Batch, states: Mapping[str, bool]) -> Any:
         """What the teacher says."""
-        device = next(iter(inputs.values())).device
+        device = inputs["input_ids"].device
         if next(self.teacher.parameters()).device != device:
             self.teacher.to(device)
         return self.teacher(**inputs, **states)
