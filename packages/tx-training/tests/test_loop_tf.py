@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 from tx_bert import BertConfig, TFBertForQuestionAnswering, TFBertForSequenceClassification
 from tx_training import TFEvaluation, TFTrainingLoop, TrainingOptions
 from tx_training.checkpoints_tf import KEYS, STATE_NAME, checkpoints, load_state, save_checkpoint
+from tx_training.evaluation_tf import as_dataset
 
 CONFIG = BertConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
 OPTIONS = TrainingOptions(
@@ -212,6 +213,26 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-1" / STATE_NAME).write_bytes(b"\x00" * 20)
     with pytest.raises(ValueError, match="training_state"):
         load_state(tmp_path / "checkpoint-1")
+
+
+def test_a_batch_is_as_long_as_what_is_read_of_it() -> None:
+    mask = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
+    labels = np.full((4, 5), -100)
+    labels[2, 3] = 1
+    given = {"input_ids": np.arange(20).reshape(4, 5), "attention_mask": mask, "labels": labels}
+    batches = [np.array([0, 1]), np.array([0]), np.array([0, 2]), np.array([3])]
+    for columns, lengths in (
+        (given, [3, 2, 4, 1]),  # the fourth token of row 2 has a label
+        ({**given, "labels": np.arange(4)}, [3, 2, 2, 1]),
+        ({**given, "labels": np.arange(4), "start_positions": np.arange(4)}, [5, 5, 5, 5]),
+    ):
+        found = [*as_dataset(columns, batches, cut=True)]
+        assert [each["input_ids"].shape[1] for each in found] == lengths
+        for numbers, length, each in zip(batches, lengths, found, strict=True):
+            for name, values in columns.items():
+                wanted = values[numbers][:, :length] if values.ndim > 1 else values[numbers]
+                np.testing.assert_array_equal(each[name], wanted)
+    assert [each["input_ids"].shape[1] for each in as_dataset(given, batches)] == [5, 5, 5, 5]
 
 
 def test_an_evaluation_may_have_several_outputs_and_no_labels() -> None:

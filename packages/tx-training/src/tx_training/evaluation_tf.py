@@ -123,18 +123,44 @@ def length(columns: Columns) -> int:
     return next(iter(lengths.values()))
 
 
-def as_dataset(columns: Columns, batches: Iterable[Any]) -> Any:
+def as_dataset(columns: Columns, batches: Iterable[Any], cut: bool = False) -> Any:
     """A ``tf.data.Dataset`` of dictionaries.
 
     Args:
         columns: arrays (rows, …) by name.
         batches: the numbers of the rows of each element. Gone through again for each epoch.
+        cut: leave out the last columns of an element that are padding in all its rows, see :func:`read_length`.
     """
     arrays = {name: np.asarray(each) for name, each in columns.items()}
+    mask = arrays.get("attention_mask")
+    # In question answering padding is scored too, and counts in the loss.
+    cut = cut and mask is not None and mask.ndim > 1 and "start_positions" not in arrays
+    of_tokens = {name for name, each in arrays.items() if cut and mask is not None and each.shape == mask.shape}
 
     def rows() -> Iterator[dict[str, Any]]:
         for numbers in batches:
-            yield {name: each[numbers] for name, each in arrays.items()}
+            batch = {name: each[numbers] for name, each in arrays.items()}
+            length = read_length({name: batch[name] for name in of_tokens}) if of_tokens else 0
+            yield {name: each[..., :length] if name in of_tokens else each for name, each in batch.items()}
 
-    signature = {name: tf.TensorSpec((None, *each.shape[1:]), each.dtype) for name, each in arrays.items()}
+    signature = {
+        name: tf.TensorSpec(
+            (None, *each.shape[1:-1], None) if name in of_tokens else (None, *each.shape[1:]), each.dtype
+        )
+        for name, each in arrays.items()
+    }
     return tf.data.Dataset.from_generator(rows, output_signature=signature).prefetch(2)
+
+
+def read_length(batch: Columns) -> int:
+    """How many columns of arrays (rows, …, S) have a token in any row, or a label that counts; at least 1.
+
+    Args:
+        batch: ``attention_mask``, and what else has its shape.
+    """
+    read = np.asarray(batch["attention_mask"]) > 0
+    for name in LABELS:
+        if name in batch:
+            read = read | ((batch[name] != -100) & (batch[name] != -1))
+    columns = read.reshape(-1, read.shape[-1]).any(0).nonzero()[0]
+    return int(columns[-1]) + 1 if len(columns) else 1

@@ -44,6 +44,8 @@ class TFTrainingLoop:
 
     The folder holds at the end the model (of several evaluations the best), ``eval_results.txt``, ``results.json`` and
     ``results.svg``; while it trains ``checkpoint-…``, and what TensorBoard shows in ``runs`` where that is installed.
+    Batches are as long as their longest rows, but with XLA, which compiles for each length, and in question answering,
+    where padding counts in the loss.
     A model that was made in the scope of a ``tf.distribute.Strategy`` is trained on all its devices: each has its own
     batches, and where rows are no multiple of the devices, an epoch has some of them twice.
 
@@ -236,7 +238,7 @@ class _Run(keras.callbacks.Callback):
                 epoch, done = divmod(result.steps, loop.steps_per_epoch)
                 epochs = epoch + 1 if done else math.ceil(loop.total_steps / loop.steps_per_epoch)
                 self.step.fit(
-                    as_dataset(loop.dataset, _Rows(loop, result.steps)),
+                    as_dataset(loop.dataset, _Rows(loop, result.steps), cut=not loop._jit_compile),
                     initial_epoch=epoch,
                     epochs=epochs,
                     steps_per_epoch=loop.steps_per_epoch - done,
