@@ -62,8 +62,8 @@ def test_a_keyword_of_2019_that_no_model_reads() -> None:
 
 
 def test_other_names() -> None:
-    config = DistilBertConfig(hidden_size=24, num_hidden_layers=3, num_attention_heads=2)
-    assert (config.dim, config.n_layers, config.n_heads) == (24, 3, 2)
+    config = DistilBertConfig(hidden_size=24, num_hidden_layers=3, num_attention_heads=2, hidden_act="relu")
+    assert (config.dim, config.n_layers, config.n_heads, config.activation) == (24, 3, 2, "relu")
     config.hidden_size = 48
     assert json.loads(config.to_json_string())["dim"] == 48
 

@@ -273,14 +273,14 @@ def test_losses_of_tokens(tmp_path: Path) -> None:
     labels[0, 1], labels[1, 3] = -100, -1
     for call in each(tmp_path, lm=True):
         scores, mems = call(text)
-        loss, _, remembered = call(text, labels=labels, mems=None)
+        loss, *_, remembered = call(text, labels=labels, mems=None)
         same(remembered, mems)
         assert loss.shape == (2, 5)
         assert loss[0, 1] == loss[1, 3] == 0
         of_labels = -np.take_along_axis(scores, np.maximum(labels, 0)[:, :, None], -1)[:, :, 0]
         same(loss[labels >= 0], of_labels[labels >= 0])
         found, wanted = (call(text, mems=mems, **{name: labels}) for name in ("lm_labels", "labels"))
-        same(found[::2], wanted[::2])
+        same((found[0], found[-1]), (wanted[0], wanted[-1]))
         with pytest.raises(ValueError, match="labels"):
             call(text, lm_labels=labels, labels=labels)
 

@@ -89,6 +89,14 @@ def test_other_embeddings() -> None:
     assert np.abs(scores(model) - before).max() > 1e-2
 
 
+def test_embeddings_without_clusters() -> None:
+    """They can be set, as in 2019; the softmax keeps its own vectors, and calls are refused."""
+    model = TransfoXLLMHeadModel(TransfoXLConfig(**SIZES)).eval()
+    model.set_input_embeddings(torch.nn.Embedding(10, 10))
+    with pytest.raises(ValueError, match=r"width 10, .* 32"):
+        scores(model, WORDS % 10)
+
+
 def test_parameters_beside_the_tables() -> None:
     model = TransfoXLLMHeadModel(TransfoXLConfig(**SIZES))
     tables = 20 * 16 + 20 * 8 + 20 * 4

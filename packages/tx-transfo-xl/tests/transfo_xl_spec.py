@@ -14,6 +14,7 @@ _CORE = {"test_resize_token_embeddings": _EMBEDDINGS}
 _MODELS = {
     "test_get_and_set_input_embeddings": _EMBEDDINGS,
     "test_set_input_embeddings_of_another_size": _EMBEDDINGS,
+    "test_embeddings_of_another_width": _EMBEDDINGS,
     "test_embeddings_that_do_not_fit_are_not_set": _EMBEDDINGS,
     "test_values_that_make_no_model_are_refused": "d_model need not be divisible; see test_config.py",
 }

@@ -20,6 +20,11 @@ def test_defaults_and_other_names():
     assert "hidden_size" not in config.to_dict()
 
 
+def test_keywords_of_2019():
+    config = XLMConfig(n_special=0, use_proj=False)
+    assert (config.n_special, config.summary_use_proj) == (0, False)
+
+
 def test_a_published_file(tmp_path):
     """Of xlm-mlm-ende-1024, in short: names of languages, and keys of the training."""
     text = """{"emb_dim": 1024, "n_layers": 6, "n_heads": 8, "n_langs": 2, "id2lang": {"0": "de", "1": "en"},

@@ -44,6 +44,7 @@ class DistilBertConfig(PretrainedConfig, architecture=ARCHITECTURE):
     """
 
     aliases = {  # noqa: RUF012 - an annotation would make it a field
+        "hidden_act": "activation",
         "hidden_size": "dim",
         "num_attention_heads": "n_heads",
         "num_hidden_layers": "n_layers",

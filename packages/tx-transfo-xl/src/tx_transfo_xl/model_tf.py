@@ -20,7 +20,6 @@ from tx_core.models.layers_tf import LayerNorm, Linear, Module, ModuleList, Norm
 from tx_core.models.main_layer_tf import TFBareModel, TFMainLayer
 from tx_core.models.pretrained_tf import TFPreTrainedModel
 from tx_core.models.relative_tf import disallow, relative_scores
-from tx_core.outputs import NOTHING
 
 from .adaptive_tf import TFAdaptiveEmbedding as TFAdaptiveEmbedding
 from .adaptive_tf import TFProjectedAdaptiveLogSoftmax as TFProjectedAdaptiveLogSoftmax
@@ -392,10 +391,10 @@ class TFTransfoXLLMHeadModel(RelativeGeneration, Head, TFTransfoXLPreTrainedMode
 
         Returns:
             ``(logits (B, S, V), mems, …)``, logarithms of probabilities. With labels only losses are computed:
-            ``(loss (B, S), None, mems, …)``, a loss for each token, 0 where labels are ignored.
+            ``(loss (B, S), mems, …)``, a loss for each token, 0 where labels are ignored.
         """
         outputs, own = self._read(given)
         mems = outputs.mems if "mems" in outputs._fields else None
         found = self.crit(outputs[0], labels=own["labels"])
-        loss, logits = (None, found) if own["labels"] is None else (found, NOTHING)
+        loss, logits = (None, found) if own["labels"] is None else (found, None)
         return self._output(loss=loss, logits=logits, mems=mems, rest=outputs)

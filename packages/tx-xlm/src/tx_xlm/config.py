@@ -67,7 +67,9 @@ class XLMConfig(PretrainedConfig, architecture=ARCHITECTURE):
         "num_attention_heads": "n_heads",
         "num_hidden_layers": "n_layers",
         "n_words": "vocab_size",
+        "use_proj": "summary_use_proj",
     }
+    unread = ("n_special",)
 
     checkpoint_names = (
         *("mlm_en_2048.pth", "mlm_ende_1024.pth", "mlm_enfr_1024.pth", "mlm_enro_1024.pth", "mlm_tlm_xnli15_1024.pth"),

@@ -415,6 +415,17 @@ class TorchModelSuite(TorchExportSuite, TorchGraphSuite, TorchTrainingSuite, Mod
         assert seen[::2] == [(int(mask.sum()), width)] * 2
         assert seen[1::2] == [(len(mask.reshape(-1, SEQUENCE)), SEQUENCE, width)] * 2
 
+    def test_gaps_are_no_padding(self) -> None:
+        """A batch is computed whole where its mask leaves out what stands between tokens."""
+        self.needs_padding()
+        inputs = self.spec.inputs("base")
+        inputs["attention_mask"] = np.ones_like(inputs["attention_mask"])
+        inputs["attention_mask"][0, 1] = 0
+        found, wanted = (self.run(self.shared("base"), inputs, **given) for given in ({}, {"skip_padding": False}))
+        for name, value in wanted.items():
+            assert_close(found[name], value, SAME, name)
+        assert found["last_hidden_state"][0, 1].any()
+
     def test_gradients_without_padding(self, task: str) -> None:
         self.needs_padding()
         model = self.model(task, **dict.fromkeys(self.spec.dropouts, 0.0)).train()

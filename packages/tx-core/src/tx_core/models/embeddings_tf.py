@@ -10,24 +10,22 @@ from tx_core.messages import quoted
 
 from .adaptive_softmax_tf import AdaptiveSoftmax
 from .layers_tf import descendants
-from .pretrained import check_sizes, check_words
+from .pretrained import check_scored, check_words
 from .pruning_tf import resize_rows
 
 
-def check_embeddings(model: Any, old: Any, new: Any) -> None:
+def check_embeddings(model: Any, new: Any) -> None:
     """Check that a layer can take the place of a model's input embeddings.
 
     Raises:
         TypeError: if it is no ``keras.layers.Embedding``.
-        ValueError: if the width is another, or output embeddings that are not tied, or an adaptive softmax, score
-            another number of tokens.
+        ValueError: if output embeddings that are not tied, or an adaptive softmax, score another number of tokens.
     """
     decoder, tied = model.get_output_embeddings(), model.config.tie_word_embeddings
     if not isinstance(new, keras.layers.Embedding):
         raise TypeError(f"the input embeddings must be a keras.layers.Embedding, not {quoted(new)}")
     check_scores(model, new.input_dim)
-    scored = None if decoder is None or tied else decoder.num_embeddings
-    check_sizes(new.input_dim, new.output_dim, old.output_dim, scored)
+    check_scored(new.input_dim, None if decoder is None or tied else decoder.num_embeddings)
 
 
 def check_scores(model: Any, size: int) -> None:

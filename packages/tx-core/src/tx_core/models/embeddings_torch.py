@@ -7,17 +7,16 @@ from typing import Any
 from torch import nn
 
 from .adaptive_softmax_torch import AdaptiveSoftmax
-from .pretrained import check_sizes, check_words
+from .pretrained import check_scored, check_words
 from .pruning_torch import resize_rows
 
 
-def check_embeddings(model: Any, old: nn.Module, new: nn.Module) -> None:
+def check_embeddings(model: Any, new: nn.Module) -> None:
     """Check that a layer can take the place of a model's input embeddings.
 
     Raises:
         TypeError: if output embeddings are to be tied to something else than an ``nn.Embedding``.
-        ValueError: if the width is another, or output embeddings that are not tied, or an adaptive softmax, score
-            another number of tokens.
+        ValueError: if output embeddings that are not tied, or an adaptive softmax, score another number of tokens.
     """
     decoder, tied = model.get_output_embeddings(), model.config.tie_word_embeddings
     if decoder is not None and tied and not isinstance(new, nn.Embedding):
@@ -26,9 +25,7 @@ def check_embeddings(model: Any, old: nn.Module, new: nn.Module) -> None:
             f"nn.Embedding, not {type(new).__name__}: set config.tie_word_embeddings to False to use another"
         )
     check_scores(model, _tokens(model, new))
-    width, old_width = (getattr(layer, "embedding_dim", None) for layer in (new, old))
-    scored = None if decoder is None or tied else decoder.out_features
-    check_sizes(_tokens(model, new), width, old_width, scored)
+    check_scored(_tokens(model, new), None if decoder is None or tied else decoder.out_features)
 
 
 def check_scores(model: Any, size: int) -> None:

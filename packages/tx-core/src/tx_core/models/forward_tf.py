@@ -24,7 +24,7 @@ from .attention_tf import (
     position_ids,
     split_heads,
 )
-from .inputs import chosen
+from .inputs import check_width, chosen
 from .inputs_tf import as_rows, check_ids, from_rows, input_shape, undefined
 from .past_tf import Past, extend_past, past_length
 
@@ -208,7 +208,10 @@ class ForwardContext:
 
     def words(self, embeddings: Any) -> Tensor:
         """The vectors of the ids, or those given in their place: (B, S, H). NaN where any id is outside its table."""
-        words = embeddings(self.input_ids) if self.inputs_embeds is None else self.inputs_embeds
+        words = self.inputs_embeds
+        if words is None:
+            check_width(getattr(embeddings, "output_dim", None), self.config.hidden_size)
+            words = embeddings(self.input_ids)
         dtype = keras.backend.standardize_dtype(words.dtype)
         return words if self.wrong is None else words + undefined(ops.expand_dims(self.wrong, -1), dtype)
 

@@ -26,7 +26,7 @@ from .attention_torch import (
     position_ids,
     split_heads,
 )
-from .inputs import chosen
+from .inputs import check_width, chosen
 from .inputs_torch import as_rows, check_ids, from_rows, input_shape
 from .packing_torch import Packing
 from .past_torch import Past, extend_past, past_length, stack_past
@@ -248,7 +248,11 @@ class ForwardContext:
 
     def words(self, embeddings: nn.Module) -> Tensor:
         """The vectors of the ids, or those given in their place: (B, S, H), or (T, H)."""
-        return embeddings(self.input_ids) if self.inputs_embeds is None else self.inputs_embeds
+        if self.inputs_embeds is not None:
+            return self.inputs_embeds
+        check_width(getattr(embeddings, "embedding_dim", None), self.config.hidden_size)
+        words: Tensor = embeddings(self.input_ids)
+        return words
 
     def layers(self, hidden_states: Tensor) -> list[LayerContext]:
         """What each layer is given, to compute with numbers of the hidden states' type."""

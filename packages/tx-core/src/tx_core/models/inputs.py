@@ -82,3 +82,18 @@ def bind(title: str, names: tuple[str, ...], args: tuple[Any, ...], named: dict[
             raise TypeError(f"{title} got multiple values for argument {quoted(name)}")
         given[name] = value
     return given
+
+
+def check_width(width: int | None, needed: int) -> None:
+    """Raise ValueError if a model's input embeddings have vectors of another width than its layers read.
+
+    Such embeddings can be set, as in 2019, but there is no calling the model.
+
+    Args:
+        width: theirs; None if it is not known.
+    """
+    if width is not None and width != needed:
+        raise ValueError(
+            f"the input embeddings have vectors of width {width}, but the model needs {needed}: "
+            "give set_input_embeddings a layer of that width"
+        )

@@ -42,6 +42,9 @@ class Packing:
     def of(cls, attention_mask: Tensor | None, rows: int) -> Packing | None:
         """The packing of a padding mask; None where nothing is padded, or where its values are not known.
 
+        Padding stands before or after the tokens of a row. What a mask leaves out between them is none: such batches
+        are computed whole, as in 2019.
+
         Args:
             attention_mask: (B, S), or (1, S) for all rows.
             rows: how many the batch has.
@@ -52,8 +55,10 @@ class Packing:
         batch, length = attention_mask.shape
         present = attention_mask > 0
         lengths, order = present.sum(1).sort(stable=True)
-        found: list[int] = lengths.tolist()
-        if sum(found) in (0, batch * length):
+        runs = present[:, :1].sum() + (present[:, 1:] > present[:, :-1]).sum()
+        found: list[int]
+        *found, stretches = torch.cat((lengths, runs.view(1))).tolist()  # all at once: on a GPU each read has to wait
+        if sum(found) in (0, batch * length) or stretches > sum(map(bool, found)):
             return None
         row, column = present[order].nonzero().unbind(1)
         groups = [(count, each) for each, count in Counter(found).items() if each]

@@ -179,19 +179,13 @@ def heads_left(
             config.pruned_heads = {**config.pruned_heads, layer: sorted(set(range(heads)) - left)}
 
 
-def check_sizes(size: int, width: int | None, old_width: int | None, scored: int | None) -> None:
-    """Check the sizes of a layer that is to take the place of the input embeddings.
+def check_scored(size: int, scored: int | None) -> None:
+    """Raise ValueError if output embeddings that are not tied score another number of tokens than there are to be.
 
     Args:
-        size, width: how many vectors it has, and of which width; a width of None is not known.
-        old_width: that of the layer before it.
-        scored: how many tokens the output embeddings score, if they are not tied.
-
-    Raises:
-        ValueError: saying what does not fit.
+        size: how many tokens the new input embeddings have.
+        scored: how many the output embeddings score; None if they are tied, or there are none.
     """
-    if width is not None and old_width is not None and width != old_width:
-        raise ValueError(f"the new input embeddings have vectors of width {width}, but the model needs {old_width}")
     if scored is not None and size != scored:
         raise ValueError(
             f"the new input embeddings have {size} tokens, but the output embeddings, which are not tied, score "

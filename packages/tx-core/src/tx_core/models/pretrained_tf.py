@@ -146,13 +146,14 @@ class TFPreTrainedModel(NamedInputs, Trains, Predicts, keras.Model):
         are their mean. A model that was compiled for training has to be compiled again.
 
         Args:
-            value: a ``keras.layers.Embedding`` of the old one's width.
+            value: a ``keras.layers.Embedding``. If its width is not that of the hidden states, calling the model is
+                an error.
 
         Raises:
             TypeError: if it is something else.
-            ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
+            ValueError: if output embeddings that are not tied score another number of tokens.
         """
-        check_embeddings(self, self.get_input_embeddings(), value)
+        check_embeddings(self, value)
         if not value.built:
             value.build()
         self.base_model.set_input_embeddings(value)

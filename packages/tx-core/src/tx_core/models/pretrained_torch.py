@@ -159,15 +159,15 @@ class PreTrainedModel(nn.Module):
         are their mean.
 
         Args:
-            value: an ``nn.Embedding`` of the old one's width. Where no output embeddings are tied to it, any module
-                that turns ids into vectors.
+            value: an ``nn.Embedding``. Where no output embeddings are tied to it, any module that turns ids into
+                vectors. If their width is not that of the hidden states, calling the model is an error.
 
         Raises:
             TypeError: if output embeddings are to be tied to something else than an ``nn.Embedding``.
-            ValueError: if the width is another, or output embeddings that are not tied score another number of tokens.
+            ValueError: if output embeddings that are not tied score another number of tokens.
         """
         owner, name = self._words_owner()
-        check_embeddings(self, getattr(owner, name), value)
+        check_embeddings(self, value)
         setattr(owner, name, value)
         follow_embeddings(self, value)
         self.tie_weights()
