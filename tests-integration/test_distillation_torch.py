@@ -120,6 +120,9 @@ def test_students_that_cannot_be_are_refused(extract: Example, tmp_path: Path) -
     (tmp_path / "full" / "config.json").write_text("{}")
     bert = ["--model_name", "tx-tiny/bert", "--dump_checkpoint"]
     assert "is there already" in extract.refusal(*bert, tmp_path / "full")
+    assert "numbers such as 0,3,5 are wanted, not '0-3'" in extract.refusal(
+        *bert, tmp_path / "student", "--layers", "0-3"
+    )
     for arguments, message in (
         (["--layers", "0,4"], "the teacher has the layers 0 to 3"),
         (["--layers", "2,1"], "in their order"),

@@ -129,6 +129,14 @@ def distilbert(teacher: Any, layers: Sequence[int], vocab_transform: bool = Fals
     return made.from_pretrained(None, config=config(n_layers=len(layers), **fields), state_dict=weights)
 
 
+def numbers(text: str) -> list[int]:
+    """Of "0,3,5"."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"numbers such as 0,3,5 are wanted, not {text!r}") from None
+
+
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -136,7 +144,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--model_type", metavar="TYPE", help="of the teacher: bert, roberta, gpt2, …; by default what its files say")
     add("--model_name", required=True, metavar="MODEL", help="the teacher: a folder, or a name on the hub")
     add("--student_type", metavar="TYPE", help="distilbert, or the teacher's own type (distilbert for a bert)")
-    add("--layers", type=lambda text: [int(part) for part in text.split(",")], metavar="N,N", help="layers, from 0")
+    add("--layers", type=numbers, metavar="N,N", help="layers, from 0")
     add("--vocab_transform", action="store_true", help="a DistilBERT gets the head that predicts words, too")
     add("--dump_checkpoint", type=Path, required=True, metavar="FOLDER", help="for the student")
     options = parser.parse_args(arguments)

@@ -61,7 +61,7 @@ def hide_tokens(
         proportion: of the tokens that are drawn, from 0 to 1.
         shares: of these, those that become the mask token, that stay as they are, and that become another token by
             chance; their sum is 1.
-        generator: of the random numbers; by default PyTorch's own.
+        generator: of the random numbers, on the device of the ids; by default PyTorch's own.
 
     Returns:
         The ids with tokens hidden, and the labels: the ids that were drawn, -100 elsewhere, (B, S) both.
@@ -82,15 +82,17 @@ def hide_tokens(
         raise ValueError(
             f"attention_mask must be {tuple(input_ids.shape)}, as input_ids are, not {tuple(tokens.shape)}"
         )
+    device = input_ids.device
+    weights = weights.to(device)
     lots = (weights[input_ids] * (tokens != 0)).flatten()  # (B·S,)
     count = min(math.ceil(proportion * int((tokens != 0).sum())), int((lots > 0).sum()))
     hidden, labels = input_ids.flatten(), torch.full_like(input_ids, -100).flatten()
     if count:
         drawn = torch.multinomial(lots, count, generator=generator)
         kept = hidden[drawn]
-        kind = torch.multinomial(torch.tensor(shares), count, replacement=True, generator=generator)
+        kind = torch.multinomial(torch.tensor(shares, device=device), count, replacement=True, generator=generator)
         known = (weights > 0).nonzero()[:, 0]
-        others = known[torch.randint(len(known), (count,), generator=generator)]
+        others = known[torch.randint(len(known), (count,), generator=generator, device=device)]
         labels[drawn] = kept
         hidden = hidden.index_copy(
             0, drawn, torch.where(kind == 0, mask_token_id, torch.where(kind == 1, kept, others))
