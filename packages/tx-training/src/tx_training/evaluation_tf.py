@@ -162,5 +162,5 @@ def read_length(batch: Columns) -> int:
     for name in LABELS:
         if name in batch:
             read = read | ((batch[name] != -100) & (batch[name] != -1))
-    columns = read.reshape(-1, read.shape[-1]).any(0).nonzero()[0]
+    columns = np.flatnonzero(read.reshape(-1, read.shape[-1]).any(0))
     return int(columns[-1]) + 1 if len(columns) else 1
