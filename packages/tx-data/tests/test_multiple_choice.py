@@ -1,4 +1,4 @@
-"""Multiple choice: SWAG and ARC."""
+"""Multiple choice: SWAG, ARC and ROCStories."""
 
 from __future__ import annotations
 
@@ -62,6 +62,24 @@ def test_arc_as_published(tmp_path: Path) -> None:
     ]
     with pytest.raises(ValueError, match=r"line 2: the question has 3 choices"):
         multiple_choice_processors["arc"]("raise").get_train_examples(tmp_path)
+
+
+def test_a_story_has_two_ends(tmp_path: Path) -> None:
+    processor = multiple_choice_processors["rocstories"]()
+    header = "id,one,two,three,four,first end,second end,right"
+    for name, row in (
+        (processor.train_file, 'a,"I, ran.",B.,C.,D.,Well.,"No, ill.",2'),
+        (processor.test_file, "b,A,B,C,D,E,F"),
+    ):
+        (tmp_path / name).write_text(f"{header}\n{row}\n")
+    (example,) = processor.get_train_examples(tmp_path)
+    assert example == MultipleChoiceExample("a", "", ["I, ran. B. C. D."] * 2, ["Well.", "No, ill."], 1)
+    assert [each.label for each in processor.get_test_examples(tmp_path)] == [None]
+    assert processor.get_labels() == [0, 1]
+    for row, wrong in (("a,b,c", "3 columns, and 8 are wanted"), ("a,A,B,C,D,E,F,3", "the answer '3' is none of 1, 2")):
+        (tmp_path / processor.train_file).write_text(f"{header}\n{row}\n")
+        with pytest.raises(ValueError, match=f"line 2: {wrong}"):
+            processor.get_train_examples(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""Multiple choice: SWAG (Zellers et al. 2018, https://arxiv.org/abs/1808.05326) and ARC (Clark et al. 2018,
-https://arxiv.org/abs/1803.05457)."""
+"""Multiple choice: SWAG (Zellers et al. 2018, https://arxiv.org/abs/1808.05326), ARC (Clark et al. 2018,
+https://arxiv.org/abs/1803.05457), ROCStories (Mostafazadeh et al. 2016, https://arxiv.org/abs/1604.01696)."""
 
 from __future__ import annotations
 
@@ -199,6 +199,34 @@ class ArcProcessor(MultipleChoiceProcessor):
         return MultipleChoiceExample(str(row.get("id", default_id)), _text(asked, "stem"), contexts, endings, label)
 
 
+class RocStoriesProcessor(MultipleChoiceProcessor):
+    """ROCStories' cloze test: which of two sentences ends a story of four? Its files have a header.
+
+    A row has an id, four sentences, two ends, and the number of the right one, 1 or 2, which a test set may lack.
+    """
+
+    train_file = "cloze_test_val__spring2016 - cloze_test_ALL_val.csv"
+    dev_file = test_file = "cloze_test_test__spring2016 - cloze_test_ALL_test.csv"
+
+    def get_labels(self) -> list[int]:
+        """The numbers of the ends."""
+        return [0, 1]
+
+    def _csv_rows(self, path: Folder) -> Iterator[tuple[int, Any]]:
+        rows = _csv_rows(path)
+        next(rows, None)
+        return rows
+
+    def _example(self, row: Any, default_id: str) -> MultipleChoiceExample:
+        if len(row) not in (7, 8):
+            raise ValueError(
+                f"{len(row)} columns, and 8 are wanted: id, four sentences, two ends, number of the right one"
+            )
+        name, *sentences = row[:5]
+        label = _choice(row[7], ["1", "2"]) if len(row) == 8 else None
+        return MultipleChoiceExample(name or default_id, "", [" ".join(sentences)] * 2, row[5:7], label)
+
+
 def _csv_rows(path: Folder) -> Iterator[tuple[int, list[str]]]:
     """The (last line, row) of a file of comma-separated values. Raises ValueError where a quotation does not end."""
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
@@ -232,7 +260,7 @@ def _choice(key: Any, labels: Sequence[str]) -> int:
     """The number of a choice by its letter; published answers may be numbers where choices have letters."""
     if key in labels:
         return labels.index(key)
-    if key in ("1", "2", "3", "4"):
+    if key in [str(number) for number in range(1, len(labels) + 1)]:
         return int(key) - 1
     raise ValueError(f"the answer {quoted(key)} is none of {', '.join(labels)}")
 
@@ -277,4 +305,4 @@ def multiple_choice_convert_examples_to_features(
 
 
 #: The processor of each dataset.
-multiple_choice_processors = {"swag": SwagProcessor, "arc": ArcProcessor}
+multiple_choice_processors = {"swag": SwagProcessor, "arc": ArcProcessor, "rocstories": RocStoriesProcessor}
