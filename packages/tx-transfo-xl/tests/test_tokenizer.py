@@ -136,6 +136,18 @@ def test_lower_case(tokenizer):
     assert not tokenizer.do_lower_case
 
 
+def test_added_tokens_keep_their_case_where_they_are_told_to(tokenizer, tmp_path):
+    lower = TransfoXLTokenizer(vocab=tokenizer.get_vocab(), lower_case=True, do_lower_case=False)
+    assert lower.add_tokens(["<x>", "<X>"]) == 2
+    lower.save_pretrained(tmp_path)
+    for each in (lower, TransfoXLTokenizer.from_pretrained(tmp_path)):
+        assert each.tokenize("THE <x> <X>") == ["the", "<x>", "<X>"]
+
+
+def test_sizes_of_the_published_models():
+    assert TransfoXLTokenizer.max_model_input_sizes == {"transfo-xl-wt103": None}
+
+
 def test_delimiters():
     characters = TransfoXLTokenizer(delimiter="")
     assert characters.tokenize(" a b") == ["a", " ", "b"]

@@ -117,6 +117,11 @@ def test_a_damaged_file_is_named(tmp_path):
         XLNetTokenizer.from_pretrained(tmp_path)
 
 
+def test_sizes_of_the_published_models() -> None:
+    names = list(XLNetTokenizer.pretrained_vocab_files_map["vocab_file"])
+    assert XLNetTokenizer.max_model_input_sizes == dict.fromkeys(names)
+
+
 def test_published_vocabulary(published):
     assert len(published) == 32000
     assert published.tokenize("I was born in 1999, falsé") == [

@@ -79,9 +79,10 @@ class PreTrainedTokenizer(PretrainedFiles):
         self.max_len = checked_limit(limit)
         self.init_inputs = ()
         self._settings = dict(settings or {})
-        self._lowers = bool(options.pop("do_lower_case", False))
-        if self._lowers:
-            self._settings["do_lower_case"] = True
+        lowers = options.pop("do_lower_case", None)
+        self._lowers = bool(lowers)
+        if lowers is not None:
+            self._settings["do_lower_case"] = self._lowers
         self._kept_settings = {}
         self.padding_side = checked_side("padding_side", options.pop("padding_side", self.padding_side))
         self.truncation_side = checked_side("truncation_side", options.pop("truncation_side", self.truncation_side))

@@ -135,9 +135,9 @@ class PretrainedFiles(SpecialTokens):
     #: Constructor argument -> names that the file has in the authors' own folders.
     original_files_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    #: Constructor arguments of published names, and the longest sequence their models take.
+    #: Constructor arguments of published names, and the longest sequence their models take; None if there is no limit.
     pretrained_init_configuration: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    max_model_input_sizes: ClassVar[Mapping[str, int]] = {}
+    max_model_input_sizes: ClassVar[Mapping[str, int | None]] = {}
     #: What a call returns unless asked otherwise: the model's inputs.
     model_input_names: Sequence[str] = ("input_ids", "token_type_ids", "attention_mask")
     padding_side: str = "right"
@@ -242,8 +242,8 @@ class PretrainedFiles(SpecialTokens):
         refuse_file(name, source)
         files = cls._find_files(name, source)
         arguments: dict[str, Any] = dict(cls.pretrained_init_configuration.get(name, {}))
-        if name in cls.max_model_input_sizes:
-            arguments["max_len"] = cls.max_model_input_sizes[name]
+        if (longest := cls.max_model_input_sizes.get(name)) is not None:
+            arguments["max_len"] = longest
         arguments.update(cls._vocabulary_arguments(name, files))
         try:
             chosen, kept = cls._arguments_from_config({**files.special, **files.config})

@@ -67,7 +67,8 @@ class TransfoXLTokenizer(PreTrainedTokenizer):
         never_split: texts that Moses does not divide, in any case; None for the special tokens.
         language: the language, of which Moses knows abbreviations and what an apostrophe is.
         vocab: the vocabulary itself, word to id.
-        options: see ``PreTrainedTokenizer``.
+        options: see ``PreTrainedTokenizer``. With ``do_lower_case=False`` added tokens keep their case, whatever
+            ``lower_case`` does to texts.
 
     Raises:
         OSError: the file cannot be read.
@@ -79,6 +80,7 @@ class TransfoXLTokenizer(PreTrainedTokenizer):
     pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
         {"pretrained_vocab_file": "vocab.bin"}, ["transfo-xl-wt103"]
     )
+    max_model_input_sizes: ClassVar[Mapping[str, int | None]] = {"transfo-xl-wt103": None}
     model_input_names: Sequence[str] = ("input_ids", "attention_mask")
     tokenize_options: ClassVar[frozenset[str]] = frozenset({"add_eos", "add_double_eos"})
 
@@ -209,7 +211,7 @@ class TransfoXLTokenizer(PreTrainedTokenizer):
         return self.lower_case
 
     def _folds_case(self) -> bool:
-        return self.lower_case or super()._folds_case()
+        return bool(self._settings.get("do_lower_case", self.lower_case))
 
     def _token_to_id(self, token: str) -> int | None:
         return self.sym2idx.get(token)

@@ -55,6 +55,7 @@ class XLNetTokenizer(SentencePieceTokenizer):
     pretrained_vocab_files_map: ClassVar[Mapping[str, Mapping[str, str]]] = published_files(
         SentencePieceTokenizer.vocab_files_names, _NAMES
     )
+    max_model_input_sizes: ClassVar[Mapping[str, int | None]] = dict.fromkeys(_NAMES)
     padding_side: str = "left"
     pad_token_type_id: int = 3
     single_layout: Layout = (("A", 0), ("sep_token", 0), ("cls_token", 2))
