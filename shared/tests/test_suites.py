@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tx_testing.suites.base import Suite, in_graphs, standard_tests
+from tx_testing.suites.base import Suite, exports, in_graphs, of_shared_code, standard_tests
 from tx_testing.suites.spec import LENGTHS, ModelSpec, assert_close, random_like, trimmed
 
 pytest_plugins = ["pytester"]
@@ -193,3 +193,42 @@ def test_what_compiles_runs_for_the_classes_that_the_spec_names(
         collected = Collected(test)
         Compiling().pytest_generate_tests(collected)  # type: ignore[arg-type]
         assert collected.tasks == tasks
+
+
+def test_what_all_classes_share_is_tested_with_representatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sharing(Suite):
+        spec = ModelSpec(
+            architecture="tx_toy.architecture:ARCHITECTURE",
+            config={},
+            new_heads={"token-classification": ("classifier",), "question-answering": ("qa_outputs",)},
+        )
+
+        @of_shared_code
+        def test_files(self, task: str) -> None: ...
+
+    tasks = ["base", "causal-lm", "pretraining", "question-answering", "token-classification", "multiple-choice"]
+    for names, wanted in (
+        (tasks, ["base", "causal-lm", "token-classification"]),
+        (tasks[:1] + tasks[2:4], ["base", "pretraining", "question-answering"]),
+        (tasks[:1], ["base"]),
+        (tasks[-1:], ["multiple-choice"]),
+    ):
+        monkeypatch.setattr(ModelSpec, "class_names", lambda self, names=names: {name: name for name in names})
+        collected = Collected(Sharing.test_files)
+        Sharing().pytest_generate_tests(collected)  # type: ignore[arg-type]
+        assert collected.tasks == wanted
+
+
+@pytest.mark.parametrize(("exported", "wanted"), [((), ["causal-lm"]), (("base", "double-heads"), ["base"])])
+def test_what_is_exported(exported: tuple[str, ...], wanted: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Exporting(Suite):
+        spec = ModelSpec(architecture="tx_toy.architecture:ARCHITECTURE", config={}, exported=exported)
+
+        @exports
+        def test_served(self, task: str) -> None: ...
+
+    names = {"base": "ToyModel", "causal-lm": "ToyLMHeadModel", "pretraining": "ToyForPreTraining"}
+    monkeypatch.setattr(ModelSpec, "class_names", lambda self: names)
+    collected = Collected(Exporting.test_served)
+    Exporting().pytest_generate_tests(collected)  # type: ignore[arg-type]
+    assert collected.tasks == wanted

@@ -14,6 +14,9 @@ SPEC = ModelSpec(
         "type_vocab_size": 3,
         "num_labels": 4,
     },
+    # One of each kind of head; those of the rest are among the pretraining's, or of a token as others are of a row.
+    graph_tasks=("base", "pretraining", "sequence-classification", "question-answering", "multiple-choice"),
+    exported=("base", "pretraining", "sequence-classification", "question-answering", "multiple-choice"),
     labels={
         "masked-lm": {"masked_lm_labels": "tokens"},
         "pretraining": {"masked_lm_labels": "tokens", "next_sentence_label": "pair"},

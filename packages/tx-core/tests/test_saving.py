@@ -93,9 +93,25 @@ def load_toy(folder: Path, *kinds: str) -> int:
     return config.num_labels
 
 
+# From each form and to each, among others to itself, to another of the same files, and to other files.
+REPLACED = [
+    ("single", "sharded"),
+    ("single", "bin"),
+    ("sharded", "sharded"),
+    ("sharded", "more shards"),
+    ("sharded", "h5"),
+    ("more shards", "single"),
+    ("more shards", "sharded"),
+    ("bin", "bin"),
+    ("bin", "h5"),
+    ("bin", "more shards"),
+    ("h5", "single"),
+    ("h5", "bin"),
+]
+
+
 @posix
-@pytest.mark.parametrize("new", WEIGHTS)
-@pytest.mark.parametrize("old", WEIGHTS)
+@pytest.mark.parametrize(("old", "new"), REPLACED)
 def test_a_model_is_replaced_as_a_whole(old: str, new: str, tmp_path: Path) -> None:
     save_toy(tmp_path / "old", old, 3)
     save_toy(tmp_path / "new", new, 4)

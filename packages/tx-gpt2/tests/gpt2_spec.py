@@ -21,6 +21,7 @@ SPEC = ModelSpec(
         }
     },
     arguments=("input_ids", "past", "attention_mask", "token_type_ids"),
+    exported=("causal-lm", "double-heads"),
     zero_token_types=False,
     any_axes=True,
     past=True,

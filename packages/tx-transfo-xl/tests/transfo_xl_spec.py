@@ -104,6 +104,7 @@ SPEC = ModelSpec(
     not_in_reference=_NOT_IN_REFERENCE,
     new_heads={"causal-lm": ("crit",)},
     output_heads=(),
+    exported=("causal-lm",),
     zero_init=("init_std", "proj_init_std"),
     max_positions=None,
     activation=None,

@@ -36,7 +36,7 @@ def files(tmp_path_factory):
 
 @pytest.mark.parametrize("lowers", [True, False])
 def test_every_line_has_the_references_ids(files, lowers):
-    texts = [*MORE, *PRIVATE, *awkward_texts(), *running_lines(RUNNING[2])[:600]]
+    texts = [*MORE, *PRIVATE, *awkward_texts(), *running_lines(RUNNING[1])[:600]]
     options = {"do_lowercase_and_remove_accent": lowers}
     check_slow_ids(XLMTokenizer(*files, **options), "XLMTokenizer", files, texts, **options)
 
@@ -47,7 +47,7 @@ def test_each_language_has_the_references_ids(files):
 
 
 def test_texts_are_divided_before_they_are_lowered_where_asked_for(files):
-    texts = [*MORE, *awkward_texts(30), *running_lines(RUNNING[2])[:200]]
+    texts = [*MORE, *awkward_texts(30), *running_lines(RUNNING[1])[:200]]
     calls = [{"lang": "en"}, {"lang": "de"}, {"bypass_tokenizer": True}]
     check_slow_ids(XLMTokenizer(*files, do_lower_case=False), "XLMTokenizer", files, texts, calls, cased=True)
 

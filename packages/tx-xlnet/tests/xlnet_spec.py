@@ -116,5 +116,6 @@ SPEC = ModelSpec(
         "multiple-choice": {"attention_mask": [[[1] * 7] * 3] * 2},
     },
     graph_tasks=("base", "causal-lm", "beam-question-answering"),
+    exported=("causal-lm", "beam-question-answering"),
     tf_only=("TFXLNetMainLayer",),
 )

@@ -101,7 +101,7 @@ _POOLS = [
     "\x00\x01\t\n\r\u200b\u00ad a",
 ]
 
-RUNNING = ("lm/wikitext-2/test.txt", "lm/wikitext-2/valid.txt", "lm/wikitext-2-raw/wiki.test.raw")
+RUNNING = ("lm/wikitext-2/test.txt", "lm/wikitext-2-raw/wiki.test.raw")
 
 
 def awkward_texts(count: int = 300) -> list[str]:

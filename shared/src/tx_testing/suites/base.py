@@ -19,6 +19,18 @@ def in_graphs(test: Test) -> Test:
     return test
 
 
+def exports(test: Test) -> Test:
+    """Mark a test that writes a class for other programs, which takes longest: it runs for ``ModelSpec.exported``."""
+    vars(test)["exports"] = True
+    return test
+
+
+def of_shared_code(test: Test) -> Test:
+    """Mark a test of what all classes share, such as files: it runs for :meth:`ModelSpec.representatives`."""
+    vars(test)["of_shared_code"] = True
+    return test
+
+
 class Suite:
     """Standard tests of an architecture described by ``spec``.
 
@@ -71,12 +83,16 @@ class Suite:
             pytest.skip("does not apply: attention heads cannot be removed")
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run tests that take ``task`` once for every class of the architecture in this framework."""
+        """Run tests that take ``task`` for every class of the architecture in this framework, or as they are marked."""
         if "task" in metafunc.fixturenames:
             names = self.spec.class_names()
             tasks = [*names]
             if getattr(metafunc.function, "in_graphs", False) and self.spec.graph_tasks is not None:
                 tasks = [task for task in tasks if task in self.spec.graph_tasks]
+            if getattr(metafunc.function, "of_shared_code", False):
+                tasks = self.spec.representatives()
+            if getattr(metafunc.function, "exports", False):
+                tasks = self.spec.exported_tasks()
             metafunc.parametrize("task", tasks, ids=[names[task] for task in tasks])
 
     @pytest.fixture(autouse=True)

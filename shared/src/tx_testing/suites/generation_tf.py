@@ -15,9 +15,17 @@ from .spec import Array
 
 
 class TFGenerationSuite(ThreadedGenerationSuite):
-    """What :class:`ThreadedGenerationSuite` has, and what only TensorFlow has."""
+    """What :class:`ThreadedGenerationSuite` has, and what only TensorFlow has.
+
+    XLA compiles for seconds for every number of rows. So it does only where a test says so. Greedy and beam search
+    with it are compared with PyTorch's (:class:`~tx_testing.suites.generation_both.GenerationBothSuite`).
+    """
 
     backend: ClassVar[TFBackend] = TFBackend()
+    greedy: ClassVar[dict[str, Any]] = {"jit_compile": True}
+
+    def generate(self, ids: Any, mask: Array | None = None, model: Any = None, **options: Any) -> Any:
+        return super().generate(ids, mask, model, **{"jit_compile": False, **options})
 
     def long(self) -> Any:
         """The varied model with 200 positions or no limit, not yet compiled."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from .spec import Array
 class ThreadedGenerationSuite(GenerationSuite):
     """What :class:`GenerationSuite` has, and that it holds for threads which share a model."""
 
+    greedy: ClassVar[dict[str, Any]] = {}  # options of greedy search
+
     def call_in_training(self, model: Any, ids: Array) -> Any:
         """A model's own output, with dropout."""
         raise NotImplementedError
@@ -22,7 +24,7 @@ class ThreadedGenerationSuite(GenerationSuite):
         """One of them trains it, the others generate. Each gets the text that it would get alone."""
         model, (ids, mask) = self.fresh(), self.prompts()
         some: list[dict[str, Any]] = [
-            {},
+            self.greedy,
             {"num_beams": 3},
             {"do_sample": True, "seed": 5, "top_k": 20},
             {"repetition_penalty": 1.4, "output_scores": True},

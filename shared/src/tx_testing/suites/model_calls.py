@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from .base import of_shared_code
 from .model_core import same_pruned
 from .models import FLAGS, SAME, Models
 from .spec import CHOICES, LENGTHS, SEQUENCE, Array, assert_close, leaves
@@ -157,6 +158,7 @@ class CallSuite(Models):
 
     # --- embeddings
 
+    @of_shared_code
     def test_get_and_set_input_embeddings(self, task: str) -> None:
         model = self.model(task)
         layer = model.get_input_embeddings()
@@ -171,6 +173,7 @@ class CallSuite(Models):
         name = next(iter(before))
         assert np.abs(before[name] - after[name]).max() > 1e-4, "the embeddings have no effect on the output"
 
+    @of_shared_code
     @pytest.mark.parametrize("more", [0, 11, -11])
     def test_set_input_embeddings_of_another_size(self, task: str, more: int, tmp_path: Path) -> None:
         """Tied output embeddings follow, with their bias; the model reads the new tokens, and is saved with them."""
@@ -194,6 +197,7 @@ class CallSuite(Models):
         for name, value in found.items():
             assert_close(again[name], value, SAME, name)
 
+    @of_shared_code
     def test_embeddings_of_another_width(self, task: str, tmp_path: Path) -> None:
         """They can be set, as in 2019, but such a model can neither be called nor saved."""
         model, (_, width) = self.model(task), self.backend.embedding(self.model(task).get_input_embeddings()).shape
@@ -203,6 +207,7 @@ class CallSuite(Models):
         with pytest.raises(ValueError, match="10"):
             model.save_pretrained(tmp_path)
 
+    @of_shared_code
     def test_embeddings_that_do_not_fit_are_not_set(self, task: str) -> None:
         model = self.cls(task)(self.spec.make_config(tie_word_embeddings=False))
         values = self.backend.embedding(model.get_input_embeddings())

@@ -141,7 +141,7 @@ class FileSuite(Models):
 
         whole = {"safetensors": "model.safetensors", "h5": "tf_model.h5"}[form]
         stem, _, suffix = whole.partition(".")
-        for task in self.tasks():
+        for task in self.spec.representatives():
             model = self.shared(task)
             model.save_pretrained(tmp_path / f"whole {task}", format="h5")
             with open_checkpoint(tmp_path / f"whole {task}" / "tf_model.h5") as checkpoint:

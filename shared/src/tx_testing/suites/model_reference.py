@@ -15,7 +15,7 @@ import pytest
 
 from tx_testing import reference
 
-from .base import Suite
+from .base import Suite, of_shared_code
 from .models import FLAGS, Backend, temporary_root
 from .models_tf import TFBackend
 from .models_torch import TorchBackend
@@ -133,8 +133,17 @@ class ReferenceSuite(Suite):
     # --- tests
 
     @pytest.mark.parametrize("framework", ["torch", "tf"])
-    @pytest.mark.parametrize("source", list(SOURCES))
+    @pytest.mark.parametrize("source", ["torch-safetensors", "tf-h5"])
     def test_reference_twin_loads_and_agrees(self, task: str, source: str, framework: str) -> None:
+        self._loads_and_agrees(task, source, framework)
+
+    @of_shared_code
+    @pytest.mark.parametrize("framework", ["torch", "tf"])
+    @pytest.mark.parametrize("source", ["torch-bin", "tf-safetensors"])
+    def test_reference_twin_in_another_format_agrees(self, task: str, source: str, framework: str) -> None:
+        self._loads_and_agrees(task, source, framework)
+
+    def _loads_and_agrees(self, task: str, source: str, framework: str) -> None:
         made_by, ending, flags = SOURCES[source]
         if self._missing_in_reference(made_by, task):
             pytest.skip(f"does not apply: the reference has no class to compare with in {made_by}")

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tx_core.models.main_layer_tf import part
 from tx_core.models.variables_tf import named_parameters
 
-from .base import in_graphs
+from .base import exports, in_graphs, of_shared_code
 from .model import ModelSuite
 from .model_core import CoreSuite
 from .models import FLAGS, SAME
@@ -92,6 +92,7 @@ class TFModelSuite(TFModels, ModelSuite):
         with pytest.raises(TypeError, match="from_pretrained"):
             self.cls(task)("a-published-name")
 
+    @of_shared_code
     def test_variables_are_all_tracked(self, task: str, tmp_path: Path) -> None:
         """Keras and TensorFlow's own checkpoints see each variable once."""
         model = self.shared(task)
@@ -104,6 +105,7 @@ class TFModelSuite(TFModels, ModelSuite):
         for name, array in self.backend.arrays(fresh).items():
             np.testing.assert_array_equal(array, parameters[name], err_msg=name)
 
+    @of_shared_code
     @pytest.mark.parametrize("name", ["model.weights.h5", "tf_model.h5"])
     def test_keras_weights_files(self, name: str, task: str, tmp_path: Path) -> None:
         """Keras 3's own files, and those of 2019."""
@@ -233,6 +235,7 @@ class TFModelSuite(TFModels, ModelSuite):
 
     # --- compilation
 
+    @in_graphs
     def test_tf_function(self, task: str) -> None:
         """One trace serves every batch size and length."""
         model = self.shared(task)
@@ -269,7 +272,7 @@ class TFModelSuite(TFModels, ModelSuite):
         compiled = tf.function(lambda inputs: model(inputs), jit_compile=True)
         self._same(compiled(inputs), self.run(model, self.spec.inputs("base")))
 
-    @in_graphs
+    @exports
     def test_export(self, task: str, tmp_path: Path) -> None:
         """``model.export`` writes what serves, with no input described: it takes what the tokenizer gives."""
         model = self.model(task, **FLAGS)
@@ -505,6 +508,7 @@ class TFModelSuite(TFModels, ModelSuite):
         assert not any(report.values())
         np.testing.assert_array_equal(self.backend.embedding(loaded.get_output_embeddings()), two)
 
+    @of_shared_code
     def test_changed_model_has_the_variables_of_a_new_one(self, task: str) -> None:
         """In the same order, though it was frozen when it changed: so optimizers and Keras's files fit both."""
         model = self.model(task)

@@ -19,6 +19,7 @@ from .base import Suite
 from .spec import Array, ModelSpec, random_like
 
 FILES = {"safetensors": "model.safetensors", "bin": "pytorch_model.bin", "h5": "tf_model.h5"}
+OTHERS = [form for form in FILES if form != "safetensors"]  # which is what models save by themselves
 FLAGS = {"output_hidden_states": True, "output_attentions": True}
 SAME = 1e-5  # of the largest output: two ways to compute the same in float32
 

@@ -76,6 +76,8 @@ class ModelSpec:
         any_token_types: whether token types are numbers of no table, so that none is wrong.
         graph_tasks: tasks whose classes are compiled, traced and exported in the tests, which takes most of their time;
             None for all. Heads that only differ in modules of their own need it once, in one of the architectures.
+        exported: tasks whose Keras classes are exported and served in the tests; by default the first of
+            ``output_heads``, which has all layers of the bare model in it.
         any_axes: whether token ids may have any axes before the sequence, (S,) or (B, C, S) say.
         labels: task → keyword → kind of label, where they differ from ``LABELS``.
 
@@ -142,6 +144,7 @@ class ModelSpec:
     zero_token_types: bool = True
     any_token_types: bool = False
     graph_tasks: tuple[str, ...] | None = None
+    exported: tuple[str, ...] = ()
     any_axes: bool = False
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -241,6 +244,18 @@ class ModelSpec:
             if name not in names.values() and task in (self.only or (task,)):
                 names[task] = name
         return names
+
+    def representatives(self) -> list[str]:
+        """Tasks whose classes stand for all in tests of what they share: bare, with words' scores, with a new head."""
+        names = self.class_names()
+        kinds = (("base",), self.output_heads, tuple(self.new_heads))
+        found = [next((task for task in kind if task in names), None) for kind in kinds]
+        return [*dict.fromkeys(task for task in found if task is not None)] or [*names]
+
+    def exported_tasks(self) -> list[str]:
+        """Tasks of ``exported``, or the one that is by default."""
+        names = self.class_names()
+        return [task for task in self.exported or self.output_heads if task in names][: len(self.exported) or 1]
 
     def config_class(self) -> Any:
         """The configuration class."""
