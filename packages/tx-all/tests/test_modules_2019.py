@@ -1,0 +1,66 @@
+"""The module paths of 2019: what programs import from `transformers.modeling_bert` and the like."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import tx_all
+from tx_all.modules_2019 import PATHS
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_holds_the_names_today_exists(path: str) -> None:
+    importlib.import_module(f"tx_all.{path}")
+    assert all(importlib.util.find_spec(source) for source in PATHS[path])
+
+
+def test_a_program_of_2019_runs_and_loads_no_framework() -> None:
+    program = """
+import json, sys
+import tx_all
+
+sys.modules["transformers"] = tx_all
+import transformers.modeling_bert
+from transformers import is_torch_available
+from transformers.tokenization_bert import BasicTokenizer, BertTokenizer, VOCAB_FILES_NAMES, _is_punctuation
+from transformers.data.processors.utils import DataProcessor
+from transformers.configuration_bert import BERT_PRETRAINED_CONFIG_ARCHIVE_MAP
+
+print(json.dumps([VOCAB_FILES_NAMES, _is_punctuation("!"), BertTokenizer.__module__, sorted(sys.modules)]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    *found, loaded = json.loads(done.stdout)
+    assert found == [{"vocab_file": "vocab.txt"}, True, "tx_bert.tokenizer"]
+    assert not {"torch", "tensorflow", "numpy"} & {*loaded}
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if f"{PATHS[path]}".endswith(".tokenizer',)")])
+def test_tables_of_the_tokenizers(path: str) -> None:
+    module: Any = importlib.import_module(f"tx_all.{path}")
+    assert {*module.PRETRAINED_POSITIONAL_EMBEDDINGS_SIZES} == {
+        each for table in module.PRETRAINED_VOCAB_FILES_MAP.values() for each in table
+    }
+
+
+def test_a_star_import_binds_what_the_module_defines() -> None:
+    names: dict[str, Any] = {}
+    exec("from tx_all.configuration_bert import *", names)
+    assert names["BertConfig"] is tx_all.BertConfig
+    assert "GPT2Config" not in names
+
+
+def test_paths_and_names_that_were_none() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"tx_all\.modeling_bart"):
+        importlib.import_module("tx_all.modeling_bart")
+    with pytest.raises(AttributeError, match=r"'tx_all\.tokenization_bert' has no attribute 'VOCAB_FILE_NAMES'"):
+        importlib.import_module("tx_all.tokenization_bert").VOCAB_FILE_NAMES  # noqa: B018
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("tx_core.modeling_bert")
