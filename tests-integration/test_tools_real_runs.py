@@ -51,6 +51,14 @@ def test_articles_are_in_one_of_two_sets(tool: ModuleType, tmp_path: Path) -> No
     assert {each["version"] for each in parts} == {"1.1"}
 
 
+def test_an_article_of_wikitext_stays_whole(tool: ModuleType, tmp_path: Path) -> None:
+    articles = [f" = Title {number} = \n \n A text . \n = = Section = = \n More . \n" for number in range(10)]
+    (tmp_path / "valid.txt").write_text(" \n" + "".join(articles))
+    tool.wikitext(tmp_path / "valid.txt", tmp_path / "lm")
+    assert (tmp_path / "lm" / "train.txt").read_text() == "".join(articles[:2])
+    assert (tmp_path / "lm" / "eval.txt").read_text() == "".join(articles[2:])
+
+
 def test_questions_get_the_published_form(tool: ModuleType, tmp_path: Path) -> None:
     source = tmp_path / "arc.csv"
     with source.open("w", newline="") as file:

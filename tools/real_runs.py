@@ -57,16 +57,15 @@ class Training:
 
 
 TRAIN = "--do_train --do_eval --per_gpu_train_batch_size 32 --per_gpu_eval_batch_size 64"
-GLUE = f"--model_name_or_path {{minilm}} {TRAIN} --max_seq_length 128 --learning_rate 5e-5 --weight_decay 0.01"
+GLUE = f"--model_name_or_path {{minilm}} {TRAIN} --max_seq_length 128 --weight_decay 0.01"
 SQUAD = "--train_file {data}/squad/train.json --predict_file {data}/squad/dev.json"
-WIKI = "--train_data_file {data}/lm/wikitext-2/valid.txt --eval_data_file {data}/lm/wikitext-2/test.txt"
+WIKI = "--train_data_file {data}/lm/train.txt --eval_data_file {data}/lm/eval.txt"
 
 ONE = "--num_train_epochs 1 --warmup_steps 20"
 
 
-def glue(task: str, folder: str, options: str = "--num_train_epochs 3 --warmup_steps 30", tf: bool = False) -> str:
-    bf16 = "" if tf else " --bf16"
-    return f"{GLUE} --task_name {task} --data_dir {folder} {options}{bf16}"
+def glue(task: str, folder: str, options: str = "--num_train_epochs 3 --warmup_steps 30", rate: str = "5e-5") -> str:
+    return f"{GLUE} --task_name {task} --data_dir {folder} --learning_rate {rate} {options} --bf16"
 
 
 MRPC, STSB = {"acc": "accuracy", "f1": "F1"}, {"pearson": "Pearson", "spearmanr": "Spearman"}
@@ -81,8 +80,13 @@ TRAININGS = {
     "sst-2": Training(
         "SST-2, 200 steps", "run_glue.py", glue("sst-2", "{data}/glue/SST-2", "--max_steps 200 --warmup_steps 20"), ACC
     ),
-    "cola": Training("CoLA", "run_glue.py", glue("cola", "{data}/glue/CoLA", ONE), {"mcc": "Matthews"}),
-    "tf-mrpc": Training("MRPC, Keras", "run_tf_glue.py", glue("mrpc", "{data}/glue/MRPC", tf=True), MRPC),
+    "cola": Training(
+        "CoLA",
+        "run_glue.py",
+        glue("cola", "{data}/glue/CoLA", "--num_train_epochs 2 --warmup_steps 30", "1e-4"),
+        {"mcc": "Matthews"},
+    ),
+    "tf-mrpc": Training("MRPC, Keras", "run_tf_glue.py", glue("mrpc", "{data}/glue/MRPC"), MRPC),
     "squad": Training(
         "SQuAD 1.1, dev articles 80:20",
         "run_squad.py",
@@ -134,7 +138,7 @@ TRAININGS = {
         ACC,
         seeds=(42,),
     ),
-    "tf-sts-b": Training("STS-B, Keras", "run_tf_glue.py", glue("sts-b", "{data}/glue/STS-B", ONE, tf=True), STSB),
+    "tf-sts-b": Training("STS-B, Keras", "run_tf_glue.py", glue("sts-b", "{data}/glue/STS-B", ONE), STSB),
     "squad2": Training(
         "SQuAD 2.0, half of dev, articles 80:20",
         "run_squad.py",
@@ -153,8 +157,8 @@ def prepare(source: Path, folder: Path) -> None:
     made = folder.with_name(f".{folder.name}")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
-    for name in ("lm", "ner"):
-        (made / name).symlink_to(source / name)
+    (made / "ner").symlink_to(source / "ner")
+    wikitext(source / "lm" / "wikitext-2" / "valid.txt", made / "lm")
     (made / "glue").mkdir()
     for task in ("CoLA", "MRPC", "RTE", "SST-2", "STS-B", "WNLI"):
         (made / "glue" / task).symlink_to(source / "glue" / task)
@@ -166,6 +170,14 @@ def prepare(source: Path, folder: Path) -> None:
         files = [source / "multiple-choice" / "arc" / f"arc_{level}_{part}.csv" for level in ("easy", "challenge")]
         (made / "arc" / name).write_text("".join(map(questions, files)), encoding="utf-8")
     made.rename(folder)
+
+
+def wikitext(file: Path, folder: Path) -> None:
+    """The last 8 articles of a part of WikiText as eval.txt, those before as train.txt."""
+    parts = [part for part in re.split(r"(?m)^(?= = [^=].* = $)", file.read_text(encoding="utf-8")) if part.strip()]
+    folder.mkdir()
+    for name, texts in (("train.txt", parts[:-8]), ("eval.txt", parts[-8:])):
+        (folder / name).write_text("".join(texts), encoding="utf-8")
 
 
 def mnli(file: Path, folder: Path) -> None:
