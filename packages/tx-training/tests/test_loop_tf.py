@@ -6,14 +6,17 @@ import json
 import shutil
 import subprocess
 import sys
+import types
 from collections import namedtuple
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from safetensors.numpy import load_file
 
 from tx_bert import BertConfig, TFBertForQuestionAnswering, TFBertForSequenceClassification
@@ -96,7 +99,7 @@ def test_a_model_of_tx_learns_and_there_is_something_to_read(tmp_path: Path) -> 
     ids = columns()["input_ids"]
     rows = {"input_ids": ids, "labels": (ids[:, 0] > 9).astype(np.int32)}
     evaluation = TFEvaluation(rows, metrics=accuracy)
-    options = replace(OPTIONS, epochs=10, save_every=None)
+    options = replace(OPTIONS, epochs=10, batch_size=6, accumulation_steps=1, save_every=None)
     training = TFTrainingLoop(model, rows, tmp_path / "new" / "folder", options, evaluation=evaluation)
     assert (training.steps_per_epoch, training.total_steps) == (4, 40)
     result = training.run()
@@ -190,6 +193,18 @@ def test_mixed_precision_trains_variables_of_float32(precision: Any, tmp_path: P
     assert {str(each.dtype) for each in training.model.trainable_variables} == {"float32"}
     shutil.rmtree(tmp_path / "checkpoint-8")
     assert loop(tmp_path, options, model=toy(dtype=f"mixed_{precision}")).run(resume=True) == result
+
+
+def test_tensorboard_has_every_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = types.ModuleType("tensorboard")
+    module.__spec__ = ModuleSpec("tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard", module)
+    shown: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(tf.summary, "scalar", lambda *scalar: shown.append(scalar))
+    result = loop(tmp_path, replace(OPTIONS, max_steps=4, save_every=None)).run()
+    assert shown == [(name, row[name], row["step"]) for row in result.history for name in ("loss", "learning_rate")]
+    assert len(shown) == 4
+    assert len([*(tmp_path / "runs").iterdir()]) == 1
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
