@@ -109,7 +109,13 @@ class TrainingModel(keras.Model):
         self.max_grad_norm = max_grad_norm
         self._mean_loss = loss
         self._targets = count
+        self._shown_loss = keras.metrics.Mean(name="loss")
         self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What ``fit`` shows of an epoch, and has in its history: the mean loss of its steps."""
+        return [self._shown_loss]
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """Take a step. Returns the mean loss before it, over all devices."""
@@ -128,6 +134,7 @@ class TrainingModel(keras.Model):
         variables = self.trained.trainable_variables
         # The optimizer adds the gradients of all devices up once more.
         self.optimizer.apply_gradients([(g / devices, variables[n]) for n, g in zip(known, summed, strict=True)])
+        self._shown_loss.update_state(loss)
         return {"loss": loss}
 
     def _accumulated(self, batch: Batch, total: Tensor) -> tuple[Tensor, list[Any]]:
