@@ -20,7 +20,7 @@ def in_graphs(test: Test) -> Test:
 
 
 def exports(test: Test) -> Test:
-    """Mark a test that writes a class for other programs, which takes longest: it runs for ``ModelSpec.exported``."""
+    """Mark a test that exports a class, or compiles it in ways of its own: it runs for ``ModelSpec.exported``."""
     vars(test)["exports"] = True
     return test
 

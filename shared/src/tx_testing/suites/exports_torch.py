@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from .base import in_graphs
+from .base import exports
 from .models import FLAGS, SAME
 from .models_torch import TorchModels
 from .spec import assert_close
@@ -55,7 +55,7 @@ class TorchExportSuite(TorchModels):
         assert sums
         assert all(next(node.inputs()).type().scalarType() in ("Int", "Long", "Float") for node in sums)
 
-    @in_graphs
+    @exports
     @pytest.mark.parametrize("strict", [True, False])
     def test_export(self, task: str, strict: bool, tmp_path: Path) -> None:
         """An exported program gives the model's outputs by their names, also when it was saved and loaded."""

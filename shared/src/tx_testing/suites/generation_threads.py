@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,10 @@ from .spec import Array
 class ThreadedGenerationSuite(GenerationSuite):
     """What :class:`GenerationSuite` has, and that it holds for threads which share a model."""
 
-    greedy: ClassVar[dict[str, Any]] = {}  # options of greedy search
+    @property
+    def greedy(self) -> dict[str, Any]:
+        """Options of greedy search."""
+        return {}
 
     def call_in_training(self, model: Any, ids: Array) -> Any:
         """A model's own output, with dropout."""

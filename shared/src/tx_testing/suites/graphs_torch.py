@@ -12,7 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from tx_core.weights import WeightsError
 
-from .base import in_graphs
+from .base import exports, in_graphs
 from .exports_torch import Positional
 from .model_ids import IdSuite
 from .models import FILES, FLAGS, SAME
@@ -91,7 +91,7 @@ class TorchGraphSuite(TorchModels, IdSuite):
                     assert_close(one, two, SAME)
         torch._dynamo.reset()
 
-    @in_graphs
+    @exports
     def test_compiled_once_for_all_sizes(self, task: str) -> None:
         model = self.model(task)
         model.skip_padding = False  # as in a graph, which is for any number of tokens

@@ -40,6 +40,14 @@ class TFModelSuite(TFModels, ModelSuite):
         last = max(order.index(name) for name in names)
         return [inputs[name] if name in names else None for name in order[: last + 1]]
 
+    def test_inputs_in_a_list(self, task: str) -> None:
+        """In the order of the class's call."""
+        model, arrays = self.shared(task), self.spec.inputs(task)
+        names = [name for name in self.spec.arguments if name in arrays]
+        listed = self._listed(task, self.backend.tensors(arrays), *names)
+        self._same(model(listed), self.run(model, {name: arrays[name] for name in names}))
+
+    @of_shared_code
     def test_forms_of_a_call(self, task: str) -> None:
         """A tensor, a list, a tuple, a dictionary, keywords, NumPy arrays, nested lists of numbers, None in a list."""
         model, arrays = self.shared(task), self.spec.inputs(task)
@@ -328,7 +336,7 @@ class TFModelSuite(TFModels, ModelSuite):
             with pytest.raises(tf.errors.InvalidArgumentError, match=case.said):
                 compiled(self.backend.tensors(case.inputs))
 
-    @in_graphs
+    @exports
     def test_numbers_outside_their_range_where_sizes_are_found_out_later(self, task: str) -> None:
         model = self.shared(task)
         compiled: dict[frozenset[str], Any] = {}
@@ -340,7 +348,7 @@ class TFModelSuite(TFModels, ModelSuite):
             with pytest.raises(tf.errors.InvalidArgumentError, match=case.said):
                 compiled[names](tensors)
         # Positions that the model makes itself.
-        if self.spec.max_positions is not None and task == "base":
+        if self.spec.max_positions is not None and task == self.spec.exported_tasks()[0]:
             longest, table = model.config.longest_sequence, int(getattr(model.config, self.spec.max_positions))
             run = self._of_any_size(model, {"input_ids": tf.fill((1, longest), 5)})
             assert np.isfinite(run({"input_ids": tf.fill((1, longest), 5)})[0]).all()
@@ -353,7 +361,7 @@ class TFModelSuite(TFModels, ModelSuite):
         described = {name: tf.TensorSpec([None] * len(x.shape), x.dtype) for name, x in inputs.items()}
         return tf.function(lambda inputs: tuple(model(**inputs)), input_signature=[described])
 
-    @in_graphs
+    @exports
     def test_numbers_outside_their_range_under_xla(self, task: str) -> None:
         """XLA raises no errors: what comes of a wrong number is NaN, and nothing else is."""
         model = self.shared(task)
@@ -428,7 +436,7 @@ class TFModelSuite(TFModels, ModelSuite):
         logits = model.predict(ids, batch_size=3, verbose=0)[0]
         assert_close(logits, self.run(model, {"input_ids": ids})["logits"], 1e-5)
 
-    @in_graphs
+    @exports
     def test_predict_joins_batches(self, task: str) -> None:
         """Batches are joined on the axis that counts rows, also in memories, and also if the last is smaller."""
         model = self.model(task, **FLAGS)

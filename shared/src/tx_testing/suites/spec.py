@@ -76,8 +76,9 @@ class ModelSpec:
         any_token_types: whether token types are numbers of no table, so that none is wrong.
         graph_tasks: tasks whose classes are compiled, traced and exported in the tests, which takes most of their time;
             None for all. Heads that only differ in modules of their own need it once, in one of the architectures.
-        exported: tasks whose Keras classes are exported and served in the tests; by default the first of
-            ``output_heads``, which has all layers of the bare model in it.
+        exported: tasks whose classes are exported in the tests, and compiled by XLA and for sizes that are found out
+            later, which takes longest; by default the first of ``output_heads``, which has all layers of the bare model
+            in it.
         any_axes: whether token ids may have any axes before the sequence, (S,) or (B, C, S) say.
         labels: task → keyword → kind of label, where they differ from ``LABELS``.
 
@@ -91,6 +92,8 @@ class ModelSpec:
         empty_at_padding: whether a memory has zeros for padding. The reference's has its states.
         past: whether the models return ``past`` and take it for the tokens before.
         generates: whether the language model generates text.
+        compiles_text: whether all of what XLA makes of generation is tested, which takes long: for one architecture of
+            each kind of memory. The rest are compiled by it once, and compared with PyTorch.
         words: prefixes of the parameters that are of words, where their number is no axis of them.
         next_scores: how to find what follows, where ``logits`` of one call are not the scores of every next token: of
             what gives a call's fields for its inputs, texts (B, S) and the length of their prompts → scores (B, S -
@@ -156,6 +159,7 @@ class ModelSpec:
     empty_at_padding: bool = False
     past: bool = False
     generates: bool = True
+    compiles_text: bool = False
     words: tuple[str, ...] = ()
     next_scores: NextScores | None = None
     cross_attention: bool = False
