@@ -29,6 +29,7 @@ from tx_data import (
 )
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
+    add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
     add_training_arguments,
@@ -51,6 +52,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_data_arguments(parser, "with train.tsv and dev.tsv")
     add_model_arguments(parser)
     add_training_arguments(parser)
+    add_arguments_of_2019(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)
     return options

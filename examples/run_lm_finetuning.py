@@ -33,6 +33,7 @@ from tx_core.models.heads_torch import CausalLM, MaskedLM
 from tx_data import file_blocks, mask_tokens
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
+    add_arguments_of_2019,
     add_model_arguments,
     add_training_arguments,
     check_training_arguments,
@@ -58,6 +59,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     group.add_argument("--whole_words", action="store_true", help="hide all tokens of a word or none, with --mlm")
     add_model_arguments(parser)
     add_training_arguments(parser)
+    add_arguments_of_2019(parser)
     parser.set_defaults(per_gpu_train_batch_size=4, per_gpu_eval_batch_size=4, num_train_epochs=1.0)  # those of 2019
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)

@@ -26,6 +26,7 @@ from tx_core import AutoModelForMultipleChoice
 from tx_data import multiple_choice_convert_examples_to_features, multiple_choice_processors, simple_accuracy
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
+    add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
     add_predicting_argument,
@@ -42,6 +43,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_data_arguments(parser, "with the files of the task")
     add_model_arguments(parser)
     add_training_arguments(parser)
+    add_arguments_of_2019(parser)
     add_predicting_argument(parser, "--do_test")
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)

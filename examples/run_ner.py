@@ -23,6 +23,7 @@ from tx_core import AutoModelForTokenClassification
 from tx_data import ner_compute_metrics, ner_convert_examples_to_features, ner_labels_of_words, ner_processors
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
+    add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
     add_predicting_argument,
@@ -42,6 +43,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_data_arguments(parser, "with the three sets")
     add_model_arguments(parser)
     add_training_arguments(parser)
+    add_arguments_of_2019(parser)
     add_predicting_argument(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)

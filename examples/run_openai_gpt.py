@@ -37,7 +37,12 @@ from tx_training import (
     get_linear_schedule_with_warmup,
     set_seed,
 )
-from tx_training.arguments import add_training_arguments, check_training_arguments, measured_model
+from tx_training.arguments import (
+    add_arguments_of_2019,
+    add_training_arguments,
+    check_training_arguments,
+    measured_model,
+)
 from tx_training.scripts_torch import train_and_measure
 
 TOKENS = ("_start_", "_delimiter_", "_classify_")
@@ -59,7 +64,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="rows a process reads at a time (8)")  # fmt: skip
     add("--eval_batch_size", dest="per_gpu_eval_batch_size", type=int, default=16, metavar="N",
         help="the same when measuring (16)")  # fmt: skip
+    add("--n_valid", type=int, default=374, metavar="N", help="changes nothing: --eval_dataset is measured whole")
     add_training_arguments(parser, without=("per_gpu_train_batch_size", "per_gpu_eval_batch_size"))
+    add_arguments_of_2019(parser)
     parser.set_defaults(learning_rate=6.25e-5, weight_decay=0.01)  # those of 2019
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)

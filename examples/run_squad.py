@@ -25,6 +25,7 @@ from tx_core.models.heads_torch import BeamQuestionAnswering
 from tx_data import SquadV1Processor, SquadV2Processor, squad_convert_examples_to_features, squad_scores
 from tx_training import Evaluation, Processes, TrainingLoop, set_seed
 from tx_training.arguments import (
+    add_arguments_of_2019,
     add_model_arguments,
     add_squad_arguments,
     add_training_arguments,
@@ -34,7 +35,7 @@ from tx_training.arguments import (
     training_options,
 )
 from tx_training.results import write_eval_results
-from tx_training.scripts_torch import load_model
+from tx_training.scripts_torch import checkpoint_scores, load_model
 
 # The parts of the datasets that tx_data makes, by the names that models have for them.
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -51,6 +52,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_squad_arguments(parser)
     add_model_arguments(parser)
     add_training_arguments(parser)
+    add_arguments_of_2019(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)
     check_squad_arguments(parser, options)
@@ -162,9 +164,12 @@ def run(options: argparse.Namespace, teach: Callable[[Any, Any], dict[str, Any]]
     if evaluation is not None:
         if options.do_train:  # the best one, which is not always the last
             model = type(model).from_pretrained(options.output_dir).to(processes.device)
+        # First: the files of answers are those of the last one that is measured.
+        every = checkpoint_scores(options, model, evaluation, processes)
         found = evaluation(model, processes)
         if processes.is_main:
             write_eval_results(options.output_dir, found)
+            found |= every
             print("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())), end="")
     processes.stop()
     return found

@@ -26,6 +26,7 @@ from tx_core import AutoModelForSequenceClassification
 from tx_data import glue_convert_examples_to_features, xnli_compute_metrics, xnli_processors
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
+    add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
     add_predicting_argument,
@@ -43,6 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_data_arguments(parser, "with XNLI-MT-1.0 and XNLI-1.0")
     add_model_arguments(parser)
     add_training_arguments(parser)
+    add_arguments_of_2019(parser)
     add_predicting_argument(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)

@@ -118,6 +118,24 @@ def add_training_arguments(parser: argparse.ArgumentParser, without: Sequence[st
     )  # fmt: skip
 
 
+def add_arguments_of_2019(parser: argparse.ArgumentParser) -> None:
+    """Add flags of 2019 that do something else now, or nothing: :func:`check_training_arguments` refuses what is gone.
+
+    Args:
+        parser: of a script of PyTorch that was given :func:`add_training_arguments`.
+    """
+    group = parser.add_argument_group("as in 2019")
+    add = group.add_argument
+    add("--eval_all_checkpoints", action="store_true", help="measure every checkpoint in --output_dir too")
+    add("--overwrite_cache", action="store_true", help="changes nothing: no tokenized texts are kept between runs")
+    add("--fp16_opt_level", type=str.upper, default="O1", choices=["O0", "O1", "O2", "O3"], metavar="LEVEL",
+        help="apex's; --fp16 is PyTorch's own autocast, which is O1, and others are refused")  # fmt: skip
+    add("--loss_scale", type=float, default=0.0, metavar="NUMBER",
+        help="0: --fp16 finds the scale of losses by itself, and others are refused")  # fmt: skip
+    add("--server_ip", default="", metavar="IP", help="refused: start the script with python -m debugpy to debug it")
+    add("--server_port", default="", metavar="PORT", help="as --server_ip")
+
+
 def add_squad_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what says which questions are read, and how they are cut and answered."""
     group = parser.add_argument_group("data")
@@ -187,8 +205,34 @@ def check_training_arguments(parser: argparse.ArgumentParser, arguments: argpars
         parser.error(f"--output_dir: {folder} is not empty: give --resume, --overwrite_output_dir, or another folder")
     if arguments.resume and not arguments.do_train:
         parser.error("--resume goes with --do_train")
+    _check_arguments_of_2019(parser, arguments)
     if arguments.local_rank is not None and arguments.local_rank >= 0:
         os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
+
+
+def _check_arguments_of_2019(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    level = getattr(arguments, "fp16_opt_level", "O1")
+    if level in ("O2", "O3") or (level == "O0" and arguments.fp16):
+        instead = "for O0 leave out --fp16" if level == "O0" else "parameters stay in float32"
+        parser.error(f"--fp16_opt_level {level} is apex's: --fp16 is PyTorch's autocast, as O1; {instead}")
+    if getattr(arguments, "loss_scale", 0):
+        parser.error("--loss_scale: losses are scaled by themselves with --fp16: leave it out")
+    if getattr(arguments, "server_ip", "") or getattr(arguments, "server_port", ""):
+        parser.error(
+            "--server_ip, --server_port: a debugger attaches from outside: "
+            "python -m debugpy --listen IP:PORT --wait-for-client SCRIPT …"
+        )
+    if getattr(arguments, "eval_all_checkpoints", False) and not arguments.do_eval:
+        parser.error("--eval_all_checkpoints goes with --do_eval")
+
+
+def input_names(tokenizer: Any) -> list[str]:
+    """What a model takes of a tokenizer's rows: its ``model_input_names``.
+
+    XLM has no types of tokens: it would add the embedding of a word for each, and in 2019 was given none.
+    """
+    xlm = any(each.__name__ == "XLMTokenizer" for each in type(tokenizer).__mro__)
+    return [name for name in tokenizer.model_input_names if not (xlm and name == "token_type_ids")]
 
 
 def model_classes(arguments: argparse.Namespace) -> tuple[Any, Any]:

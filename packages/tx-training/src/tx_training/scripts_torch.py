@@ -13,7 +13,8 @@ from torch import nn
 
 from tx_core.files import atomic_write
 
-from .arguments import measured_model, model_classes, training_options
+from .arguments import input_names, measured_model, model_classes, training_options
+from .checkpoints_torch import checkpoints
 from .evaluation_torch import Evaluation, Rows
 from .loop_torch import TrainingLoop
 from .processes_torch import Processes
@@ -44,14 +45,14 @@ def rows(
     """What a model takes of each of the features of ``tx_data``, a dictionary of tensors; ``labels`` if there are.
 
     Args:
-        features: with the fields that the tokenizer's ``model_input_names`` name.
+        features: with the fields that `input_names` names.
         tokenizer: that they were made with.
         label: the field that has the label, None where it is not known.
         dtype: of labels.
     """
     made = []
     for each in features:
-        row = {name: torch.tensor(getattr(each, name)) for name in tokenizer.model_input_names}
+        row = {name: torch.tensor(getattr(each, name)) for name in input_names(tokenizer)}
         if getattr(each, label) is not None:
             row["labels"] = torch.tensor(getattr(each, label), dtype=dtype)
         made.append(row)
@@ -103,8 +104,28 @@ def train_and_measure(
         if processes.is_main:
             arguments.output_dir.mkdir(parents=True, exist_ok=True)
             write_eval_results(arguments.output_dir, found)
+    if evaluation is not None:
+        found = {**found, **checkpoint_scores(arguments, model, evaluation, processes)}
     if processes.is_main:
         sys.stdout.write("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())))
+    return found
+
+
+def checkpoint_scores(
+    arguments: argparse.Namespace, model: Any, evaluation: Evaluation, processes: Processes
+) -> dict[str, float]:
+    """The measures of each checkpoint with ``--eval_all_checkpoints``, as ``acc_500`` of checkpoint-500.
+
+    They are also written as ``eval_results.txt`` into the checkpoint's folder.
+    """
+    found = {}
+    wanted = getattr(arguments, "eval_all_checkpoints", False)
+    for folder in checkpoints(arguments.output_dir) if wanted else ():
+        step = folder.name.rpartition("-")[-1]
+        measured = evaluation(type(model).from_pretrained(folder).to(processes.device), processes)
+        if processes.is_main:
+            write_eval_results(folder, measured)
+        found |= {f"{name}_{step}": value for name, value in measured.items()}
     return found
 
 
