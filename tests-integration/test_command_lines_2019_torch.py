@@ -29,8 +29,8 @@ LINES = [
     "--save_steps 50 --eval_all_checkpoints --no_cuda --seed 42 --local_rank -1",
     "run_squad.py --local-rank=0 --model_type bert --model_name_or_path bert-large-uncased-whole-word-masking "
     "--do_train --do_eval --do_lower_case --train_file {}/train-v1.1.json --predict_file {}/dev-v1.1.json "
-    "--learning_rate 3e-5 --num_train_epochs 2 --max_seq_length 384 --doc_stride 128 --output_dir {}/out --per_gpu_eval_batch_size=3 "
-    "--per_gpu_train_batch_size=3",
+    "--learning_rate 3e-5 --num_train_epochs 2 --max_seq_length 384 --doc_stride 128 --output_dir {}/out "
+    "--per_gpu_eval_batch_size=3 --per_gpu_train_batch_size=3",
     "run_squad.py --model_type xlnet --model_name_or_path xlnet-large-cased --do_train --do_eval --do_lower_case "
     "--version_2_with_negative --train_file {}/train-v1.1.json --predict_file {}/dev-v1.1.json --learning_rate 3e-5 "
     "--num_train_epochs 4 --max_seq_length 384 --doc_stride 128 --output_dir {}/out --per_gpu_eval_batch_size=2 "
