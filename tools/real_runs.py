@@ -46,6 +46,7 @@ class Training:
         measures: what the table shows of eval_results.txt, with a name for each.
         seeds: one training for each.
         keep: whether the model stays, for a later row.
+        before: a command whose folder, named last, the training begins with.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Training:
     measures: dict[str, str]
     seeds: tuple[int, ...] = SEEDS
     keep: bool = False
+    before: str = ""
 
 
 TRAIN = "--do_train --do_eval --per_gpu_train_batch_size 32 --per_gpu_eval_batch_size 64"
@@ -70,6 +72,11 @@ def glue(task: str, folder: str, options: str = "--num_train_epochs 3 --warmup_s
 
 MRPC, STSB = {"acc": "accuracy", "f1": "F1"}, {"pearson": "Pearson", "spearmanr": "Spearman"}
 ACC = {"acc": "accuracy"}
+BEGUN = (
+    "examples/distillation/extract.py --model_name {runs}/mrpc/42 --student_type bert --layers 0,2,4 "
+    "--dump_checkpoint {runs}/student"
+)
+STUDENT = glue("mrpc", "{data}/glue/MRPC", ONE.replace("epochs 1", "epochs 2")).replace("{minilm}", "{runs}/student")
 TRAININGS = {
     "mrpc": Training("MRPC", "run_glue.py", glue("mrpc", "{data}/glue/MRPC"), MRPC, keep=True),
     "rte": Training(
@@ -92,7 +99,7 @@ TRAININGS = {
         "run_squad.py",
         f"--model_name_or_path {{minilm}} {TRAIN} {SQUAD} --max_seq_length 384 --doc_stride 128 --learning_rate 1e-4 "
         "--num_train_epochs 1 --warmup_steps 30 --bf16",
-        {"exact": "exact match", "f1": "F1"},
+        {"exact_match": "exact match", "f1": "F1"},
         seeds=(42,),
     ),
     "wnut17": Training(
@@ -101,6 +108,22 @@ TRAININGS = {
         f"--model_name_or_path {{minilm}} {TRAIN} --task_name wnut17 --data_dir {{data}}/ner/wnut17 --max_seq_length "
         "128 --learning_rate 1e-4 --weight_decay 0.01 --num_train_epochs 2 --warmup_steps 20 --do_predict --bf16",
         {"f1": "F1 of entities"},
+    ),
+    "student-alone": Training(
+        "MRPC, three layers of the above",
+        "distillation/run_glue_w_distillation.py",
+        f"{STUDENT} --alpha_ce 0 --alpha_task 1",
+        MRPC,
+        seeds=(42, 43),
+        before=BEGUN,
+    ),
+    "student-taught": Training(
+        "MRPC, three layers, taught by the whole",
+        "distillation/run_glue_w_distillation.py",
+        f"{STUDENT} --teacher_name_or_path {{runs}}/mrpc/42 --alpha_ce 0.5 --alpha_task 0.5 --temperature 2",
+        MRPC,
+        seeds=(42, 43),
+        before=BEGUN,
     ),
     "lm-gpt2": Training(
         "WikiText-2, tx-tiny/gpt2",
@@ -230,10 +253,13 @@ def run(name: str, seed: int, folders: dict[str, Path], out: Path) -> None:
     if (folder / "run.json").is_file():
         return
     shutil.rmtree(folder, ignore_errors=True)
+    threads = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    first = training.before.format(**folders).split()
+    if first and not Path(first[-1]).is_dir():
+        subprocess.run([sys.executable, *first], cwd=ROOT, env={**os.environ, **threads}, check=True)
     own = f"--output_dir {{runs}}/{name}/{seed} --seed {seed}"
     command = f"python examples/{training.script} {training.arguments} {own}"
     made = [sys.executable, *command.format(**folders).split()[1:]]
-    threads = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     print(command, flush=True)
     start = time.monotonic()
     with (out / f"{name}-{seed}.log").open("w") as log:
@@ -285,6 +311,8 @@ def table(out: Path) -> str:
     lines += ["", "The commands, each with the seeds above:", "", "```sh"]
     for name in TRAININGS:
         found = sorted(out.glob(f"{name}/*/run.json"))
+        if found and TRAININGS[name].before:
+            lines += [f"python {TRAININGS[name].before}"]
         if found:
             lines += [json.loads(found[0].read_text())["command"], ""]
     return "\n".join([*lines[:-1], "```"]).replace("{minilm}", "all-MiniLM-L6-v2").replace("{", "").replace("}", "")
