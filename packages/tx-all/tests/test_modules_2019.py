@@ -13,6 +13,7 @@ import pytest
 
 import tx_all
 from tx_all.modules_2019 import PATHS
+from tx_core.files import cache_folder
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -55,6 +56,19 @@ def test_a_star_import_binds_what_the_module_defines() -> None:
     exec("from tx_all.configuration_bert import *", names)
     assert names["BertConfig"] is tx_all.BertConfig
     assert "GPT2Config" not in names
+
+
+def test_what_file_utils_had() -> None:
+    module: Any = importlib.import_module("tx_all.file_utils")
+    assert module.TRANSFORMERS_CACHE == module.PYTORCH_PRETRAINED_BERT_CACHE == str(cache_folder())
+    assert module.CONFIG_NAME == "config.json"
+
+    @module.add_start_docstrings("first ", "second ")
+    @module.add_end_docstrings(" last")
+    def documented() -> None:
+        """own"""
+
+    assert documented.__doc__ == "first second own last"
 
 
 def test_paths_and_names_that_were_none() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 import pytest
+import torch
 
 import tx_all
 
@@ -23,3 +24,16 @@ def test_models(path: str, public: tuple[str, ...], others: tuple[str, ...]) -> 
     for name in public:
         assert getattr(module, name) is getattr(tx_all, name)
     assert all(isinstance(getattr(module, name), type) for name in others)
+
+
+def test_helpers() -> None:
+    from tx_all.modeling_bert import ACT2FN, BertLayerNorm, gelu, swish  # type: ignore[import-not-found]
+    from tx_all.modeling_utils import prune_linear_layer  # type: ignore[import-not-found]
+
+    x = torch.linspace(-3, 3, 7)
+    torch.testing.assert_close(gelu(x), x * 0.5 * (1 + torch.erf(x / 2**0.5)))
+    torch.testing.assert_close(swish(x), x * torch.sigmoid(x))
+    assert {"gelu", "relu", "swish"} <= {*ACT2FN}
+    assert BertLayerNorm(4, eps=1e-12).weight.shape == (4,)
+    layer = torch.nn.Linear(3, 4)
+    assert torch.equal(prune_linear_layer(layer, torch.tensor([0, 2])).weight, layer.weight[[0, 2]])

@@ -37,6 +37,8 @@ _KINDS = {
     "modeling_tf": "model_tf",
     "tokenization": "tokenizer",
 }
+_TORCH, _TF = "tx_all.helpers_2019_torch", "tx_all.helpers_2019_tf"
+_HELPERS = {"modeling": (_TORCH,), "modeling_tf": (_TF,)}
 # Path below `transformers` -> the modules of tx that hold what it held.
 PATHS: dict[str, tuple[str, ...]] = {
     "configuration_auto": ("tx_core.auto",),
@@ -49,20 +51,20 @@ PATHS: dict[str, tuple[str, ...]] = {
     "data.processors.squad": ("tx_data.squad", "tx_data.squad_features"),
     "data.processors.utils": ("tx_data.processors",),
     "data.processors.xnli": ("tx_data.xnli",),
-    "file_utils": ("tx_core.files", "tx_core.lazy"),
+    "file_utils": ("tx_core.files", "tx_core.lazy", "tx_all.helpers_2019"),
     "modeling_auto": ("tx_core.auto",),
     "modeling_encoder_decoder": ("tx_core.models.encoder_decoder_torch",),
     "modeling_tf_auto": ("tx_core.auto",),
     "modeling_tf_pytorch_utils": ("tx_core.models.conversion",),
     "modeling_tf_transfo_xl_utilities": ("tx_transfo_xl.adaptive_tf",),
-    "modeling_tf_utils": ("tx_core.models.pretrained_tf", "tx_core.models.layers_tf"),
+    "modeling_tf_utils": ("tx_core.models.pretrained_tf", "tx_core.models.layers_tf", _TF),
     "modeling_transfo_xl_utilities": ("tx_transfo_xl.adaptive_torch",),
-    "modeling_utils": ("tx_core.models.pretrained_torch", "tx_core.models.layers_torch"),
+    "modeling_utils": ("tx_core.models.pretrained_torch", "tx_core.models.layers_torch", _TORCH),
     "optimization": ("tx_training.optimizers_torch", "tx_training.schedules_torch"),
     "tokenization_auto": ("tx_core.auto",),
     "tokenization_utils": ("tx_tokenizers.base",),
     **{
-        f"{kind}_{name}": (f"{package}.{module}",)
+        f"{kind}_{name}": (f"{package}.{module}", *_HELPERS.get(kind, ()))
         for name, package in _ARCHITECTURES.items()
         for kind, module in _KINDS.items()
     },
@@ -145,8 +147,10 @@ def _module(source: str, name: str) -> ModuleType:
 
 
 def _defined(source: str) -> list[str]:
-    """The public names that a module of tx defines."""
+    """The public names that a module of tx defines, or says that it has."""
     values = vars(_module(source, source)).items()
+    if "__all__" in dict(values):
+        return [*dict(values)["__all__"]]
     return [name for name, value in values if name[0] != "_" and getattr(value, "__module__", None) == source]
 
 
