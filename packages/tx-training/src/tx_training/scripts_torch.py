@@ -118,7 +118,7 @@ def checkpoint_scores(
 
     They are also written as ``eval_results.txt`` into the checkpoint's folder.
     """
-    found = {}
+    found: dict[str, float] = {}
     wanted = getattr(arguments, "eval_all_checkpoints", False)
     for folder in checkpoints(arguments.output_dir) if wanted else ():
         step = folder.name.rpartition("-")[-1]
