@@ -32,6 +32,7 @@ from tx_training.arguments import (
     answering_class,
     check_squad_arguments,
     check_training_arguments,
+    input_names,
     training_options,
 )
 from tx_training.results import write_eval_results
@@ -84,9 +85,7 @@ def read(options: argparse.Namespace, tokenizer: Any, training: bool) -> tuple[l
 
 def known(options: argparse.Namespace, model: Any, tokenizer: Any) -> set[str]:
     """The names of the parts of a dataset that the model takes."""
-    names = {*tokenizer.model_input_names, "start_positions", "end_positions"}
-    if model.config.model_type == "xlm":  # it has no types of tokens, and takes them for words
-        names -= {"token_type_ids"}
+    names = {*input_names(tokenizer), "start_positions", "end_positions"}
     if has_beam(model):
         names |= {"cls_index", "p_mask"} | ({"is_impossible"} if options.version_2_with_negative else set())
     return names

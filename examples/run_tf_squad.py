@@ -29,6 +29,7 @@ from tx_training.arguments import (
     answering_class,
     check_squad_arguments,
     check_training_arguments,
+    input_names,
     training_options,
 )
 from tx_training.results import write_eval_results
@@ -73,9 +74,7 @@ def read(
         is_training=training,
         threads=options.threads,
     )
-    fields = {name: name for name in tokenizer.model_input_names}
-    if model.config.model_type == "xlm":  # it has no types of tokens, and takes them for words
-        fields.pop("token_type_ids", None)
+    fields = {name: name for name in input_names(tokenizer)}
     if training:
         fields |= {"start_positions": "start_position", "end_positions": "end_position"}
     if has_beam(model):

@@ -18,20 +18,20 @@ ROOT = Path(__file__).resolve().parent.parent
 def blocks() -> dict[str, str]:
     """The tour as it stands, and each block whose comment says what to write for TensorFlow, written so."""
     found: dict[str, str] = {}
-    names = ("bert", "distilbert", "gpt2", "roberta", "tiny", "xlm")
+    names = ("bert", "distilbert", "gpt2", "roberta", "tiny", "training", "xlm")
     for readme in (ROOT / "README.md", *(ROOT / f"packages/tx-{name}/README.md" for name in names)):
         text = readme.read_text(encoding="utf-8")
         for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)):
             twin = re.search(r'# or TF(\w+), (?:with )?return_tensors="tf"', block)
             if twin:
                 block = re.sub(rf"\b{twin[1]}\b", f"TF{twin[1]}", block.replace('"pt"', '"tf"'))
-            if twin or "tensorflow" in block:
+            if twin or re.search("tensorflow|keras", block):
                 found[f"{readme.parent.relative_to(ROOT)}-{number}"] = block
     return found
 
 
 def test_the_blocks_are_found() -> None:
-    assert len(blocks()) == 9
+    assert len(blocks()) == 11
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in blocks().items()])

@@ -17,7 +17,19 @@ READMES = [
     ROOT / "README.md",
     *(
         ROOT / f"packages/tx-{name}/README.md"
-        for name in ("all", "bert", "core", "distilbert", "gpt2", "roberta", "tiny", "tokenizers", "transfo-xl", "xlm")
+        for name in (
+            "all",
+            "bert",
+            "core",
+            "distilbert",
+            "gpt2",
+            "roberta",
+            "tiny",
+            "tokenizers",
+            "training",
+            "transfo-xl",
+            "xlm",
+        )
     ),
 ]
 
@@ -25,7 +37,7 @@ READMES = [
 def blocks(readme: Path) -> list[str]:
     """The blocks that need no TensorFlow."""
     found = re.findall(r"^```python\n(.*?)^```", readme.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    return [block for block in found if "tensorflow" not in block]
+    return [block for block in found if not re.search("tensorflow|keras", block)]
 
 
 @pytest.mark.parametrize(
