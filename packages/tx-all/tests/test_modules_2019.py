@@ -58,9 +58,23 @@ def test_a_star_import_binds_what_the_module_defines() -> None:
     assert "GPT2Config" not in names
 
 
+def test_a_path_needs_no_import_of_its_own() -> None:
+    program = """
+import sys, tx_all
+
+sys.modules["transformers"] = tx_all
+import transformers
+
+print(transformers.tokenization_bert.BertTokenizer.__name__, transformers.data.metrics.simple_accuracy.__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "BertTokenizer simple_accuracy\n"), done.stderr
+
+
 def test_what_file_utils_had() -> None:
     module: Any = importlib.import_module("tx_all.file_utils")
     assert module.TRANSFORMERS_CACHE == module.PYTORCH_PRETRAINED_BERT_CACHE == str(cache_folder())
+    assert str(cache_folder()) == tx_all.PYTORCH_TRANSFORMERS_CACHE
     assert module.CONFIG_NAME == "config.json"
 
     @module.add_start_docstrings("first ", "second ")

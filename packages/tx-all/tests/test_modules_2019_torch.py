@@ -28,12 +28,13 @@ def test_models(path: str, public: tuple[str, ...], others: tuple[str, ...]) -> 
 
 def test_helpers() -> None:
     from tx_all.modeling_bert import ACT2FN, BertLayerNorm, gelu, swish  # type: ignore[import-not-found]
-    from tx_all.modeling_utils import prune_linear_layer  # type: ignore[import-not-found]
+    from tx_all.modeling_utils import PoolerStartLogits, prune_linear_layer  # type: ignore[import-not-found]
 
     x = torch.linspace(-3, 3, 7)
     torch.testing.assert_close(gelu(x), x * 0.5 * (1 + torch.erf(x / 2**0.5)))
     torch.testing.assert_close(swish(x), x * torch.sigmoid(x))
     assert {"gelu", "relu", "swish"} <= {*ACT2FN}
     assert BertLayerNorm(4, eps=1e-12).weight.shape == (4,)
+    assert issubclass(PoolerStartLogits, torch.nn.Module)
     layer = torch.nn.Linear(3, 4)
     assert torch.equal(prune_linear_layer(layer, torch.tensor([0, 2])).weight, layer.weight[[0, 2]])

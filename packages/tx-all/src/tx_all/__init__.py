@@ -8,9 +8,9 @@ The module paths of 2019 can be imported too: see `modules_2019`.
 
 from tx_core.lazy import merge
 
-from .modules_2019 import install
+from .modules_2019 import PATHS, install
 from .packages import PACKAGES
 
-__getattr__, __dir__ = merge(__name__, PACKAGES)
+__getattr__, __dir__ = merge(__name__, PACKAGES, PATHS)
 
 install(__name__)

@@ -28,8 +28,11 @@ from tx_bert import TFBertPreTrainedModel as TFBertPreTrainedModel
 from tx_bert import WordpieceTokenizer as WordpieceTokenizer
 from tx_bert import load_tf_weights_in_bert as load_tf_weights_in_bert
 from tx_core import CONFIG_NAME as CONFIG_NAME
+from tx_core import PYTORCH_PRETRAINED_BERT_CACHE as PYTORCH_PRETRAINED_BERT_CACHE
+from tx_core import PYTORCH_TRANSFORMERS_CACHE as PYTORCH_TRANSFORMERS_CACHE
 from tx_core import TF2_WEIGHTS_NAME as TF2_WEIGHTS_NAME
 from tx_core import TF_WEIGHTS_NAME as TF_WEIGHTS_NAME
+from tx_core import TRANSFORMERS_CACHE as TRANSFORMERS_CACHE
 from tx_core import WEIGHTS_NAME as WEIGHTS_NAME
 from tx_core import AutoConfig as AutoConfig
 from tx_core import AutoModel as AutoModel

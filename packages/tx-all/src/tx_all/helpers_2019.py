@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from tx_core.files import cache_folder
-
 Documented = TypeVar("Documented", bound=Callable[..., object])
-
-# Where downloads are kept if no `cache_dir` is given, as the environment says at first use.
-TRANSFORMERS_CACHE = PYTORCH_TRANSFORMERS_CACHE = PYTORCH_PRETRAINED_BERT_CACHE = str(cache_folder())
 
 
 def add_start_docstrings(*docstr: str) -> Callable[[Documented], Documented]:

@@ -1,5 +1,8 @@
 """What the PyTorch modules of 2019 had under names that tx has no use for."""
 
+import torch
+from torch import nn
+from torch.nn import CrossEntropyLoss, MSELoss
 from torch.nn import LayerNorm as BertLayerNorm
 from torch.nn.functional import silu as swish
 
@@ -13,10 +16,14 @@ XLNetLayerNorm = BertLayerNorm
 __all__ = [
     "ACT2FN",
     "BertLayerNorm",
+    "CrossEntropyLoss",
+    "MSELoss",
     "XLNetLayerNorm",
     "gelu",
     "gelu_new",
+    "nn",
     "prune_conv1d_layer",
     "prune_linear_layer",
     "swish",
+    "torch",
 ]

@@ -59,7 +59,12 @@ PATHS: dict[str, tuple[str, ...]] = {
     "modeling_tf_transfo_xl_utilities": ("tx_transfo_xl.adaptive_tf",),
     "modeling_tf_utils": ("tx_core.models.pretrained_tf", "tx_core.models.layers_tf", _TF),
     "modeling_transfo_xl_utilities": ("tx_transfo_xl.adaptive_torch",),
-    "modeling_utils": ("tx_core.models.pretrained_torch", "tx_core.models.layers_torch", _TORCH),
+    "modeling_utils": (
+        "tx_core.models.pretrained_torch",
+        "tx_core.models.layers_torch",
+        "tx_core.models.squad_head_torch",
+        _TORCH,
+    ),
     "optimization": ("tx_training.optimizers_torch", "tx_training.schedules_torch"),
     "tokenization_auto": ("tx_core.auto",),
     "tokenization_utils": ("tx_tokenizers.base",),
@@ -106,7 +111,7 @@ class _Loader:
     """Makes the module of one path."""
 
     def __init__(self, package: ModuleType, path: str) -> None:
-        self.package, self.sources = package, PATHS[path]
+        self.package, self.path, self.sources = package, path, PATHS[path]
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Leave it to Python to make an empty module."""
@@ -125,6 +130,10 @@ class _Loader:
         """
         if name == "__all__":
             return [each for source in self.sources for each in _defined(source)]
+        if f"{self.path}.{name}" in PATHS:
+            from importlib import import_module
+
+            return import_module(f"{asked}.{name}")
         if not name.startswith("__"):
             if name in self.package.__all__:
                 return getattr(self.package, name)

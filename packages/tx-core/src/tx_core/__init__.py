@@ -7,7 +7,16 @@ from .lazy import attach
 
 EXPORTS = {
     "config": ("PretrainedConfig",),
-    "files": ("CONFIG_NAME", "TF2_WEIGHTS_NAME", "TF_WEIGHTS_NAME", "WEIGHTS_NAME", "cached_path"),
+    "files": (
+        "CONFIG_NAME",
+        "PYTORCH_PRETRAINED_BERT_CACHE",
+        "PYTORCH_TRANSFORMERS_CACHE",
+        "TF2_WEIGHTS_NAME",
+        "TF_WEIGHTS_NAME",
+        "TRANSFORMERS_CACHE",
+        "WEIGHTS_NAME",
+        "cached_path",
+    ),
     "lazy": ("is_tf_available", "is_torch_available"),
     "weights": ("LoadReport",),
     "models.conversion": (

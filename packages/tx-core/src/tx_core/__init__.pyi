@@ -23,8 +23,11 @@ from .auto import TFAutoModelForTokenClassification as TFAutoModelForTokenClassi
 from .auto import TFAutoModelWithLMHead as TFAutoModelWithLMHead
 from .config import PretrainedConfig as PretrainedConfig
 from .files import CONFIG_NAME as CONFIG_NAME
+from .files import PYTORCH_PRETRAINED_BERT_CACHE as PYTORCH_PRETRAINED_BERT_CACHE
+from .files import PYTORCH_TRANSFORMERS_CACHE as PYTORCH_TRANSFORMERS_CACHE
 from .files import TF2_WEIGHTS_NAME as TF2_WEIGHTS_NAME
 from .files import TF_WEIGHTS_NAME as TF_WEIGHTS_NAME
+from .files import TRANSFORMERS_CACHE as TRANSFORMERS_CACHE
 from .files import WEIGHTS_NAME as WEIGHTS_NAME
 from .files import cached_path as cached_path
 from .lazy import is_tf_available as is_tf_available

@@ -16,7 +16,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
 # suffix of a module's name -> (what people call the framework, the modules it must offer, the extra that installs it)
 _FRAMEWORKS = {
@@ -149,12 +149,15 @@ def attach(
     return _functions(package, lambda: offered)
 
 
-def merge(package: str, parts: Sequence[str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+def merge(
+    package: str, parts: Sequence[str], modules: Container[str] = ()
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """As `attach`, for a package that offers what others export; they are imported when a name is first used.
 
     Args:
         package: the package's `__name__`.
         parts: the packages, each with an `__init__.py` that uses `attach`. What two of them export is the same thing.
+        modules: modules of `package` that are attributes of it before they are imported.
     """
     found: list[tuple[dict[str, str], Mapping[str, object]]] = []
 
@@ -172,11 +175,13 @@ def merge(package: str, parts: Sequence[str]) -> tuple[Callable[[str], object], 
             found.append((owners, constants))
         return found[0]
 
-    return _functions(package, offered)
+    return _functions(package, offered, modules)
 
 
 def _functions(
-    package: str, offered: Callable[[], tuple[dict[str, str], Mapping[str, object]]]
+    package: str,
+    offered: Callable[[], tuple[dict[str, str], Mapping[str, object]]],
+    modules: Container[str] = (),
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     def getattr_(name: str) -> object:
         if name == "__version__":
@@ -185,6 +190,10 @@ def _functions(
             value: object = version(package.replace("_", "-"))
             setattr(sys.modules[package], name, value)
             return value
+        if name in modules:
+            from importlib import import_module
+
+            return import_module(f"{package}.{name}")
         # What is looked for by name in every module, such as __path__ or __wrapped__, is not worth the packages.
         special = name.startswith("__") and name != "__all__"
         owners, constants = ({}, _NONE) if special else offered()

@@ -34,9 +34,12 @@ from .writing import atomic_write
 
 __all__ = [
     "CONFIG_NAME",
+    "PYTORCH_PRETRAINED_BERT_CACHE",
+    "PYTORCH_TRANSFORMERS_CACHE",
     "SAFE_WEIGHTS_NAME",
     "TF2_WEIGHTS_NAME",
     "TF_WEIGHTS_NAME",
+    "TRANSFORMERS_CACHE",
     "WEIGHTS_NAME",
     "AccessError",
     "EntryNotFoundError",
@@ -214,3 +217,17 @@ def cached_path(
             f"{name!r} is neither an http(s) address nor a local path; download it yourself and pass the path"
         )
     raise FileNotFoundError(f"the file {name!r} does not exist (the current folder is {os.getcwd()!r})")
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    PYTORCH_PRETRAINED_BERT_CACHE: str
+    PYTORCH_TRANSFORMERS_CACHE: str
+    TRANSFORMERS_CACHE: str
+else:
+
+    def __getattr__(name):
+        """Where downloads are kept if no `cache_dir` is given, by the names that programs of 2019 have for it."""
+        if name in ("PYTORCH_PRETRAINED_BERT_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "TRANSFORMERS_CACHE"):
+            return str(cache_folder())
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
