@@ -424,7 +424,6 @@ class TorchModelSuite(TorchExportSuite, TorchGraphSuite, TorchTrainingSuite, Mod
         found, wanted = (self.run(self.shared("base"), inputs, **given) for given in ({}, {"skip_padding": False}))
         for name, value in wanted.items():
             assert_close(found[name], value, SAME, name)
-        assert found["last_hidden_state"][0, 1].any()
 
     def test_gradients_without_padding(self, task: str) -> None:
         self.needs_padding()
