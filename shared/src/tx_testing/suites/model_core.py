@@ -38,7 +38,7 @@ class CoreSuite(Models):
             output.attentions  # noqa: B018
         if labels:
             labelled = self.backend.call(self.shared(task), {**inputs, **labels}, **FLAGS)
-            fields = self.spec.fields_with_labels(task, output._fields)
+            fields = self.spec.fields_with_labels(task, output._fields, self.backend.name)
             assert labelled._fields == (*fields, "hidden_states", "attentions")
             assert fields[0] == "loss"
             loss = self.backend.numpy(labelled.loss)

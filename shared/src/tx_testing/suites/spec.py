@@ -346,8 +346,13 @@ class ModelSpec:
 
     # --- outputs
 
-    def fields_with_labels(self, task: str, fields: Sequence[str]) -> tuple[str, ...]:
-        """The fields of an output with labels, where ``fields`` are those without."""
+    def fields_with_labels(self, task: str, fields: Sequence[str], framework: str) -> tuple[str, ...]:
+        """The fields of an output with labels, where ``fields`` are those without.
+
+        Where there is a loss for every label, scores are not computed. PyTorch leaves their place, and Keras has none.
+        """
+        if framework == "tf" and task in self.token_losses:
+            fields = [name for name in fields if name != "logits"]
         return tuple(self.labelled_fields.get(task, LABELLED_FIELDS.get(task, ("loss", *fields))))
 
     def loss_shape(self, task: str) -> tuple[int, ...]:
