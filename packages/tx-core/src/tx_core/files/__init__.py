@@ -227,7 +227,11 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """Where downloads are kept if no `cache_dir` is given, by the names that programs of 2019 have for it."""
+        """Where downloads are kept if no `cache_dir` is given, by the names that programs of 2019 have for it.
+
+        It is a constant, as it was then: what the environment says at first use.
+        """
         if name in ("PYTORCH_PRETRAINED_BERT_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "TRANSFORMERS_CACHE"):
-            return str(cache_folder())
+            value = globals()[name] = str(cache_folder())
+            return value
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
