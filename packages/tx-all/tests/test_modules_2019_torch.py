@@ -38,3 +38,19 @@ def test_helpers() -> None:
     assert issubclass(PoolerStartLogits, torch.nn.Module)
     layer = torch.nn.Linear(3, 4)
     assert torch.equal(prune_linear_layer(layer, torch.tensor([0, 2])).weight, layer.weight[[0, 2]])
+
+
+@pytest.mark.parametrize("path", ["modeling_gpt2", "modeling_openai", "modeling_xlnet", "modeling_bert"])
+def test_gelu_is_that_of_the_module(path: str) -> None:
+    """GPT's, GPT-2's and XLNet's was the approximation by tanh."""
+    module = importlib.import_module(f"tx_all.{path}")
+    x = torch.linspace(-3, 3, 7)
+    wanted = torch.nn.functional.gelu(x, approximate="none" if path == "modeling_bert" else "tanh")
+    for found in (module.gelu, module.ACT2FN["gelu"]):
+        torch.testing.assert_close(found(x), wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_what_was_found_is_kept() -> None:
+    module = importlib.import_module("tx_all.modeling_bert")
+    assert module.gelu is vars(module)["gelu"]
+    assert module.BertModel is vars(module)["BertModel"]

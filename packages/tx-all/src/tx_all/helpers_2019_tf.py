@@ -13,6 +13,9 @@ from tx_core.models.activations_tf import gelu, gelu_new
 
 __all__ = ["ACT2FN", "gelu", "gelu_new", "get_initializer", "shape_list", "swish"]
 
+# The ACT2FN of XLNet's module.
+ACT2FN_BY_TANH = {**ACT2FN, "gelu": gelu_new}
+
 
 def shape_list(x: Any) -> list[Any]:
     """The sizes of a tensor's axes: numbers where they are known, else scalar tensors."""

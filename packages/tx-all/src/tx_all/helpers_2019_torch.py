@@ -12,6 +12,8 @@ from tx_core.models.pruning_torch import prune_conv1d as prune_conv1d_layer
 from tx_core.models.pruning_torch import prune_linear as prune_linear_layer
 
 XLNetLayerNorm = BertLayerNorm
+# The ACT2FN of XLNet's module.
+ACT2FN_BY_TANH = {**ACT2FN, "gelu": gelu_new}
 
 __all__ = [
     "ACT2FN",

@@ -74,6 +74,9 @@ PATHS: dict[str, tuple[str, ...]] = {
         for kind, module in _KINDS.items()
     },
 }
+# What GPT's, GPT-2's and XLNet's modules called "gelu" is the approximation by tanh, as their models were trained with.
+_BY_TANH = {"gelu": "gelu_new", "ACT2FN": "ACT2FN_BY_TANH"}
+_OF_TANH = ("_gpt2", "_openai", "_xlnet")
 # What a module of a tokenizer called the attributes of its class.
 _OF_TOKENIZERS = {
     "VOCAB_FILES_NAMES": "vocab_files_names",
@@ -119,7 +122,12 @@ class _Loader:
     def exec_module(self, module: ModuleType) -> None:
         """Give the module its names."""
         module.__doc__ = f"What of `{self.package.__name__}` stood in the module of 2019."
-        module.__dict__["__getattr__"] = lambda name: self.find(name, module.__name__)
+
+        def getattr_(name: str) -> Any:
+            value = module.__dict__[name] = self.find(name, module.__name__)  # kept: it takes long to find
+            return value
+
+        module.__dict__["__getattr__"] = getattr_
 
     def find(self, name: str, asked: str) -> Any:
         """What a name of the module `asked` stands for.
@@ -137,10 +145,11 @@ class _Loader:
         if not name.startswith("__"):
             if name in self.package.__all__:
                 return getattr(self.package, name)
+            own = _BY_TANH.get(name, name) if self.path.endswith(_OF_TANH) else name
             for source in self.sources:
                 found = vars(_module(source, name))
-                if name in found:
-                    return found[name]
+                if own in found:
+                    return found[own]
                 if name in _OF_TOKENIZERS and source.endswith(".tokenizer"):
                     return next(getattr(found[each], _OF_TOKENIZERS[name]) for each in _tokenizers(source))
         raise AttributeError(f"module {asked!r} has no attribute {name!r}")
