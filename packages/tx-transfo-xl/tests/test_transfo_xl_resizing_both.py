@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import torch
@@ -95,6 +96,20 @@ def test_embeddings_without_clusters() -> None:
     model.set_input_embeddings(torch.nn.Embedding(10, 10))
     with pytest.raises(ValueError, match=r"width 10, .* 32"):
         scores(model, WORDS % 10)
+
+
+def test_embeddings_without_clusters_in_keras() -> None:
+    """They can be set where the softmax has its own vectors. A tied one would have lost them: nothing changes."""
+    tied = TFTransfoXLLMHeadModel(TransfoXLConfig(**SIZES))
+    before = scores(tied)
+    with pytest.raises(TypeError, match="tied to the clusters .* tie_word_embeddings=False"):
+        tied.set_input_embeddings(keras.layers.Embedding(60, 32))
+    np.testing.assert_array_equal(scores(tied), before)
+    own = TFTransfoXLLMHeadModel(TransfoXLConfig(**SIZES, tie_word_embeddings=False, tie_projs=[False] * 3))
+    before, parameters = scores(own), len(own.crit.trainable_variables)
+    own.set_input_embeddings(keras.layers.Embedding(60, 32))
+    assert np.abs(scores(own) - before).max() > 1e-3
+    assert len(own.crit.trainable_variables) == parameters
 
 
 def test_parameters_beside_the_tables() -> None:

@@ -364,6 +364,20 @@ class TFTransfoXLLMHeadModel(RelativeGeneration, Head, TFTransfoXLPreTrainedMode
         initialize(self, config)
         self.init_weights()
 
+    def set_input_embeddings(self, value: Any) -> None:
+        """As of every model, but only where the softmax has vectors and projections of its own.
+
+        Raises:
+            TypeError: if it has those of the embeddings, which are in clusters; or if `value` is no
+                ``keras.layers.Embedding``.
+        """
+        if self.config.tie_word_embeddings or any(self.config.tied_projections):
+            raise TypeError(
+                "the softmax is tied to the clusters of the input embeddings, and other embeddings have none: build the "
+                "model with tie_word_embeddings=False and tie_projs=[False, …]"
+            )
+        super().set_input_embeddings(value)
+
     def tie_weights(self) -> None:
         """Give the softmax the embeddings' vectors and projections."""
         words, softmax = self.transformer.word_emb, self.crit
