@@ -240,6 +240,8 @@ def test_a_batch_is_as_long_as_what_is_read_of_it() -> None:
         (given, [3, 2, 4, 1]),  # the fourth token of row 2 has a label
         ({**given, "labels": np.arange(4)}, [3, 2, 2, 1]),
         ({**given, "labels": np.arange(4), "start_positions": np.arange(4)}, [5, 5, 5, 5]),
+        ({**given, "inputs_embeds": np.zeros((4, 5, 2))}, [5, 5, 5, 5]),
+        ({**given, "perm_mask": np.zeros((4, 5, 5))}, [5, 5, 5, 5]),
     ):
         found = [*as_dataset(columns, batches, cut=True)]
         assert [each["input_ids"].shape[1] for each in found] == lengths

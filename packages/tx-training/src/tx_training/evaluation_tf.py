@@ -129,13 +129,11 @@ def as_dataset(columns: Columns, batches: Iterable[Any], cut: bool = False) -> A
     Args:
         columns: arrays (rows, …) by name.
         batches: the numbers of the rows of each element. Gone through again for each epoch.
-        cut: leave out the last columns of an element that are padding in all its rows, see :func:`read_length`.
+        cut: leave out the last columns of an element that are padding in all its rows, see :func:`read_length`; not
+            in question answering, nor where an array of another shape may have an axis of tokens too.
     """
     arrays = {name: np.asarray(each) for name, each in columns.items()}
-    mask = arrays.get("attention_mask")
-    # In question answering padding is scored too, and counts in the loss.
-    cut = cut and mask is not None and mask.ndim > 1 and "start_positions" not in arrays
-    of_tokens = {name for name, each in arrays.items() if cut and mask is not None and each.shape == mask.shape}
+    of_tokens = _of_tokens(arrays) if cut else set()
 
     def rows() -> Iterator[dict[str, Any]]:
         for numbers in batches:
@@ -150,6 +148,17 @@ def as_dataset(columns: Columns, batches: Iterable[Any], cut: bool = False) -> A
         for name, each in arrays.items()
     }
     return tf.data.Dataset.from_generator(rows, output_signature=signature).prefetch(2)
+
+
+def _of_tokens(arrays: Columns) -> set[str]:
+    """The arrays (rows, …, S) whose last columns can be left out where they are padding; none where they count."""
+    mask = arrays.get("attention_mask")
+    # In question answering padding is scored too, and counts in the loss.
+    if mask is None or mask.ndim < 2 or "start_positions" in arrays:
+        return set()
+    found = {name for name, each in arrays.items() if each.shape == mask.shape}
+    # Others may have an axis of tokens too, somewhere: inputs_embeds (rows, S, H), perm_mask (rows, S, S).
+    return found if all(name in found or each.ndim < mask.ndim for name, each in arrays.items()) else set()
 
 
 def read_length(batch: Columns) -> int:

@@ -44,8 +44,8 @@ class TFTrainingLoop:
 
     The folder holds at the end the model (of several evaluations the best), ``eval_results.txt``, ``results.json`` and
     ``results.svg``; while it trains ``checkpoint-…``, and what TensorBoard shows in ``runs`` where that is installed.
-    Batches are as long as their longest rows, but with XLA, which compiles for each length, and in question answering,
-    where padding counts in the loss.
+    Batches are as long as their longest rows, but with XLA, which compiles for each length, in question answering,
+    where padding counts in the loss, and with inputs such as ``inputs_embeds``, whose axis of tokens is not the last.
     A model that was made in the scope of a ``tf.distribute.Strategy`` is trained on all its devices: each has its own
     batches, and where rows are no multiple of the devices, an epoch has some of them twice.
 
