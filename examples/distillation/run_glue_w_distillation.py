@@ -32,6 +32,7 @@ from tx_core import AutoModelForSequenceClassification
 from tx_data import glue_output_modes, glue_tasks_num_labels
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
+    add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
     add_training_arguments,
@@ -51,6 +52,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_teacher_arguments(parser, "alpha_task")
     add_model_arguments(parser)
     add_training_arguments(parser)
+    add_arguments_of_2019(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)
     check_teacher_arguments(parser, options)

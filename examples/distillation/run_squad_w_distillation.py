@@ -28,6 +28,7 @@ from run_squad import LOGITS, collate, has_beam, known, run
 
 from tx_core import AutoModelForQuestionAnswering
 from tx_training.arguments import (
+    add_arguments_of_2019,
     add_model_arguments,
     add_squad_arguments,
     add_training_arguments,
@@ -43,6 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_teacher_arguments(parser, "alpha_squad")
     add_model_arguments(parser)
     add_training_arguments(parser)
+    add_arguments_of_2019(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)
     check_squad_arguments(parser, options)

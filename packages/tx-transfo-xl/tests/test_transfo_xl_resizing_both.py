@@ -102,7 +102,7 @@ def test_embeddings_without_clusters_in_keras() -> None:
     """They can be set where the softmax has its own vectors. A tied one would have lost them: nothing changes."""
     tied = TFTransfoXLLMHeadModel(TransfoXLConfig(**SIZES))
     before = scores(tied)
-    with pytest.raises(TypeError, match="tied to the clusters .* tie_word_embeddings=False"):
+    with pytest.raises(TypeError, match=r"tied to the clusters .* tie_word_embeddings=False"):
         tied.set_input_embeddings(keras.layers.Embedding(60, 32))
     np.testing.assert_array_equal(scores(tied), before)
     own = TFTransfoXLLMHeadModel(TransfoXLConfig(**SIZES, tie_word_embeddings=False, tie_projs=[False] * 3))

@@ -373,8 +373,8 @@ class TFTransfoXLLMHeadModel(RelativeGeneration, Head, TFTransfoXLPreTrainedMode
         """
         if self.config.tie_word_embeddings or any(self.config.tied_projections):
             raise TypeError(
-                "the softmax is tied to the clusters of the input embeddings, and other embeddings have none: build the "
-                "model with tie_word_embeddings=False and tie_projs=[False, …]"
+                "the softmax is tied to the clusters of the input embeddings, and other embeddings have none: build "
+                "the model with tie_word_embeddings=False and tie_projs=[False, …]"
             )
         super().set_input_embeddings(value)
 

@@ -352,7 +352,7 @@ class TransfoXLLMHeadModel(RelativeGeneration, Head, TransfoXLPreTrainedModel, p
         bare: Any = self.transformer
         bare.tie_weights()
         words, softmax = bare.word_emb, self.crit
-        if not isinstance(words, AdaptiveEmbedding):  # it has no clusters: the softmax keeps its own vectors
+        if not isinstance(bare.word_emb, AdaptiveEmbedding):  # it has no clusters: the softmax keeps its own vectors
             return
 
         def shared(parameter: Tensor) -> Tensor:
