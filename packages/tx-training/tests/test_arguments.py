@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tx_training.arguments import (
+    add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
     add_predicting_argument,
@@ -22,6 +23,7 @@ def parse(*given: str, folder: Path = Path("nowhere")) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_model_arguments(parser)
     add_training_arguments(parser)
+    add_arguments_of_2019(parser)
     arguments = parser.parse_args(["--model_name_or_path", "a-model", "--output_dir", str(folder), *given])
     check_training_arguments(parser, arguments)
     return arguments
@@ -47,6 +49,13 @@ def test_the_defaults_are_those_of_2019() -> None:
         (("--do_train", "--patience", "2"), "--patience counts measurements: give --do_eval as well"),
         (("--do_eval", "--evaluate_during_training"), "--evaluate_during_training goes with --do_train"),
         (("--do_eval", "--resume"), "--resume goes with --do_train"),
+        (("--do_train", "--fp16", "--fp16_opt_level", "o2"), "--fp16_opt_level O2 is apex's"),
+        (("--do_train", "--fp16", "--fp16_opt_level", "O0"), "for O0 leave out --fp16"),
+        (("--do_train", "--loss_scale", "128"), "losses are scaled by themselves with --fp16"),
+        (("--do_train", "--server_port", "80"), "python -m debugpy"),
+        (("--do_train", "--save_steps", "9", "--eval_all_checkpoints"), "--eval_all_checkpoints goes with --do_eval"),
+        (("--do_train", "--do_eval", "--eval_all_checkpoints"), "none is written: give --save_steps too"),
+        (("--do_eval", "--eval_all_checkpoints"), "none is written: give --save_steps too"),
     ],
 )
 def test_contradictions_are_refused(given: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,6 +63,14 @@ def test_contradictions_are_refused(given: tuple[str, ...], says: str, capsys: p
         parse(*given)
     assert error.value.code == 2
     assert says in capsys.readouterr().err
+
+
+def test_flags_of_2019_are_taken_as_they_were_left(tmp_path: Path) -> None:
+    kept = parse("--do_train", "--fp16", "--fp16_opt_level", "o1", "--loss_scale", "0", "--overwrite_cache")
+    assert (kept.fp16, kept.eval_all_checkpoints) == (True, False)
+    assert parse("--do_train", "--do_eval", "--save_steps", "9", "--eval_all_checkpoints").eval_all_checkpoints
+    (tmp_path / "checkpoint-9").mkdir()
+    assert parse("--do_eval", "--eval_all_checkpoints", folder=tmp_path).eval_all_checkpoints
 
 
 def test_data_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

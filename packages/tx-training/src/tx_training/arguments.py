@@ -222,8 +222,12 @@ def _check_arguments_of_2019(parser: argparse.ArgumentParser, arguments: argpars
             "--server_ip, --server_port: a debugger attaches from outside: "
             "python -m debugpy --listen IP:PORT --wait-for-client SCRIPT …"
         )
-    if getattr(arguments, "eval_all_checkpoints", False) and not arguments.do_eval:
-        parser.error("--eval_all_checkpoints goes with --do_eval")
+    if getattr(arguments, "eval_all_checkpoints", False):
+        if not arguments.do_eval:
+            parser.error("--eval_all_checkpoints goes with --do_eval")
+        writes = arguments.do_train and arguments.save_steps != -1
+        if not writes and not any(arguments.output_dir.glob("checkpoint-*")):
+            parser.error("--eval_all_checkpoints: --output_dir has none, and none is written: give --save_steps too")
 
 
 def input_names(tokenizer: Any) -> list[str]:
