@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tx_bert import BertConfig, BertForMaskedLM, BertForQuestionAnswering, BertForSequenceClassification
 from tx_distilbert import DistilBertConfig, DistilBertForMaskedLM
-from tx_gpt2 import GPT2Config, GPT2LMHeadModel
+from tx_gpt2 import GPT2Config, GPT2DoubleHeadsModel, GPT2LMHeadModel
 from tx_training import (
     Distillation,
     TrainingLoop,
@@ -143,6 +143,20 @@ def test_a_model_of_next_tokens_is_compared_where_it_predicts_them() -> None:
     before[0, 0] = before[0, 1] = 1  # the label of the third row's first token has nothing before it
     torch.testing.assert_close(some(student, given), soft_target_loss(own, wanted, 2.0, before)[None])
     assert (every.count(student, given), some.count(student, given)) == ([9], [2])
+
+
+def test_a_model_of_two_heads_is_compared_where_it_predicts_the_next_tokens() -> None:
+    teacher, student = (model(GPT2DoubleHeadsModel, GPT2, seed) for seed in (0, 1))
+    ids = batch()["input_ids"][:, None].repeat(1, 2, 1)  # (3, 2, 4): two choices each
+    labels = torch.full_like(ids, -100)
+    labels[0, 0, 2] = labels[1, 1, 1] = 3
+    some = Distillation(teacher, alpha_ce=1.0, alpha_task=0.0, restrict_ce_to_mask=True)
+    own, wanted = (each(ids).logits for each in (student, teacher))
+    before = torch.zeros_like(ids)
+    before[0, 0, 1] = before[1, 1, 0] = 1
+    given = {"input_ids": ids, "labels": labels}
+    torch.testing.assert_close(some(student, given), soft_target_loss(own, wanted, 2.0, before)[None])
+    assert some.count(student, given) == [2]
 
 
 def test_classes_and_answers_are_compared_by_row() -> None:

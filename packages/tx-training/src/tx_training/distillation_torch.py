@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tx_core.messages import quoted
-from tx_core.models.heads_torch import CausalLM, LanguageModelling, TokenClassification
+from tx_core.models.heads_torch import LanguageModelling, TokenClassification
 from tx_core.models.losses_torch import precise
 
 from .options import LABELS
 from .processes_torch import unwrapped
-from .steps_torch import Batch, output_loss, targets
+from .steps_torch import Batch, output_loss, predicts_next, targets
 
 # What the loss alone needs; neither model has to see it to give its logits.
 _ANSWERS = {*LABELS, "start_positions", "end_positions"}
@@ -204,12 +204,12 @@ class Distillation:
         mask: Tensor | None = batch.get("attention_mask")
         if not self.restrict_ce_to_mask:
             return mask
-        labels = next((batch[name] for name in LABELS if name in batch), None)
-        if labels is None:
+        name = next((name for name in LABELS if name in batch), None)
+        if name is None:
             raise ValueError(f"restrict_ce_to_mask=True needs labels: the batch has {', '.join(batch)}")
-        counted: Tensor = (labels != -100) & (labels != -1)
-        if isinstance(unwrapped(model), CausalLM):  # a prediction stands before its label
-            counted = F.pad(counted[:, 1:], (0, 1))
+        counted: Tensor = (batch[name] != -100) & (batch[name] != -1)
+        if predicts_next(unwrapped(model), name):  # a prediction stands before its label
+            counted = F.pad(counted[..., 1:], (0, 1))
         return counted
 
 

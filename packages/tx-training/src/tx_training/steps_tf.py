@@ -49,13 +49,17 @@ def targets(model: Any, batch: Batch) -> Tensor:
             return _rows(labels)
         if all(size == 1 for size in labels.shape[1:]):
             return _number(labels != -100)
-        ahead = isinstance(model, CausalLM | DoubleHeads) or (isinstance(model, MaskedLM) and name == "lm_labels")
-        labels = labels[..., 1:] if ahead else labels
+        labels = labels[..., 1:] if predicts_next(model, name) else labels
         return _number((labels != -100) & (labels != -1))
     starts, ids = batch.get("start_positions"), batch.get("input_ids")
     if starts is not None and ids is not None:
         return _number(starts < tf.cast(tf.shape(ids)[-1], starts.dtype))
     return _rows(next(iter(batch.values())))
+
+
+def predicts_next(model: Any, name: str) -> bool:
+    """Whether a model's prediction at a token is that of the next one, where its labels have this name."""
+    return isinstance(model, CausalLM | DoubleHeads) or (isinstance(model, MaskedLM) and name == "lm_labels")
 
 
 def _number(counted: Tensor) -> Tensor:

@@ -56,13 +56,17 @@ def targets(model: nn.Module, batch: Batch) -> int:
             return len(labels)
         if labels.numel() == len(labels):
             return int((labels != -100).sum())
-        ahead = isinstance(model, CausalLM | DoubleHeads) or (isinstance(model, MaskedLM) and name == "lm_labels")
-        labels = labels[..., 1:] if ahead else labels
+        labels = labels[..., 1:] if predicts_next(model, name) else labels
         return int(((labels != -100) & (labels != -1)).sum())
     starts, ids = batch.get("start_positions"), batch.get("input_ids")
     if starts is not None and ids is not None:
         return int((starts < ids.shape[-1]).sum())
     return len(next(iter(batch.values())))
+
+
+def predicts_next(model: nn.Module, name: str) -> bool:
+    """Whether a model's prediction at a token is that of the next one, where its labels have this name."""
+    return isinstance(model, CausalLM | DoubleHeads) or (isinstance(model, MaskedLM) and name == "lm_labels")
 
 
 class TrainingStep:
