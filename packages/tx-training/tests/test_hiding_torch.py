@@ -100,7 +100,8 @@ def test_the_generator_decides_and_there_may_be_nothing_to_hide() -> None:
         ({"shares": (0.8, 0.1, 0.2)}, "add up to 1"),
         ({"shares": (1.2, -0.1, -0.1)}, "add up to 1"),
         ({"attention_mask": torch.ones(4)}, r"attention_mask must be \(4, 9\), as input_ids are, not \(4,\)"),
-        ({"weights": torch.ones(5)}, "weights those of 5 tokens alone"),
+        ({"weights": torch.ones(5)}, "input_ids has 1 to 8, and weights those of 5 tokens alone"),
+        ({"input_ids": torch.tensor([[4, -1]])}, "input_ids has -1 to 4"),
         ({"input_ids": torch.ones(4, dtype=torch.long)}, r"input_ids must be \(B, S\), not \(4,\)"),
     ],
 )

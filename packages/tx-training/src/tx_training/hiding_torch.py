@@ -75,8 +75,9 @@ def hide_tokens(
         raise ValueError(f"proportion must be from 0 to 1, not {quoted(proportion)}")
     if min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
         raise ValueError(f"shares must be three numbers that add up to 1, not {quoted(shares)}")
-    if input_ids.numel() and int(input_ids.max()) >= len(weights):
-        raise ValueError(f"input_ids has {int(input_ids.max())}, and weights those of {len(weights)} tokens alone")
+    least, greatest = map(int, input_ids.aminmax()) if input_ids.numel() else (0, 0)
+    if least < 0 or greatest >= len(weights):
+        raise ValueError(f"input_ids has {least} to {greatest}, and weights those of {len(weights)} tokens alone")
     tokens = torch.ones_like(input_ids) if attention_mask is None else attention_mask
     if tokens.shape != input_ids.shape:
         raise ValueError(
