@@ -80,6 +80,9 @@ def test_a_story_has_two_ends(tmp_path: Path) -> None:
         (tmp_path / processor.train_file).write_text(f"{header}\n{row}\n")
         with pytest.raises(ValueError, match=f"line 2: {wrong}"):
             processor.get_train_examples(tmp_path)
+    (tmp_path / "train.jsonl").write_text('{"1": 1, "2": 2, "3": 3, "4": 4, "5": 5, "6": 6, "7": 7}\n')
+    with pytest.raises(ValueError, match="line 1: ROCStories' files are comma-separated values"):
+        processor.get_train_examples(tmp_path, "train.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,8 @@ class RocStoriesProcessor(MultipleChoiceProcessor):
         return rows
 
     def _example(self, row: Any, default_id: str) -> MultipleChoiceExample:
+        if not isinstance(row, list):
+            raise ValueError("ROCStories' files are comma-separated values, and no JSON")
         if len(row) not in (7, 8):
             raise ValueError(
                 f"{len(row)} columns, and 8 are wanted: id, four sentences, two ends, number of the right one"
