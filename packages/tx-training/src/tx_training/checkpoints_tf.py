@@ -24,6 +24,11 @@ STATE_NAME = "training_state.safetensors"
 KEYS = frozenset({"shape", "result", "waited", "losses"})
 
 
+def checkpoints(folder: Path) -> list[Path]:
+    """The whole checkpoints in a training's folder (``checkpoint-100``, …), the oldest first."""
+    return whole_checkpoints(folder, STATE_NAME)
+
+
 def save_model(folder: Path, model: Any, tokenizer: Any = None) -> None:
     """Write a model, and its tokenizer, for ``from_pretrained``.
 
@@ -87,11 +92,6 @@ def load_variables(folder: Path, model: Any, optimizer: Any) -> None:
             if value.shape != tuple(variable.shape):
                 raise CheckpointError(file.path, f"has shape {value.shape}, not {tuple(variable.shape)}", name)
             variable.assign(np.asarray(value, keras_dtype(variable)))
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The whole checkpoints in a training's folder (``checkpoint-100``, …), the oldest first."""
-    return whole_checkpoints(folder, STATE_NAME)
 
 
 def random_states(model: Any) -> Sequence[Any]:
