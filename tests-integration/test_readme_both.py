@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tx_testing import published
+from tx_testing import documented
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,8 +17,7 @@ def blocks() -> dict[str, str]:
     found: dict[str, str] = {}
     names = ("bert", "distilbert", "gpt2", "roberta", "tiny", "training", "xlm")
     for readme in (ROOT / "README.md", *(ROOT / f"packages/tx-{name}/README.md" for name in names)):
-        text = readme.read_text(encoding="utf-8")
-        for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)):
+        for number, block in enumerate(documented.blocks(readme)):
             twin = re.search(r'# or TF(\w+), (?:with )?return_tensors="tf"', block)
             if twin:
                 block = re.sub(rf"\b{twin[1]}\b", f"TF{twin[1]}", block.replace('"pt"', '"tf"'))
@@ -36,16 +32,4 @@ def test_the_blocks_are_found() -> None:
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=name) for name, block in blocks().items()])
 def test_the_code_runs(block: str, tmp_path: Path) -> None:
-    # What the texts fetch from the hub is a folder of that name here, which wins; their numbers are not looked at.
-    for name in published.NAMES:
-        if f'"{name}"' in block:
-            published.write(tmp_path / name, name)
-    result = subprocess.run(
-        [sys.executable, "-c", block],
-        cwd=tmp_path,
-        env={**os.environ, "TX_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    documented.run(block, tmp_path)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tx_testing import published
+from tx_testing import documented
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = [
@@ -36,8 +33,7 @@ READMES = [
 
 def blocks(readme: Path) -> list[str]:
     """The blocks that need no TensorFlow."""
-    found = re.findall(r"^```python\n(.*?)^```", readme.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    return [block for block in found if not re.search("tensorflow|keras", block)]
+    return [block for block in documented.blocks(readme) if not re.search("tensorflow|keras", block)]
 
 
 @pytest.mark.parametrize(
@@ -49,18 +45,4 @@ def blocks(readme: Path) -> list[str]:
     ],
 )
 def test_the_code_runs(block: str, tmp_path: Path) -> None:
-    # What the texts fetch from the hub is a folder of that name here, which wins; their numbers are not looked at.
-    for name in published.NAMES:
-        if f'"{name}"' in block:
-            published.write(tmp_path / name, name)
-    result = subprocess.run(
-        [sys.executable, "-c", block],
-        cwd=tmp_path,
-        env={**os.environ, "TX_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    for word in re.findall(r"^print\(.*\)  # (.+)$", block, flags=re.MULTILINE):
-        assert result.stdout == f"{word}\n"
+    documented.run(block, tmp_path)

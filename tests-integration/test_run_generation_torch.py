@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -37,11 +42,36 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
+@functools.cache
+def script() -> Any:
+    """The script as a module: a process for each command line would take seconds to start."""
+    spec = importlib.util.spec_from_file_location("run_generation", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def run(folder: Path | str, *arguments: str, kind: str = "gpt2", stdin: str = "", status: int = 0) -> str:
-    command = [sys.executable, str(EXAMPLE), "--model_type", kind, "--model_name_or_path", str(folder), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, encoding="utf-8")
-    assert result.returncode == status, result.stderr
-    return result.stdout if status == 0 else result.stderr
+    """What a command line prints, or where another status is wanted what it says of its arguments."""
+    printed, said, found = io.StringIO(), io.StringIO(), 0
+    with redirect_stdout(printed), redirect_stderr(said), mock.patch.object(sys, "stdin", io.StringIO(stdin)):
+        try:
+            script().main(["--model_type", kind, "--model_name_or_path", str(folder), *arguments])
+        except SystemExit as end:
+            found = end.code if isinstance(end.code, int) else 1
+            said.write("" if isinstance(end.code, int) else str(end.code))
+    assert found == status, said.getvalue()
+    return printed.getvalue() if status == 0 else said.getvalue()
+
+
+def test_the_script_runs_by_itself(folder: Path) -> None:
+    arguments = ("--prompt", "The weather", "--length", "12", "--temperature", "0")
+    command = [sys.executable, str(EXAMPLE), "--model_type", "gpt2", "--model_name_or_path", str(folder), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == run(folder, *arguments)
 
 
 def test_command_lines_of_2019(folder: Path) -> None:
@@ -63,11 +93,7 @@ def test_streamed_text_is_the_same(folder: Path) -> None:
 
 def test_streamed_text_goes_on_after_a_word_that_changed(capsys: pytest.CaptureFixture[str]) -> None:
     """What was an apostrophe between spaces is joined to both its neighbours once the second one is there."""
-    spec = importlib.util.spec_from_file_location("run_generation", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
+    example = script()
     words = ["the", "cats", "'", "food", ",", "they", "do", "n't", "say", "."]
 
     class Tokenizer:

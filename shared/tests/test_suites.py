@@ -232,3 +232,43 @@ def test_what_is_exported(exported: tuple[str, ...], wanted: list[str], monkeypa
     collected = Collected(Exporting.test_served)
     Exporting().pytest_generate_tests(collected)  # type: ignore[arg-type]
     assert collected.tasks == wanted
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_what_the_core_does_for_all_is_tested_once(stands: bool, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+        from tx_testing.suites.base import Suite, once
+        from tx_testing.suites.spec import ModelSpec
+        class TestIt(Suite):
+            spec = ModelSpec(architecture="tx_toy.architecture:ARCHITECTURE", config={{}}, stands_for_all={stands})
+            @once
+            def test_long(self): pass
+            def test_short(self): pass
+        """
+    )
+    result = pytester.runpytest_subprocess("-rs")
+    result.assert_outcomes(passed=1 + stands, skipped=1 - stands)
+    if not stands:
+        result.stdout.fnmatch_lines(["SKIPPED*tested once: the core does it for all architectures*"])
+
+
+def test_a_variant_is_tested_by_its_representatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = ["base", "causal-lm", "pretraining", "multiple-choice"]
+    monkeypatch.setattr(ModelSpec, "class_names", lambda self: {name: name for name in self.only or tasks})
+    variants = {"wide": {"config": {"size": 2}}, "own": {"only": ("pretraining", "multiple-choice")}}
+    whole = ModelSpec(architecture="tx_toy.architecture:ARCHITECTURE", config={}, variants=variants)
+    for described, wanted in (
+        (whole, tasks),
+        (whole.variant("wide"), ["base", "causal-lm"]),
+        (whole.variant("own"), ["pretraining", "multiple-choice"]),
+    ):
+
+        class Varied(Suite):
+            spec = described
+
+            def test_one(self, task: str) -> None: ...
+
+        collected = Collected(Varied.test_one)
+        Varied().pytest_generate_tests(collected)  # type: ignore[arg-type]
+        assert collected.tasks == wanted

@@ -16,7 +16,8 @@ SPEC = ModelSpec(
     },
     # One of each kind of head; those of the rest are among the pretraining's, or of a token as others are of a row.
     graph_tasks=("base", "pretraining", "sequence-classification", "question-answering", "multiple-choice"),
-    exported=("base", "pretraining", "sequence-classification", "question-answering", "multiple-choice"),
+    exported=("pretraining", "question-answering", "multiple-choice"),
+    stands_for_all=True,
     labels={
         "masked-lm": {"masked_lm_labels": "tokens"},
         "pretraining": {"masked_lm_labels": "tokens", "next_sentence_label": "pair"},

@@ -32,9 +32,9 @@ def main(arguments, inputs, folder):
 
 
 @pytest.mark.parametrize("name, lower", [("uncased", True), ("cased", False)])
-def test_every_line_has_the_references_ids_and_places(name, lower):
+def test_text_has_the_references_ids_and_places(name, lower):
     vocab = data_path(f"vocab/bert-base-{name}")
-    texts = [*awkward_texts(), *(running_lines() if lower else running_lines(RUNNING[1]))]
+    texts = [*awkward_texts(), *running_lines(*(RUNNING if lower else RUNNING[1:]))[::3]]
     arguments = {"texts": texts, "vocab": str(vocab / "vocab.txt"), "lower": lower}
     result = reference.run(SCRIPT, arguments).arrays
     tokenizer = BertTokenizer.from_pretrained(vocab, do_lower_case=lower)

@@ -45,8 +45,8 @@ def test_the_published_vocabulary(files, tmp_path):
     assert again.encode(text) == tokenizer.encode(text)
 
 
-def test_every_line_has_the_references_ids(files):
-    texts = ["a\nb \n c\n\nd", "x\x1cy \x85z", *PRIVATE, *awkward_texts(), *running_lines(RUNNING[0])]
+def test_text_has_the_references_ids(files):
+    texts = ["a\nb \n c\n\nd", "x\x1cy \x85z", *PRIVATE, *awkward_texts(), *running_lines(RUNNING[0])[::3]]
     arguments = {"vocab": str(files / "vocab.json"), "merges": str(files / "merges.txt"), "texts": texts}
     result = reference.run(SCRIPT, arguments).arrays
     tokenizer = CTRLTokenizer.from_pretrained(files)

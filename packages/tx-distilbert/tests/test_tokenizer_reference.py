@@ -41,7 +41,7 @@ def test_ids_and_files_are_those_of_the_compiled_one(name: str, lower: bool, tmp
     vocab = data_path(f"vocab/bert-base-{name}")
     tokenizer = DistilBertTokenizer.from_pretrained(vocab, do_lower_case=lower)
     tokenizer.save_pretrained(tmp_path)
-    texts = [*awkward_texts(), *running_lines(RUNNING[1])]
+    texts = [*awkward_texts(), *running_lines(RUNNING[1])[::3]]
     arguments = {"vocab": str(vocab / "vocab.txt"), "lower": lower, "texts": texts, "ours": str(tmp_path)}
     result = reference.run(SCRIPT, arguments)
     for text, ids in zip(texts, rows(result.arrays, "ids"), strict=True):

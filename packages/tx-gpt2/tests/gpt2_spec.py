@@ -25,7 +25,7 @@ SPEC = ModelSpec(
     zero_token_types=False,
     any_axes=True,
     past=True,
-    compiles_text=True,
+    stands_for_all=True,
     batch_axes={"past": 1},
     labels={"causal-lm": {"labels": "tokens"}, "double-heads": {"labels": "tokens"}},
     # The reference keeps keys and values in an object of its own, and scores the last position, padding or not.

@@ -37,9 +37,9 @@ def main(arguments, inputs, folder):
 
 
 @pytest.mark.parametrize("prefix", [False, True])
-def test_every_line_has_the_references_ids_and_places(prefix):
+def test_text_has_the_references_ids_and_places(prefix):
     vocab = data_path("vocab/gpt2")
-    texts = [*MORE, *PRIVATE, *awkward_texts(), *(running_lines(RUNNING[1]) if prefix else running_lines())]
+    texts = [*MORE, *PRIVATE, *awkward_texts(), *running_lines(*(RUNNING[1:] if prefix else RUNNING))[::3]]
     result = reference.run(SCRIPT, {"texts": texts, "vocab": str(vocab), "prefix": prefix}).arrays
     tokenizer = GPT2Tokenizer.from_pretrained(vocab, add_prefix_space=prefix)
     for text, ids, spans in zip(texts, rows(result, "ids"), rows(result, "spans"), strict=True):

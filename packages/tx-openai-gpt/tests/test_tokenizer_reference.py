@@ -35,11 +35,11 @@ def main(arguments, inputs, folder):
 """
 
 
-def test_every_line_has_the_references_ids_and_places(monkeypatch):
+def test_text_has_the_references_ids_and_places(monkeypatch):
     monkeypatch.setitem(sys.modules, "ftfy", None)
     folder = data_path("vocab/openai-gpt")
     files = [str(folder / name) for name in ("encoder_bpe_40000.json", "vocab_40000.bpe")]
-    texts = [*awkward_texts(), *running_lines(RUNNING[1])]
+    texts = [*awkward_texts(), *running_lines(RUNNING[1])[::3]]
     result = reference.run(SCRIPT, {"files": files, "texts": texts}).arrays
     tokenizer = OpenAIGPTTokenizer(*files)
     assert bool(result["same"])

@@ -39,7 +39,7 @@ def made(count: int) -> list[str]:
 )
 def test_ids_are_the_references(options, lines):
     path = str(data_path("vocab/xlnet-base-cased/spiece.model"))
-    running = running_lines() if lines is None else running_lines(RUNNING[1])[:lines]
+    running = running_lines()[::3] if lines is None else running_lines(RUNNING[1])[:lines]
     questions = data_path("squad").rglob("*.json") if lines is None else ()
     texts = [*MORE, *PRIVATE, *awkward_texts(), *made(2000), *running]
     texts += [text[:3000] for file in sorted(questions)[:2] for text in file.read_text()[:400_000].split('"context": ')]

@@ -117,6 +117,6 @@ SPEC = ModelSpec(
     },
     graph_tasks=("base", "causal-lm", "beam-question-answering"),
     exported=("causal-lm", "beam-question-answering"),
-    compiles_text=True,
+    stands_for_all=True,
     tf_only=("TFXLNetMainLayer",),
 )

@@ -31,6 +31,12 @@ def of_shared_code(test: Test) -> Test:
     return test
 
 
+def once(test: Test) -> Test:
+    """Mark a test of what all architectures have of the core, which takes seconds: see ``ModelSpec.stands_for_all``."""
+    vars(test)["once"] = True
+    return test
+
+
 class Suite:
     """Standard tests of an architecture described by ``spec``.
 
@@ -89,7 +95,7 @@ class Suite:
             tasks = [*names]
             if getattr(metafunc.function, "in_graphs", False) and self.spec.graph_tasks is not None:
                 tasks = [task for task in tasks if task in self.spec.graph_tasks]
-            if getattr(metafunc.function, "of_shared_code", False):
+            if getattr(metafunc.function, "of_shared_code", False) or (self.spec.varied and not self.spec.only):
                 tasks = self.spec.representatives()
             if getattr(metafunc.function, "exports", False):
                 tasks = self.spec.exported_tasks()
@@ -101,6 +107,8 @@ class Suite:
         replaced = any(name in vars(cls) and name in vars(cls).get("overrides", ()) for cls in type(self).__mro__)
         if name in self.overrides and not replaced:
             pytest.skip(f"does not apply: {self.overrides[name]}")
+        if getattr(request.function, "once", False) and not self.spec.stands_for_all:
+            pytest.skip("tested once: the core does it for all architectures, and some stand for them")
 
 
 def standard_tests(suite: type[Suite]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from .base import once
 from .generation_threads import ThreadedGenerationSuite
 from .models_tf import TFBackend
 from .spec import Array
@@ -25,7 +26,7 @@ class TFGenerationSuite(ThreadedGenerationSuite):
 
     @property
     def greedy(self) -> dict[str, Any]:
-        return {"jit_compile": self.spec.compiles_text}
+        return {"jit_compile": self.spec.stands_for_all}
 
     def generate(self, ids: Any, mask: Array | None = None, model: Any = None, **options: Any) -> Any:
         return super().generate(ids, mask, model, **{"jit_compile": False, **options})
@@ -52,8 +53,8 @@ class TFGenerationSuite(ThreadedGenerationSuite):
     @pytest.mark.parametrize("kind", ["run", "step", "step without XLA"])
     def test_traced_once_for_all_lengths(self, kind: str) -> None:
         """Prompts of any number and length: one trace. New tokens: one for each number of rows and power of two."""
-        if kind != "step without XLA" and not self.spec.compiles_text:
-            pytest.skip("does not apply: XLA is left to one architecture of each kind of memory")
+        if kind != "step without XLA" and not self.spec.stands_for_all:
+            pytest.skip("tested once: XLA is left to those that stand for all architectures")
         model = self.long()
         ids, mask = self.prompts()
         options: dict[str, Any] = {"eos_token_id": (), "pad_token_id": 2, "jit_compile": kind != "step without XLA"}
@@ -92,6 +93,7 @@ class TFGenerationSuite(ThreadedGenerationSuite):
             )
             np.testing.assert_array_equal(one.sequences, two.sequences)
 
+    @once
     def test_changed_models_are_compiled_anew(self) -> None:
         model = self.fresh()
         ids, _ = self.prompts()
@@ -110,6 +112,7 @@ class TFGenerationSuite(ThreadedGenerationSuite):
         assert 0 in wanted
         np.testing.assert_array_equal(np.asarray(model.generate(ids, **options).sequences)[:, 6], wanted)
 
+    @once
     def test_adapters_are_compiled_in(self) -> None:
         model = self.fresh()
         ids, _ = self.prompts()
@@ -124,6 +127,7 @@ class TFGenerationSuite(ThreadedGenerationSuite):
 
     # --- what TensorFlow brings
 
+    @once
     def test_generator(self) -> None:
         """An explicit generator goes on where it is; tf.random.set_seed seeds the default."""
         ids, _ = self.prompts()
@@ -140,6 +144,7 @@ class TFGenerationSuite(ThreadedGenerationSuite):
         with pytest.raises(ValueError, match="not both"):
             self.generate(ids, seed=7, generator=generator, **options)
 
+    @once
     def test_half_precision(self) -> None:
         model = self.fresh(dtype="bfloat16")
         ids, _ = self.prompts()

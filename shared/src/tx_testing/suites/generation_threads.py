@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .base import once
 from .generation import GenerationSuite
 from .spec import Array
 
@@ -23,6 +24,7 @@ class ThreadedGenerationSuite(GenerationSuite):
         """A model's own output, with dropout."""
         raise NotImplementedError
 
+    @once
     def test_threads_share_a_model(self) -> None:
         """One of them trains it, the others generate. Each gets the text that it would get alone."""
         model, (ids, mask) = self.fresh(), self.prompts()

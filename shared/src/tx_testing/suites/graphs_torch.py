@@ -138,7 +138,7 @@ class TorchGraphSuite(TorchModels, IdSuite):
                 found = leaves(model(**given)._asdict())
                 assert [value.shape for value in found.values()] == shapes
 
-    @in_graphs
+    @exports
     @pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
     def test_make_fx(self, mode: Literal["real", "fake", "symbolic"], task: str) -> None:
         model, inputs = self.shared(task), self.tensors(task, labels=True)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from .base import Suite, of_shared_code
+from .base import Suite, of_shared_code, once
 from .models import FILES, FLAGS, OTHERS, Backend, read_safetensors
 from .models_tf import TFBackend
 from .models_torch import TorchBackend
@@ -208,6 +208,7 @@ class BothSuite(BothCoreSuite):
         models = tuple(b.model_class(self.spec, "base").from_pretrained(folder) for b in (self.torch, self.tf))
         self._agree("base", self.spec.inputs("base"), models=models)
 
+    @once
     def test_pytorch_as_the_backend_of_keras(self, tmp_path: Path) -> None:
         """The Keras models are pure Keras: with another backend they give the same, train, and are saved by Keras."""
         jobs, tasks = [], self.spec.representatives()

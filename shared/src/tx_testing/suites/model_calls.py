@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .base import of_shared_code
+from .base import of_shared_code, once
 from .model_core import same_pruned
 from .models import FLAGS, SAME, Models
 from .spec import CHOICES, LENGTHS, SEQUENCE, Array, assert_close, leaves
@@ -173,6 +173,7 @@ class CallSuite(Models):
         name = next(iter(before))
         assert np.abs(before[name] - after[name]).max() > 1e-4, "the embeddings have no effect on the output"
 
+    @once
     @of_shared_code
     @pytest.mark.parametrize("more", [0, 11, -11])
     def test_set_input_embeddings_of_another_size(self, task: str, more: int, tmp_path: Path) -> None:

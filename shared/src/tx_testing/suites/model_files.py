@@ -16,6 +16,7 @@ from tx_core.checkpoints import CheckpointError, open_checkpoint, write_safetens
 from tx_core.weights import WeightsError
 from tx_testing.server import Fault, HubServer, Request, download_environment
 
+from .base import once
 from .models import FILES, Models, edited, read_safetensors
 from .spec import Array, assert_close
 
@@ -80,6 +81,7 @@ class FileSuite(Models):
         for path in (tmp_path / "one").iterdir():
             assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
+    @once
     def test_sizes_and_formats_as_people_write_them(self, tmp_path: Path) -> None:
         model = self.shared("base")
         other = {"torch": "pytorch_model.bin", "tf": "tf_model.h5"}[self.backend.name]
@@ -134,6 +136,7 @@ class FileSuite(Models):
         for name, value in self.run(model, inputs).items():
             assert_close(value, wanted[name], 1e-7, name)
 
+    @once
     @pytest.mark.parametrize("form", ["safetensors", "h5"])
     def test_shards_that_tensorflow_wrote(self, form: str, tmp_path: Path) -> None:
         """The model's name stands before each name in the index; shards do not have it."""
@@ -168,6 +171,7 @@ class FileSuite(Models):
             for name, array in self.backend.arrays(model).items():
                 np.testing.assert_array_equal(self.backend.arrays(again)[name], array, err_msg=name)
 
+    @once
     @pytest.mark.parametrize("auto", [False, True])
     def test_loading_from_a_hub(self, auto: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Configuration and weights are of one commit, even if the repository is updated between the two."""

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tx_core.models.main_layer_tf import part
 from tx_core.models.variables_tf import named_parameters
 
-from .base import exports, in_graphs, of_shared_code
+from .base import exports, in_graphs, of_shared_code, once
 from .model import ModelSuite
 from .model_core import CoreSuite
 from .models import FLAGS, SAME
@@ -146,6 +146,7 @@ class TFModelSuite(TFModels, ModelSuite):
     def _layers(self, model: Any) -> Any:
         return part(model.base_model, model.base_model.layers_at)
 
+    @once
     @pytest.mark.parametrize("form", ["safetensors", "bin", "h5"])
     def test_layers_that_share_parameters(self, form: str, tmp_path: Path) -> None:
         for task in dict.fromkeys(("base", self.tasks()[-1])):
@@ -195,6 +196,7 @@ class TFModelSuite(TFModels, ModelSuite):
 
     # --- classes that users write
 
+    @once
     def test_a_users_own_head(self, tmp_path: Path) -> None:
         """A class in the manner of 2019, whatever its head is called, takes the bare model's weights."""
         base: Any = self.cls("base")
@@ -380,6 +382,7 @@ class TFModelSuite(TFModels, ModelSuite):
             assert np.isnan(found[field]).any(), (case.name, case.wrong)
             assert all(np.isfinite(found[name]).all() for name in ("logits", "prediction_logits") if name in found)
 
+    @once
     def test_numbers_outside_their_range_while_keras_predicts_and_trains(self) -> None:
         task = self.classes_task()
         model = self.model(task)
@@ -447,12 +450,14 @@ class TFModelSuite(TFModels, ModelSuite):
             self._same(model.predict(inputs, batch_size=size, verbose=0), wanted)
         self._same(model.predict_on_batch(inputs), wanted)
 
+    @once
     def test_predict_joins_batches_of_several_steps(self) -> None:
         model = self.model("base")
         inputs = {name: array.astype(np.int32) for name, array in self.spec.inputs("base").items()}
         model.compile(steps_per_execution=2)
         self._same(model.predict(inputs, batch_size=1, verbose=0), self.run(model, inputs))
 
+    @once
     def test_fit_with_tuple_outputs(self) -> None:
         """Hidden states and attentions in the output do not disturb the loss."""
         task = self.classes_task()
@@ -460,6 +465,7 @@ class TFModelSuite(TFModels, ModelSuite):
         history = self._tour(model, self._dataset(task)).history
         assert np.isfinite(history["loss"]).all()
 
+    @once
     def test_fit_with_tuple_labels(self) -> None:
         """Two labels, two outputs: an answer's start and end."""
         wanted = {"start_positions", "end_positions"}
@@ -530,6 +536,7 @@ class TFModelSuite(TFModels, ModelSuite):
         fresh.set_weights(model.get_weights())
         self._same(fresh(self.tensors(task)), self.run(model, self.spec.inputs(task)))
 
+    @once
     def test_resized_model_trains(self) -> None:
         task = self.classes_task()
         model = self.model(task)

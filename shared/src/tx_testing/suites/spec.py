@@ -63,7 +63,8 @@ class ModelSpec:
         variants: name → fields of this specification that differ, for which the core of the suites runs too; those of
             ``config`` are added: ``{"untied": {"config": {"tie_word_embeddings": False}}}``. The suites of generation
             run too for a variant that says ``generates``.
-        only: tasks whose classes are tested; all by default. For variants that change few of them.
+        varied: whether it describes a variant, as :meth:`variant` makes one.
+        only: tasks whose classes are tested; all by default, and for a variant those of :meth:`representatives`.
         overrides: id of a standard test that does not apply, or that a test of the package replaces, without the file's
             name and what is in brackets → the reason: ``{"torch::TestModel::test_dtype": "…; see test_x_torch.py"}``.
         task_config: task → fields of the configuration that differ from ``config``.
@@ -92,8 +93,9 @@ class ModelSpec:
         empty_at_padding: whether a memory has zeros for padding. The reference's has its states.
         past: whether the models return ``past`` and take it for the tokens before.
         generates: whether the language model generates text.
-        compiles_text: whether all of what XLA makes of generation is tested, which takes long: for one architecture of
-            each kind of memory. The rest are compiled by it once, and compared with PyTorch.
+        stands_for_all: whether it is tested by what takes seconds and is done by the core for all architectures: files
+            in unusual forms, all of Keras's ``fit``, all of what XLA makes of generation. For an encoder and for one
+            architecture with each kind of memory.
         words: prefixes of the parameters that are of words, where their number is no axis of them.
         next_scores: how to find what follows, where ``logits`` of one call are not the scores of every next token: of
             what gives a call's fields for its inputs, texts (B, S) and the length of their prompts → scores (B, S -
@@ -135,6 +137,7 @@ class ModelSpec:
     architecture: str
     config: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    varied: bool = False
     only: tuple[str, ...] = ()
     overrides: Mapping[str, str] = field(default_factory=dict)
     task_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -159,7 +162,7 @@ class ModelSpec:
     empty_at_padding: bool = False
     past: bool = False
     generates: bool = True
-    compiles_text: bool = False
+    stands_for_all: bool = False
     words: tuple[str, ...] = ()
     next_scores: NextScores | None = None
     cross_attention: bool = False
@@ -208,7 +211,7 @@ class ModelSpec:
         """The specification of a variant."""
         changes = dict(self.variants[name])
         config = {**self.config, **changes.pop("config", {})}
-        return replace(self, variants={}, **{"config": config, **changes})
+        return replace(self, variants={}, varied=True, **{"config": config, **changes})
 
     def key(self, *parts: Any) -> str:
         """A text that differs between architectures, configurations and ``parts``."""
