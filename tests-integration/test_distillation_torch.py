@@ -20,6 +20,7 @@ from tx_bert import (
 )
 from tx_distilbert import DistilBertConfig, DistilBertForMaskedLM, DistilBertModel
 from tx_gpt2 import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
+from tx_roberta import RobertaConfig
 from tx_testing.data import data_path
 from tx_testing.examples import Example
 
@@ -269,18 +270,33 @@ def test_a_new_student_is_made_of_its_configuration(train: Example, texts: tuple
         "n_heads": 2,
         "hidden_dim": 32,
         "max_position_embeddings": 40,
+        "initializer_range": 0.2,
     }
     (tmp_path / "small.json").write_text(json.dumps({"model_type": "distilbert", **config}))
-    common = [*BERT, "--student_config", tmp_path / "small.json", "--initializer_range", 0.5, "--data_file", texts[0]]
+    common = [*BERT, "--student_config", tmp_path / "small.json", "--data_file", texts[0]]
     common += ["--n_gpu", 0, "--alpha_mlm", 1, "--n_epoch", 0.01, "--dump_path", tmp_path / "out"]
-    train.run(*common)
-    student = DistilBertForMaskedLM.from_pretrained(tmp_path / "out")
-    assert (student.config.dim, student.config.initializer_range) == (32, 0.5)
-    assert 0.4 < float(student.vocab_transform.weight.detach().std()) < 0.6
+    for given, deviation in (((), 0.2), (("--initializer_range", 0.5, "--force"), 0.5)):
+        train.run(*common, *given)
+        student = DistilBertForMaskedLM.from_pretrained(tmp_path / "out")
+        assert (student.config.dim, student.config.initializer_range) == (32, deviation)
+        assert float(student.vocab_transform.weight.detach().std()) == pytest.approx(deviation, rel=0.2)
     with pytest.raises(ValueError, match="student's hidden_size is 32, and the teacher's 160"):
         train.run(*common, "--alpha_cos", 1, "--force")
     with pytest.raises(ValueError, match="--max_seq_length must be from 12 to 40, which the models take, not 41"):
         train.run(*common, "--max_seq_length", 41, "--force")
+
+
+def test_a_student_whose_positions_begin_later_takes_shorter_rows(
+    train: Example, texts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """RoBERTa's table of positions has two rows more than a sequence has tokens."""
+    config = RobertaConfig.from_pretrained("tx-tiny/roberta")
+    config.max_position_embeddings = 42
+    config.save_pretrained(tmp_path / "small")
+    common = ["--student_type", "roberta", "--teacher_type", "roberta", "--teacher_name", "tx-tiny/roberta", "--mlm"]
+    common += ["--student_config", tmp_path / "small" / "config.json", "--data_file", texts[0], "--n_gpu", 0]
+    with pytest.raises(ValueError, match="--max_seq_length must be from 12 to 40, which the models take, not 42"):
+        train.run(*common, "--max_seq_length", 42, "--dump_path", tmp_path / "out")
 
 
 def test_sequences_are_lines_between_special_tokens(train: Example, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--student_pretrained_weights", metavar="MODEL", help="what it begins with, as extract.py makes it")
     add("--teacher_type", required=True, choices=TYPES)
     add("--teacher_name", required=True, metavar="MODEL", help="a folder, or a name on the hub; its tokenizer is used")
-    add("--initializer_range", default=0.02, **number, help="standard deviation of new weights (0.02)")
+    add("--initializer_range", **number, help="standard deviation of new weights (the configuration's)")
     add("--freeze_pos_embs", action="store_true", help="leave the student's embeddings of positions as they are")
     add("--freeze_token_type_embds", action="store_true", help="the same of segments, where it has any")
     group = parser.add_argument_group("losses")
@@ -135,7 +135,7 @@ def check(options: argparse.Namespace) -> None:
     if options.alpha_clm if options.mlm else options.alpha_mlm:
         raise ValueError("--alpha_mlm goes with --mlm, --alpha_clm with next tokens: leave the other out")
     for name in (*ALPHAS, *WORDS, "mlm_smoothing", "weight_decay", "initializer_range"):
-        if not getattr(options, name) >= 0:
+        if getattr(options, name) is not None and not getattr(options, name) >= 0:
             raise ValueError(f"--{name} must be at least 0, not {getattr(options, name)}")
     if not any(getattr(options, name) for name in ALPHAS):
         raise ValueError(f"one of --{', --'.join(ALPHAS)} must be above 0")
@@ -190,7 +190,8 @@ def read_models(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     tokenizer_class: Any = load(own.tokenizer)
     begun = options.student_pretrained_weights
     config = config_class.from_pretrained(options.student_config or begun)
-    config.initializer_range = options.initializer_range
+    if options.initializer_range is not None:
+        config.initializer_range = options.initializer_range
     student = student_class(config) if begun is None else student_class.from_pretrained(begun, config=config)
     teacher = teacher_class.from_pretrained(options.teacher_name)
     tokenizer = tokenizer_class.from_pretrained(options.teacher_name)
@@ -240,8 +241,8 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     processes = Processes.start("cpu" if options.n_gpu == 0 else None)
     set_seed(options.seed)  # a new student is drawn at random
     student, teacher, tokenizer = read_models(options)
-    limit = min(tokenizer.max_len, *(each.config.max_position_embeddings for each in (student, teacher)))
-    longest = options.max_seq_length or limit
+    limit = min(tokenizer.max_len, *(each.config.longest_sequence for each in (student, teacher)))
+    longest = limit if options.max_seq_length is None else options.max_seq_length
     if not SHORTEST <= longest <= limit:
         raise ValueError(f"--max_seq_length must be from {SHORTEST} to {limit}, which the models take, not {longest}")
     kept: dict[str, Any] = {"ahead": not options.mlm, "workers": options.threads, "cache_dir": options.data_cache}
