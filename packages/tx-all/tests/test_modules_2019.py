@@ -43,7 +43,7 @@ print(json.dumps([VOCAB_FILES_NAMES, _is_punctuation("!"), BertTokenizer.__modul
     assert not {"torch", "tensorflow", "numpy"} & {*loaded}
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if f"{PATHS[path]}".endswith(".tokenizer',)")])
+@pytest.mark.parametrize("path", [path for path in PATHS if PATHS[path] and PATHS[path][0].endswith(".tokenizer")])
 def test_tables_of_the_tokenizers(path: str) -> None:
     module: Any = importlib.import_module(f"tx_all.{path}")
     assert {*module.PRETRAINED_POSITIONAL_EMBEDDINGS_SIZES} == {
