@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tx_data import InputExample, InputFeatures, glue_convert_examples_to_features
+from tx_data import InputExample, InputFeatures, glue_convert_examples_to_features, padding_options
 from tx_tokenizers import WordPieceTokenizer
 
 PAIR = InputExample("1", "the cat sat", "it was on the mat.", label="1")
@@ -37,6 +37,17 @@ def test_padding_comes_first_and_has_its_own_values(tokenizer: WordPieceTokenize
     assert found.input_ids[2] == tokenizer.cls_token_id
     assert found.attention_mask == [1, 1, 0, 0, 0, 0, 0]
     assert found.token_type_ids == [4, 4, 0, 0, 0, 0, 0]
+
+
+def test_padding_is_what_the_tokenizer_pads_with(tokenizer: WordPieceTokenizer) -> None:
+    assert padding_options(tokenizer) == {"pad_on_left": False, "pad_token": 0, "pad_token_segment_id": 0}
+    tokenizer.padding_side, tokenizer.pad_token, tokenizer.pad_token_type_id = "left", "[MASK]", 3
+    assert padding_options(tokenizer) == {"pad_on_left": True, "pad_token": 4, "pad_token_segment_id": 3}
+    (found,) = glue_convert_examples_to_features([SINGLE], tokenizer, 6, "cola", **padding_options(tokenizer))
+    assert (found.input_ids[0], found.token_type_ids[0]) == (4, 3)
+    tokenizer.pad_token = None
+    with pytest.raises(ValueError, match="WordPieceTokenizer has no pad_token to pad with"):
+        padding_options(tokenizer)
 
 
 def test_the_longer_text_is_cut_first(tokenizer: WordPieceTokenizer) -> None:

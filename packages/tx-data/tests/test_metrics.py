@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 
 from tx_data import (
     acc_and_f1,
+    accuracy_scores,
     glue_compute_metrics,
+    glue_main_metrics,
     glue_processors,
+    glue_scores,
     is_sklearn_available,
     pearson_and_spearman,
     simple_accuracy,
@@ -76,3 +80,32 @@ def test_what_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch, m
     for call in (lambda: acc_and_f1(PREDS, LABELS), lambda: glue_compute_metrics("rte", PREDS, LABELS)):
         with pytest.raises(ImportError, match=r"pip install 'tx-data\[metrics\]'"):
             call()
+
+
+def test_accuracy_of_logits() -> None:
+    logits = [np.array([0.1, 0.9]), np.array([2.0, 1.0]), np.array([-3.0, -2.0])]
+    assert (
+        accuracy_scores(logits, [1, 1, 1]) == accuracy_scores(np.stack(logits), np.array([1, 1, 1])) == {"acc": 2 / 3}
+    )
+    with pytest.raises(ValueError, match="there are no logits"):
+        accuracy_scores([], [])
+    with pytest.raises(ValueError, match=re.escape("logits of the shape (rows, classes) are wanted, not (2,)")):
+        accuracy_scores([1, 0], [1, 0])
+
+
+@needs_sklearn
+def test_scores_of_logits_are_the_metrics_of_what_they_predict() -> None:
+    logits = [[1.0, 2.0] if each else [2.0, 1.0] for each in PREDS]
+    for task in ("mrpc", "CoLA", "sst2", "mnli-mm"):
+        assert glue_scores(task, logits, LABELS) == glue_compute_metrics(task, PREDS, LABELS)
+    values = [1.0, 4.0, 9.0]
+    assert glue_scores("sts-b", [[each] for each in values], [1, 2, 3]) == pearson_and_spearman(values, [1, 2, 3])
+    with pytest.raises(KeyError, match="there is no task 'xnli'"):
+        glue_scores("xnli", logits, LABELS)
+
+
+@needs_sklearn
+@pytest.mark.parametrize("task", [*glue_processors])
+def test_the_metric_that_counts_is_one_of_the_task(task: str) -> None:
+    assert glue_main_metrics[task] in glue_compute_metrics(task, PREDS, LABELS)
+    assert glue_main_metrics["QQP"] == "acc_and_f1"

@@ -10,10 +10,12 @@ import pytest
 
 from tx_data import (
     TokenExample,
+    TokenSentences,
     ner_compute_metrics,
     ner_convert_examples_to_features,
     ner_labels_of_words,
     ner_processors,
+    ner_read_labels,
 )
 from tx_data.ner_metrics import entities
 from tx_testing.data import data_path
@@ -181,3 +183,45 @@ def test_scores_of_entities() -> None:
         ner_compute_metrics(preds[:1], labels)
     with pytest.raises(ValueError, match=r"a label is O or B-…, .*, not 'PER'"):
         ner_compute_metrics([["PER"]], [["O"]])
+
+
+def test_labels_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("B-PET\nO\nI-PET\n")
+    assert ner_read_labels(path) == ["B-PET", "O", "I-PET"]
+    path.write_text("B-PET\nI-PET")
+    assert ner_read_labels(str(path)) == ["O", "B-PET", "I-PET"]
+    for wrong in ("", "O\nB-PET\nO\n"):
+        path.write_text(wrong)
+        with pytest.raises(ValueError, match=r"labels\.txt: a label a line is wanted, each once"):
+            ner_read_labels(path)
+
+
+def test_sentences_have_the_labels_scores_and_text_of_logits(tokenizer: WordPieceTokenizer) -> None:
+    names = ["O", "B-PET"]
+    examples = [TokenExample("1", ["the", "cat", "sat"], ["O", "B-PET", "O"]), TokenExample("2", ["dogs"], ["B-PET"])]
+    sentences = TokenSentences(examples, tokenizer, 4, names)  # two words a row: the first sentence has two
+    assert sentences.labelled
+    assert sentences.features == ner_convert_examples_to_features(examples, tokenizer, 4, names)
+    assert len(sentences.features) == 3
+    # What is right, but for the last sentence.
+    logits = [np.eye(2)[np.maximum(row.label_ids or 0, 0)] for row in sentences.features]
+    logits[-1] = np.eye(2)[[0] * 4]
+    assert sentences.found(logits) == [["O", "B-PET", "O"], ["O"]]
+    assert sentences.text(logits) == "the O\ncat B-PET\nsat O\n\ndogs O\n"
+    right = [example.labels or [] for example in examples]
+    assert (
+        sentences.scores(logits)
+        == sentences.scores(logits, [])
+        == ner_compute_metrics([["O", "B-PET", "O"], ["O"]], right)
+    )
+
+
+def test_sentences_without_labels_have_no_scores(tokenizer: WordPieceTokenizer) -> None:
+    sentences = TokenSentences([TokenExample("1", ["the", "cat"])], tokenizer, 4, ["O", "B-PET"])
+    assert not sentences.labelled
+    assert [row.label_ids for row in sentences.features] == [None]
+    logits = [np.eye(2)[[0, 0, 1, 0]]]
+    assert sentences.text(logits) == "the O\ncat B-PET\n"
+    with pytest.raises(ValueError, match="the sentences have no labels to compare with"):
+        sentences.scores(logits)

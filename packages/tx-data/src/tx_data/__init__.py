@@ -7,8 +7,8 @@ from tx_core.lazy import attach
 
 EXPORTS = {
     "examples": ("InputExample", "InputFeatures"),
-    "features": ("glue_convert_examples_to_features",),
-    "glue": ("glue_output_modes", "glue_processors", "glue_tasks_num_labels"),
+    "features": ("glue_convert_examples_to_features", "padding_options"),
+    "glue": ("glue_main_metrics", "glue_output_modes", "glue_processors", "glue_tasks_num_labels"),
     "language_modeling": ("file_blocks", "mask_tokens", "text_blocks"),
     "lm_corpus": (
         "LMMultiFileIterator",
@@ -19,7 +19,9 @@ EXPORTS = {
     ),
     "metrics": (
         "acc_and_f1",
+        "accuracy_scores",
         "glue_compute_metrics",
+        "glue_scores",
         "is_sklearn_available",
         "pearson_and_spearman",
         "simple_accuracy",
@@ -30,9 +32,10 @@ EXPORTS = {
         "multiple_choice_convert_examples_to_features",
         "multiple_choice_processors",
     ),
-    "ner": ("TokenExample", "ner_processors"),
+    "ner": ("TokenExample", "ner_processors", "ner_read_labels"),
     "ner_features": ("TokenFeatures", "ner_convert_examples_to_features", "ner_labels_of_words"),
     "ner_metrics": ("ner_compute_metrics",),
+    "ner_sentences": ("TokenSentences",),
     "processors": ("DataProcessor",),
     "squad": ("SquadExample", "SquadV1Processor", "SquadV2Processor"),
     "squad_features": ("SquadFeatures", "squad_convert_examples_to_features"),

@@ -2,6 +2,8 @@
 from .examples import InputExample as InputExample
 from .examples import InputFeatures as InputFeatures
 from .features import glue_convert_examples_to_features as glue_convert_examples_to_features
+from .features import padding_options as padding_options
+from .glue import glue_main_metrics as glue_main_metrics
 from .glue import glue_output_modes as glue_output_modes
 from .glue import glue_processors as glue_processors
 from .glue import glue_tasks_num_labels as glue_tasks_num_labels
@@ -14,7 +16,9 @@ from .lm_corpus import LMShuffledIterator as LMShuffledIterator
 from .lm_corpus import get_lm_corpus as get_lm_corpus
 from .lm_corpus import variable_length_batches as variable_length_batches
 from .metrics import acc_and_f1 as acc_and_f1
+from .metrics import accuracy_scores as accuracy_scores
 from .metrics import glue_compute_metrics as glue_compute_metrics
+from .metrics import glue_scores as glue_scores
 from .metrics import is_sklearn_available as is_sklearn_available
 from .metrics import pearson_and_spearman as pearson_and_spearman
 from .metrics import simple_accuracy as simple_accuracy
@@ -26,10 +30,12 @@ from .multiple_choice import (
 from .multiple_choice import multiple_choice_processors as multiple_choice_processors
 from .ner import TokenExample as TokenExample
 from .ner import ner_processors as ner_processors
+from .ner import ner_read_labels as ner_read_labels
 from .ner_features import TokenFeatures as TokenFeatures
 from .ner_features import ner_convert_examples_to_features as ner_convert_examples_to_features
 from .ner_features import ner_labels_of_words as ner_labels_of_words
 from .ner_metrics import ner_compute_metrics as ner_compute_metrics
+from .ner_sentences import TokenSentences as TokenSentences
 from .processors import DataProcessor as DataProcessor
 from .squad import SquadExample as SquadExample
 from .squad import SquadV1Processor as SquadV1Processor

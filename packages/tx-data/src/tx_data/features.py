@@ -95,6 +95,20 @@ def glue_convert_examples_to_features(
     return features
 
 
+def padding_options(tokenizer: PreTrainedTokenizer) -> dict[str, Any]:
+    """What a tokenizer pads with, as `glue_convert_examples_to_features` takes it: its side, its token and its type.
+
+    Raises ValueError if the tokenizer has no `pad_token`.
+    """
+    if tokenizer.pad_token_id is None:
+        raise ValueError(f"{type(tokenizer).__name__} has no pad_token to pad with: set tokenizer.pad_token")
+    return {
+        "pad_on_left": tokenizer.padding_side == "left",
+        "pad_token": tokenizer.pad_token_id,
+        "pad_token_segment_id": getattr(tokenizer, "pad_token_type_id", 0),
+    }
+
+
 def _entry(table: Any, task: str) -> Any:
     """What a table has for a task; ValueError if it is none."""
     try:

@@ -333,3 +333,8 @@ glue_output_modes = TaskTable({task: "regression" if task == "sts-b" else "class
 
 #: How many outputs a model for a task has.
 glue_tasks_num_labels = TaskTable({task: len(cls().get_labels()) for task, cls in glue_processors.items()})
+
+#: What tells the best model of each task: of the metrics that it has, the one that GLUE counts.
+glue_main_metrics = TaskTable(dict.fromkeys(glue_processors, "acc"))
+glue_main_metrics |= {"cola": "mcc", "ax": "mcc", "sts-b": "corr", "mrpc": "acc_and_f1", "qqp": "acc_and_f1"}
+glue_main_metrics |= {"mnli": "mnli/acc", "mnli-mm": "mnli-mm/acc"}

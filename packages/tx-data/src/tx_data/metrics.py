@@ -1,13 +1,14 @@
-"""The metrics of GLUE, through scikit-learn and SciPy: pip install 'tx-data[metrics]'."""
+"""The metrics of GLUE, through scikit-learn and SciPy: pip install 'tx-data[metrics]'; accuracy needs neither."""
 
 from __future__ import annotations
 
 from tx_core.messages import quoted
 
-from .glue import glue_processors, task_key
+from .glue import glue_output_modes, glue_processors, task_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 
@@ -39,6 +40,18 @@ def _checked(preds: Any, labels: Any) -> tuple[Any, Any]:
     if not len(preds):
         raise ValueError("there are no predictions to compare with labels")
     return preds, labels
+
+
+def _stacked(logits: Sequence[Any]) -> Any:
+    """Logits as one array (rows, classes)."""
+    import numpy as np
+
+    found = np.asarray([np.asarray(row) for row in logits])
+    if not len(found):
+        raise ValueError("there are no logits to compare with labels")
+    if found.ndim != 2:
+        raise ValueError(f"logits of the shape (rows, classes) are wanted, not {found.shape}")
+    return found
 
 
 def simple_accuracy(preds: Any, labels: Any) -> float:
@@ -118,3 +131,36 @@ def glue_compute_metrics(task_name: str, preds: Any, labels: Any) -> dict[str, f
         return pearson_and_spearman(preds, labels)
     key = f"{task}/acc" if task in ("mnli", "mnli-mm") else "acc"
     return {key: simple_accuracy(preds, labels)}
+
+
+def glue_scores(task_name: str, logits: Sequence[Any], labels: Any) -> dict[str, float]:
+    """The metrics that GLUE has for a task, of what a model's head gives.
+
+    Args:
+        task_name: a task of `glue_processors`.
+        logits: a row (classes,) each, arrays or tensors on the CPU; of a regression (1,).
+        labels: (rows,), numbers of classes, or values in a regression.
+
+    Returns:
+        As `glue_compute_metrics`; `glue_main_metrics` names the one that counts.
+
+    Raises:
+        KeyError: there is no such task.
+        ImportError: scikit-learn or SciPy is not installed.
+        ValueError: the shapes differ, or there are no rows.
+    """
+    found = _stacked(logits)
+    regression = glue_output_modes[task_name] == "regression"
+    return glue_compute_metrics(task_name, found[:, 0] if regression else found.argmax(-1), labels)
+
+
+def accuracy_scores(logits: Sequence[Any], labels: Any) -> dict[str, float]:
+    """`{"acc": …}`, the share of rows whose right class, or choice, has the greatest logit.
+
+    Args:
+        logits: a row (classes,) each, arrays or tensors on the CPU.
+        labels: (rows,), numbers of classes.
+
+    Raises ValueError if the shapes differ, or there are no rows.
+    """
+    return {"acc": simple_accuracy(_stacked(logits).argmax(-1), labels)}

@@ -172,5 +172,16 @@ def labels_of(examples: Sequence[TokenExample]) -> list[str]:
     return ["O", *sorted(found, key=lambda label: (label.partition("-")[2], label))]
 
 
+def ner_read_labels(path: str | os.PathLike[str]) -> list[str]:
+    """The labels of a file with one a line, in the order of the classes; O comes first where the file has none.
+
+    Raises ValueError, with the path, if it has no labels, or has one twice.
+    """
+    names = read_text(path).split()
+    if not names or len({*names}) < len(names):
+        raise ValueError(f"{os.fspath(path)}: a label a line is wanted, each once")
+    return names if "O" in names else ["O", *names]
+
+
 #: The processor of each dataset.
 ner_processors = {"conll": ConllProcessor, "wnut17": WnutProcessor}

@@ -41,8 +41,7 @@ def squad_scores(
     Args:
         examples: the questions, with their answers.
         features: their windows, in order.
-        found: what the model says of each window: the logits of starts and ends; with a beam `start_top_log_probs`,
-            `end_top_log_probs`, `start_top_index`, `end_top_index` and `cls_logits`.
+        found: what the model says of each window: ``SquadResult.FIELDS``, or with a beam ``SquadResult.BEAM_FIELDS``.
         tokenizer: that made the windows.
         folder: made if need be.
         n_best_size, max_answer_length, version_2_with_negative, null_score_diff_threshold, verbose_logging: as of

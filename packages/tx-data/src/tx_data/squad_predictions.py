@@ -8,7 +8,7 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from tx_core.messages import quoted
 
@@ -41,7 +41,16 @@ class SquadResult:
             arrays or tensors on the CPU. Of a model with a beam its `start_top_log_probs` and `end_top_log_probs`.
         start_top_index, end_top_index: of a model with a beam, the positions of these.
         cls_logits: of a model with a beam, the score of there being no answer.
+
+    Attributes:
+        FIELDS, BEAM_FIELDS: what of a model's output makes a result, in the order of its arguments: of a model that
+            scores all tokens, and of one with a beam.
     """
+
+    FIELDS: ClassVar[tuple[str, ...]] = ("start_logits", "end_logits")
+    BEAM_FIELDS: ClassVar[tuple[str, ...]] = (
+        "start_top_log_probs", "end_top_log_probs", "start_top_index", "end_top_index", "cls_logits"
+    )  # fmt: skip
 
     def __init__(
         self,
