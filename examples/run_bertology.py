@@ -12,8 +12,8 @@ last head of a layer stays, since a layer cannot be without.
 
 The folder of --output_dir gets head_importance.npy, attn_entropy.npy and head_ranks.npy (0 for the most important),
 all (layers, heads), and results.json; with --try_masking also head_mask.npy, the scores by masked heads as results.svg,
-and the model without the heads, which run_glue.py measures with --do_eval. What concerns GLUE is in run_glue.py, which
-has to lie beside this.
+and the model without the heads, which run_glue.py measures with --do_eval. GLUE's rows are read by run_glue.py,
+which has to lie beside this.
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from run_glue import METRICS, dataset, scores
+from run_glue import dataset
 from torch import Tensor
 from torch.func import grad, vmap
 from torch.utils.data import DataLoader
 
 from tx_core import AutoModelForSequenceClassification
 from tx_core.files import atomic_write, progress, saving
-from tx_data import glue_output_modes, glue_tasks_num_labels
+from tx_data import glue_main_metrics, glue_output_modes, glue_scores, glue_tasks_num_labels
 from tx_training import Evaluation, Processes, set_seed
-from tx_training.arguments import add_data_arguments, add_model_arguments
+from tx_training.arguments import add_data_arguments, add_model_arguments, add_task_argument
 from tx_training.results import write_plot, write_results
 from tx_training.scripts_torch import load_model
 from tx_training.steps_torch import first_output
@@ -52,8 +53,8 @@ Rows = Sequence[dict[str, Tensor]]
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add, tasks = parser.add_argument, [*glue_output_modes]
-    add("--task_name", required=True, type=str.lower, choices=tasks, metavar="TASK", help=", ".join(tasks))
+    add = parser.add_argument
+    add_task_argument(parser, glue_output_modes)
     add("--output_dir", type=Path, required=True, metavar="FOLDER", help="for the results")
     add("--overwrite_output_dir", action="store_true", help="write into a folder that has something")
     add("--batch_size", type=int, default=1, metavar="N", help="rows at a time; results do not depend on it (1)")
@@ -185,7 +186,7 @@ class Study:
 
     def __init__(self, options: argparse.Namespace, model: Any, rows: Rows) -> None:
         self.options, self.model, self.rows = options, model, rows
-        self.metric = options.metric_name or METRICS.get(options.task_name, "acc")
+        self.metric = options.metric_name or glue_main_metrics[options.task_name]
 
     def measures(self, mask: Tensor | None = None) -> dict[str, float]:
         """The loss and the metrics, with a mask (layers, heads) or without.
@@ -197,7 +198,7 @@ class Study:
         found = Evaluation(
             self.rows,
             self.options.batch_size,
-            metrics=lambda predictions, labels: scores(self.options.task_name, predictions, labels),
+            metrics=partial(glue_scores, self.options.task_name),
             loss=lambda model, batch: first_output(model, {**batch, **own}),
         )(self.model)
         if self.metric == "loss" or self.metric not in found:

@@ -14,41 +14,38 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from tx_core import AutoModelForSequenceClassification
 from tx_data import (
-    glue_compute_metrics,
     glue_convert_examples_to_features,
+    glue_main_metrics,
     glue_output_modes,
     glue_processors,
+    glue_scores,
     glue_tasks_num_labels,
+    padding_options,
 )
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
     add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
+    add_task_argument,
     add_training_arguments,
     check_training_arguments,
 )
 from tx_training.scripts_torch import load_model, rows, train_and_measure
 
-# What the best model is told by: the metric that GLUE counts.
-METRICS = {"cola": "mcc", "sts-b": "corr", "mrpc": "acc_and_f1", "qqp": "acc_and_f1"}
-METRICS |= {"mnli": "mnli/acc", "mnli-mm": "mnli-mm/acc"}
-
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    tasks = [*glue_output_modes]
-    parser.add_argument(
-        "--task_name", required=True, type=str.lower, choices=tasks, metavar="TASK", help=", ".join(tasks)
-    )
+    add_task_argument(parser, glue_output_modes)
     add_data_arguments(parser, "with train.tsv and dev.tsv")
     add_model_arguments(parser)
     add_training_arguments(parser)
@@ -63,28 +60,27 @@ def dataset(options: argparse.Namespace, task: str, tokenizer: Any, split: str) 
     processor = glue_processors[task]()
     examples = getattr(processor, f"get_{split}_examples")(options.data_dir)
     features = glue_convert_examples_to_features(
-        examples,
-        tokenizer,
-        max_length=options.max_seq_length,
-        task=task,
-        pad_on_left=tokenizer.padding_side == "left",
-        pad_token=tokenizer.pad_token_id,
-        pad_token_segment_id=getattr(tokenizer, "pad_token_type_id", 0),
+        examples, tokenizer, options.max_seq_length, task, **padding_options(tokenizer)
     )
     number = torch.float32 if glue_output_modes[task] == "regression" else torch.int64
     return rows(features, tokenizer, dtype=number)
 
 
-def scores(task: str, predictions: list[Any], labels: list[Any]) -> dict[str, float]:
-    """GLUE's metrics of logits (rows, labels)."""
-    logits = np.stack(predictions)
-    found = logits[:, 0] if glue_output_modes[task] == "regression" else logits.argmax(-1)
-    return dict(glue_compute_metrics(task, found, np.asarray(labels)))
-
-
 def main(arguments: list[str] | None = None) -> dict[str, float]:
     """Trains, measures, and returns the measures of the best model."""
-    options = parse(arguments)
+    return run(parse(arguments))
+
+
+def run(
+    options: argparse.Namespace, teach: Callable[[Any, Any], tuple[Any, dict[str, Any]]] | None = None
+) -> dict[str, float]:
+    """The same for a command line that was read.
+
+    Args:
+        options: as `parse` returns them.
+        teach: given the model and its tokenizer, the tokenizer that reads the training set, and what the training loop
+            is told otherwise.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     processes = Processes.start("cpu" if options.no_cuda else None)
     task = options.task_name
@@ -96,16 +92,20 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         evaluation = Evaluation(
             dataset(options, task, tokenizer, "dev"),
             batch_size=options.per_gpu_eval_batch_size,
-            metrics=lambda predictions, labels: scores(task, predictions, labels),
+            metrics=partial(glue_scores, task),
         )
+    reader, others = tokenizer, dict[str, Any]()
+    if options.do_train and teach is not None:
+        reader, others = teach(model, tokenizer)
     found = train_and_measure(
         options,
         model,
         tokenizer,
-        dataset(options, task, tokenizer, "train") if options.do_train else None,
+        dataset(options, task, reader, "train") if options.do_train else None,
         evaluation,
-        metric=METRICS.get(task, "acc"),
+        metric=glue_main_metrics[task],
         processes=processes,
+        **others,
     )
     processes.stop()
     return found

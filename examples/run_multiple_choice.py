@@ -19,17 +19,17 @@ import argparse
 import logging
 from typing import Any
 
-import numpy as np
 import torch
 
 from tx_core import AutoModelForMultipleChoice
-from tx_data import multiple_choice_convert_examples_to_features, multiple_choice_processors, simple_accuracy
+from tx_data import accuracy_scores, multiple_choice_convert_examples_to_features, multiple_choice_processors
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
     add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
     add_predicting_argument,
+    add_task_argument,
     add_training_arguments,
     check_training_arguments,
 )
@@ -39,7 +39,7 @@ from tx_training.scripts_torch import load_model, predict, rows, train_and_measu
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task_name", required=True, type=str.lower, choices=[*multiple_choice_processors])
+    add_task_argument(parser, multiple_choice_processors)
     add_data_arguments(parser, "with the files of the task")
     add_model_arguments(parser)
     add_training_arguments(parser)
@@ -58,11 +58,6 @@ def dataset(options: argparse.Namespace, tokenizer: Any, split: str) -> tuple[li
     return [each.example_id for each in examples], rows(features, tokenizer)
 
 
-def scores(logits: list[Any], labels: list[Any]) -> dict[str, float]:
-    """The share of questions whose right answer has the greatest logit (questions, answers)."""
-    return {"acc": simple_accuracy(np.stack(logits).argmax(-1), np.asarray(labels))}
-
-
 def main(arguments: list[str] | None = None) -> dict[str, float]:
     """Trains, measures, predicts, and returns the measures of the best model on the development set."""
     options = parse(arguments)
@@ -73,7 +68,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     evaluation = None
     if options.do_eval:
         _, dev = dataset(options, tokenizer, "dev")
-        evaluation = Evaluation(dev, options.per_gpu_eval_batch_size, metrics=scores)
+        evaluation = Evaluation(dev, options.per_gpu_eval_batch_size, metrics=accuracy_scores)
     found = train_and_measure(
         options,
         model,
@@ -89,7 +84,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         def text(logits: list[Any]) -> str:
             return "".join(f"{name} {each.argmax()}\n" for name, each in zip(names, logits, strict=True))
 
-        predict(options, model, test, text, scores, processes=processes)
+        predict(options, model, test, text, accuracy_scores, processes=processes)
     processes.stop()
     return found
 

@@ -23,11 +23,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tx_data import multiple_choice_processors, simple_accuracy
+from tx_data import accuracy_scores, multiple_choice_processors
 from tx_openai_gpt import OpenAIGPTDoubleHeadsModel, OpenAIGPTTokenizer
 from tx_training import (
     Evaluation,
@@ -146,11 +145,11 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     evaluation = None
     if options.do_eval:
         measured = rows(options.eval_dataset, tokenizer, model.config.n_positions)
-        answers = np.array([int(row["mc_labels"]) for row in measured])
+        answers = [int(row["mc_labels"]) for row in measured]
         evaluation = Evaluation(
             measured,
             options.per_gpu_eval_batch_size,
-            metrics=lambda logits, _: {"acc": simple_accuracy(np.stack(logits).argmax(-1), answers)},
+            metrics=lambda logits, _: accuracy_scores(logits, answers),
             fields=("mc_logits",),
             loss=choice_loss,
             count=stories,

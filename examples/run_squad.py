@@ -22,7 +22,7 @@ from typing import Any
 from torch.utils.data import default_collate
 
 from tx_core.models.heads_torch import BeamQuestionAnswering
-from tx_data import SquadV1Processor, SquadV2Processor, squad_convert_examples_to_features, squad_scores
+from tx_data import SquadResult, SquadV1Processor, SquadV2Processor, squad_convert_examples_to_features, squad_scores
 from tx_training import Evaluation, Processes, TrainingLoop, set_seed
 from tx_training.arguments import (
     add_arguments_of_2019,
@@ -33,6 +33,8 @@ from tx_training.arguments import (
     check_squad_arguments,
     check_training_arguments,
     input_names,
+    squad_answer_options,
+    squad_window_options,
     training_options,
 )
 from tx_training.results import write_eval_results
@@ -42,9 +44,6 @@ from tx_training.scripts_torch import checkpoint_scores, load_model
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 TRAINED = (*INPUTS, "start_positions", "end_positions", "cls_index", "p_mask", "is_impossible")
 MEASURED = (*INPUTS, "number", "cls_index", "p_mask")
-# What heads find, in the order of SquadResult.
-LOGITS = ("start_logits", "end_logits")
-BEAM = ("start_top_log_probs", "end_top_log_probs", "start_top_index", "end_top_index", "cls_logits")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -73,12 +72,9 @@ def read(options: argparse.Namespace, tokenizer: Any, training: bool) -> tuple[l
     features, dataset = squad_convert_examples_to_features(
         examples,
         tokenizer,
-        max_seq_length=options.max_seq_length,
-        doc_stride=options.doc_stride,
-        max_query_length=options.max_query_length,
         is_training=training,
         return_dataset="pt",
-        threads=options.threads,
+        **squad_window_options(options),
     )
     return examples, features, dataset
 
@@ -97,25 +93,6 @@ def collate(rows: list[Any], names: set[str]) -> dict[str, Any]:
     batch = {name: part for name, part in zip(parts, default_collate(rows), strict=True) if name in names}
     # Answers do not stand in padding. A beam hides it by p_mask; elsewhere its scores are left at the bias.
     return batch if "p_mask" in names else {**batch, "skip_padding": True}
-
-
-def scores(
-    options: argparse.Namespace, model: Any, tokenizer: Any, examples: list[Any], features: list[Any], found: list[Any]
-) -> dict[str, float]:
-    """The official scores of what the model found in each window; the answers are written to files."""
-    return squad_scores(
-        examples,
-        features,
-        found,
-        tokenizer,
-        options.output_dir,
-        n_best_size=options.n_best_size,
-        max_answer_length=options.max_answer_length,
-        version_2_with_negative=options.version_2_with_negative,
-        null_score_diff_threshold=options.null_score_diff_threshold,
-        verbose_logging=options.verbose_logging,
-        n_top=(model.config.start_n_top, model.config.end_n_top) if has_beam(model) else None,
-    )
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
@@ -138,13 +115,16 @@ def run(options: argparse.Namespace, teach: Callable[[Any, Any], dict[str, Any]]
     batch = partial(collate, names=known(options, model, tokenizer))
     evaluation = None
     if options.do_eval:
+        n_top = (model.config.start_n_top, model.config.end_n_top) if has_beam(model) else None
         examples, features, dataset = read(options, tokenizer, training=False)
         evaluation = Evaluation(
             dataset,
             batch_size=options.per_gpu_eval_batch_size,
             collate=batch,
-            metrics=lambda found, _: scores(options, model, tokenizer, examples, features, found),
-            fields=BEAM if has_beam(model) else LOGITS,
+            metrics=lambda found, _: squad_scores(
+                examples, features, found, tokenizer, options.output_dir, n_top=n_top, **squad_answer_options(options)
+            ),
+            fields=SquadResult.BEAM_FIELDS if has_beam(model) else SquadResult.FIELDS,
             loss=None,
         )
     if options.do_train:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from functools import partial
 from typing import Any
 
 import keras
@@ -20,34 +21,30 @@ import numpy as np
 
 from tx_core import TFAutoModelForSequenceClassification
 from tx_data import (
-    glue_compute_metrics,
     glue_convert_examples_to_features,
+    glue_main_metrics,
     glue_output_modes,
     glue_processors,
+    glue_scores,
     glue_tasks_num_labels,
+    padding_options,
 )
 from tx_training import TFEvaluation
 from tx_training.arguments import (
     NOT_IN_KERAS,
     add_data_arguments,
     add_model_arguments,
+    add_task_argument,
     add_training_arguments,
     check_training_arguments,
 )
 from tx_training.scripts_tf import add_xla_argument, columns, load_model, start, train_and_measure
 
-# What the best model is told by: the metric that GLUE counts.
-METRICS = {"cola": "mcc", "sts-b": "corr", "mrpc": "acc_and_f1", "qqp": "acc_and_f1"}
-METRICS |= {"mnli": "mnli/acc", "mnli-mm": "mnli-mm/acc"}
-
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    tasks = [*glue_output_modes]
-    parser.add_argument(
-        "--task_name", required=True, type=str.lower, choices=tasks, metavar="TASK", help=", ".join(tasks)
-    )
+    add_task_argument(parser, glue_output_modes)
     add_data_arguments(parser, "with train.tsv and dev.tsv")
     add_model_arguments(parser)
     add_training_arguments(parser, without=NOT_IN_KERAS)
@@ -62,23 +59,10 @@ def dataset(options: argparse.Namespace, task: str, tokenizer: Any, split: str) 
     processor = glue_processors[task]()
     examples = getattr(processor, f"get_{split}_examples")(options.data_dir)
     features = glue_convert_examples_to_features(
-        examples,
-        tokenizer,
-        max_length=options.max_seq_length,
-        task=task,
-        pad_on_left=tokenizer.padding_side == "left",
-        pad_token=tokenizer.pad_token_id,
-        pad_token_segment_id=getattr(tokenizer, "pad_token_type_id", 0),
+        examples, tokenizer, options.max_seq_length, task, **padding_options(tokenizer)
     )
     number = np.float32 if glue_output_modes[task] == "regression" else np.int32
     return columns(features, tokenizer, dtype=number)
-
-
-def scores(task: str, predictions: list[Any], labels: list[Any]) -> dict[str, float]:
-    """GLUE's metrics of logits (rows, labels)."""
-    logits = np.stack(predictions)
-    found = logits[:, 0] if glue_output_modes[task] == "regression" else logits.argmax(-1)
-    return dict(glue_compute_metrics(task, found, np.asarray(labels)))
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
@@ -96,7 +80,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         evaluation = TFEvaluation(
             dataset(options, task, tokenizer, "dev"),
             batch_size=options.per_gpu_eval_batch_size,
-            metrics=lambda predictions, labels: scores(task, predictions, labels),
+            metrics=partial(glue_scores, task),
             jit_compile=options.xla,
         )
     return train_and_measure(
@@ -105,7 +89,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         tokenizer,
         dataset(options, task, tokenizer, "train") if options.do_train else None,
         evaluation,
-        metric=METRICS.get(task, "acc"),
+        metric=glue_main_metrics[task],
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 
 from tx_core import TFAutoModelForTokenClassification
-from tx_data import ner_compute_metrics, ner_convert_examples_to_features, ner_labels_of_words, ner_processors
+from tx_data import TokenSentences, ner_processors, ner_read_labels
 from tx_training import TFEvaluation
 from tx_training.arguments import (
     NOT_IN_KERAS,
@@ -52,43 +52,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def class_names(options: argparse.Namespace) -> list[str]:
     """The labels, in the order of the classes: those of --labels, or those of the dataset."""
-    if options.labels is None:
-        return list(ner_processors[options.task_name]().get_labels(options.data_dir))
-    names = options.labels.read_text(encoding="utf-8").split()
-    if not names or len({*names}) < len(names):
-        raise ValueError(f"{options.labels}: a label a line is wanted, each once")
-    return names if "O" in names else ["O", *names]
+    if options.labels is not None:
+        return ner_read_labels(options.labels)
+    return list(ner_processors[options.task_name]().get_labels(options.data_dir))
 
 
-class Sentences:
-    """A set of sentences: its rows as a model takes them, and what is made of a model's logits for them."""
-
-    def __init__(self, options: argparse.Namespace, tokenizer: Any, names: list[str], split: str) -> None:
-        self.names = names
-        self.examples = getattr(ner_processors[options.task_name](), f"get_{split}_examples")(options.data_dir)
-        self.labelled = bool(self.examples) and self.examples[0].labels is not None
-        if not self.labelled and split != "test":
-            raise ValueError(f"{options.data_dir}: the {split} set has no labelled sentences")
-        self.features = ner_convert_examples_to_features(
-            self.examples, tokenizer, options.max_seq_length, names if self.labelled else None
-        )
-        self.columns = columns(self.features, tokenizer, "label_ids")
-
-    def found(self, logits: list[Any]) -> list[list[str]]:
-        """The label of each word of each sentence, of logits (tokens, labels) for each row."""
-        return ner_labels_of_words([each.argmax(-1) for each in logits], self.features, self.examples, self.names)
-
-    def scores(self, logits: list[Any], _: list[Any]) -> dict[str, float]:
-        """Precision, recall and F1 of entities, of all and of each kind."""
-        return ner_compute_metrics(self.found(logits), [each.labels for each in self.examples])
-
-    def text(self, logits: list[Any]) -> str:
-        """A word and the label that is found for it a line, and an empty line between sentences."""
-        sentences = zip(self.examples, self.found(logits), strict=True)
-        return "\n".join(
-            "".join(f"{word} {label}\n" for word, label in zip(example.words, labels, strict=True))
-            for example, labels in sentences
-        )
+def dataset(
+    options: argparse.Namespace, tokenizer: Any, names: list[str], split: str
+) -> tuple[TokenSentences, dict[str, Any]]:
+    """The sentences of a split, and what a model takes of them: arrays (rows, tokens) by name."""
+    examples = getattr(ner_processors[options.task_name](), f"get_{split}_examples")(options.data_dir)
+    sentences = TokenSentences(examples, tokenizer, options.max_seq_length, names)
+    if not sentences.labelled and split != "test":  # which may have none
+        raise ValueError(f"{options.data_dir}: the {split} set has no labelled sentences")
+    return sentences, columns(sentences.features, tokenizer, "label_ids")
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
@@ -103,21 +80,21 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     names = [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
     evaluation = None
     if options.do_eval:
-        dev = Sentences(options, tokenizer, names, "dev")
+        sentences, dev = dataset(options, tokenizer, names, "dev")
         evaluation = TFEvaluation(
-            dev.columns, options.per_gpu_eval_batch_size, metrics=dev.scores, jit_compile=options.xla
+            dev, options.per_gpu_eval_batch_size, metrics=sentences.scores, jit_compile=options.xla
         )
     found = train_and_measure(
         options,
         model,
         tokenizer,
-        Sentences(options, tokenizer, names, "train").columns if options.do_train else None,
+        dataset(options, tokenizer, names, "train")[1] if options.do_train else None,
         evaluation,
         metric="f1",
     )
     if options.do_predict:
-        test = Sentences(options, tokenizer, names, "test")
-        predict(options, model, test.columns, test.text, test.scores)
+        sentences, test = dataset(options, tokenizer, names, "test")
+        predict(options, model, test, sentences.text, sentences.scores)
     return found
 
 

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from tx_core.models.heads_tf import BeamQuestionAnswering
-from tx_data import SquadV1Processor, SquadV2Processor, squad_convert_examples_to_features, squad_scores
+from tx_data import SquadResult, SquadV1Processor, SquadV2Processor, squad_convert_examples_to_features, squad_scores
 from tx_training import TFEvaluation, TFTrainingLoop
 from tx_training.arguments import (
     NOT_IN_KERAS,
@@ -30,14 +30,12 @@ from tx_training.arguments import (
     check_squad_arguments,
     check_training_arguments,
     input_names,
+    squad_answer_options,
+    squad_window_options,
     training_options,
 )
 from tx_training.results import write_eval_results
 from tx_training.scripts_tf import add_xla_argument, load_model, start
-
-# What heads find, in the order of SquadResult.
-LOGITS = ("start_logits", "end_logits")
-BEAM = ("start_top_log_probs", "end_top_log_probs", "start_top_index", "end_top_index", "cls_logits")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -68,11 +66,8 @@ def read(
     features = squad_convert_examples_to_features(
         examples,
         tokenizer,
-        max_seq_length=options.max_seq_length,
-        doc_stride=options.doc_stride,
-        max_query_length=options.max_query_length,
         is_training=training,
-        threads=options.threads,
+        **squad_window_options(options),
     )
     fields = {name: name for name in input_names(tokenizer)}
     if training:
@@ -87,25 +82,6 @@ def read(
     return examples, features, columns
 
 
-def scores(
-    options: argparse.Namespace, model: Any, tokenizer: Any, examples: list[Any], features: list[Any], found: list[Any]
-) -> dict[str, float]:
-    """The official scores of what the model found in each window; the answers are written to files."""
-    return squad_scores(
-        examples,
-        features,
-        found,
-        tokenizer,
-        options.output_dir,
-        n_best_size=options.n_best_size,
-        max_answer_length=options.max_answer_length,
-        version_2_with_negative=options.version_2_with_negative,
-        null_score_diff_threshold=options.null_score_diff_threshold,
-        verbose_logging=options.verbose_logging,
-        n_top=(model.config.start_n_top, model.config.end_n_top) if has_beam(model) else None,
-    )
-
-
 def main(arguments: list[str] | None = None) -> dict[str, float]:
     """Trains, measures, and returns the scores of the best model; none without --do_eval."""
     options = parse(arguments)
@@ -116,12 +92,15 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         model, tokenizer = load_model(options, answering_class(options, "tf"))
     evaluation = None
     if options.do_eval:
+        n_top = (model.config.start_n_top, model.config.end_n_top) if has_beam(model) else None
         examples, features, dev = read(options, model, tokenizer, training=False)
         evaluation = TFEvaluation(
             dev,
             batch_size=options.per_gpu_eval_batch_size,
-            metrics=lambda found, _: scores(options, model, tokenizer, examples, features, found),
-            fields=BEAM if has_beam(model) else LOGITS,
+            metrics=lambda found, _: squad_scores(
+                examples, features, found, tokenizer, options.output_dir, n_top=n_top, **squad_answer_options(options)
+            ),
+            fields=SquadResult.BEAM_FIELDS if has_beam(model) else SquadResult.FIELDS,
             loss=None,
             jit_compile=options.xla,
         )

@@ -19,11 +19,10 @@ import argparse
 import logging
 from typing import Any
 
-import numpy as np
 import torch
 
 from tx_core import AutoModelForSequenceClassification
-from tx_data import glue_convert_examples_to_features, xnli_compute_metrics, xnli_processors
+from tx_data import accuracy_scores, glue_convert_examples_to_features, padding_options, xnli_processors
 from tx_training import Evaluation, Processes, set_seed
 from tx_training.arguments import (
     add_arguments_of_2019,
@@ -64,16 +63,9 @@ def dataset(options: argparse.Namespace, tokenizer: Any, split: str) -> tuple[li
         max_length=options.max_seq_length,
         label_list=options.processor.get_labels(),
         output_mode="classification",
-        pad_on_left=tokenizer.padding_side == "left",
-        pad_token=tokenizer.pad_token_id,
-        pad_token_segment_id=getattr(tokenizer, "pad_token_type_id", 0),
+        **padding_options(tokenizer),
     )
     return [each.guid for each in examples], rows(features, tokenizer)
-
-
-def scores(logits: list[Any], labels: list[Any]) -> dict[str, float]:
-    """XNLI's metric of logits (rows, labels)."""
-    return xnli_compute_metrics("xnli", np.stack(logits).argmax(-1), np.asarray(labels))
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
@@ -89,7 +81,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     evaluation = None
     if options.do_eval:
         _, dev = dataset(options, tokenizer, "dev")
-        evaluation = Evaluation(dev, options.per_gpu_eval_batch_size, metrics=scores)
+        evaluation = Evaluation(dev, options.per_gpu_eval_batch_size, metrics=accuracy_scores)
     found = train_and_measure(
         options,
         model,
@@ -105,7 +97,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         def text(logits: list[Any]) -> str:
             return "".join(f"{name} {labels[each.argmax()]}\n" for name, each in zip(names, logits, strict=True))
 
-        predict(options, model, test, text, scores, processes=processes)
+        predict(options, model, test, text, accuracy_scores, processes=processes)
     processes.stop()
     return found
 

@@ -17,8 +17,8 @@ teacher: --alpha_ce 0 --alpha_task 1, and no --teacher_name_or_path. All else is
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +26,24 @@ from teachers import add_teacher_arguments, check_teacher_arguments, distillatio
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where run_glue.py is
 
-from run_glue import METRICS, dataset, scores
+from run_glue import run
 
 from tx_core import AutoModelForSequenceClassification
-from tx_data import glue_output_modes, glue_tasks_num_labels
-from tx_training import Evaluation, Processes, set_seed
+from tx_data import glue_output_modes
 from tx_training.arguments import (
     add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
+    add_task_argument,
     add_training_arguments,
     check_training_arguments,
 )
-from tx_training.scripts_torch import load_model, train_and_measure
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    tasks = [*glue_output_modes]
-    parser.add_argument(
-        "--task_name", required=True, type=str.lower, choices=tasks, metavar="TASK", help=", ".join(tasks)
-    )
+    add_task_argument(parser, glue_output_modes)
     add_data_arguments(parser, "with train.tsv and dev.tsv")
     add_teacher_arguments(parser, "alpha_task")
     add_model_arguments(parser)
@@ -61,41 +57,18 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
+def teach(options: argparse.Namespace, student: Any, tokenizer: Any) -> tuple[Any, dict[str, Any]]:
+    """The tokenizer that reads the training set, and what the training loop is told of the teacher."""
+    # It makes what both models take: a DistilBERT has no segments, but its teacher reads them.
+    teacher, reader = load_teacher(options, AutoModelForSequenceClassification, student, tokenizer)
+    loss = distillation(options, teacher, options.alpha_task)
+    return reader, {"loss": loss, "count": loss.count}
+
+
 def main(arguments: list[str] | None = None) -> dict[str, float]:
     """Trains, measures, and returns the measures of the best model."""
     options = parse(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    processes = Processes.start("cpu" if options.no_cuda else None)
-    task = options.task_name
-    set_seed(options.seed)  # a new head is drawn at random
-    labels = {"num_labels": glue_tasks_num_labels[task], "finetuning_task": task}
-    model, tokenizer = load_model(options, AutoModelForSequenceClassification, **labels)
-    evaluation = None
-    if options.do_eval:
-        evaluation = Evaluation(
-            dataset(options, task, tokenizer, "dev"),
-            batch_size=options.per_gpu_eval_batch_size,
-            metrics=lambda predictions, labels: scores(task, predictions, labels),
-        )
-    reader: Any = tokenizer
-    hooks: dict[str, Any] = {}
-    if options.do_train and options.teacher_name_or_path is not None:
-        # Its tokenizer makes what both models take: a DistilBERT has no segments, but its teacher reads them.
-        teacher, reader = load_teacher(options, AutoModelForSequenceClassification, model, tokenizer)
-        loss = distillation(options, teacher, options.alpha_task)
-        hooks = {"loss": loss, "count": loss.count}
-    found = train_and_measure(
-        options,
-        model,
-        tokenizer,
-        dataset(options, task, reader, "train") if options.do_train else None,
-        evaluation,
-        metric=METRICS.get(task, "acc"),
-        processes=processes,
-        **hooks,
-    )
-    processes.stop()
-    return found
+    return run(options, None if options.teacher_name_or_path is None else partial(teach, options))
 
 
 if __name__ == "__main__":

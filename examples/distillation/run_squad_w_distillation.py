@@ -24,9 +24,10 @@ from teachers import add_teacher_arguments, check_teacher_arguments, distillatio
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where run_squad.py is
 
-from run_squad import LOGITS, collate, has_beam, known, run
+from run_squad import collate, has_beam, known, run
 
 from tx_core import AutoModelForQuestionAnswering
+from tx_data import SquadResult
 from tx_training.arguments import (
     add_arguments_of_2019,
     add_model_arguments,
@@ -62,7 +63,7 @@ def teach(options: argparse.Namespace, student: Any, tokenizer: Any) -> dict[str
     for name, model in (("--model_name_or_path", student), ("--teacher_name_or_path", teacher)):
         if has_beam(model):
             raise ValueError(f"{name}: {type(model).__name__} answers with a beam, and has no logits to compare")
-    loss = distillation(options, teacher, options.alpha_squad, fields=LOGITS)
+    loss = distillation(options, teacher, options.alpha_squad, fields=SquadResult.FIELDS)
     # A DistilBERT has no segments, but its teacher reads them.
     names = known(options, student, tokenizer) | known(options, teacher, reader)
     return {"loss": loss, "count": loss.count, "collate": partial(collate, names=names)}

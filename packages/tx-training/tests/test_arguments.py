@@ -12,10 +12,14 @@ from tx_training.arguments import (
     add_data_arguments,
     add_model_arguments,
     add_predicting_argument,
+    add_squad_arguments,
+    add_task_argument,
     add_training_arguments,
     check_training_arguments,
     measured_model,
     model_classes,
+    squad_answer_options,
+    squad_window_options,
 )
 
 
@@ -115,3 +119,26 @@ def test_the_number_that_launch_gives_is_heeded(monkeypatch: pytest.MonkeyPatch)
     import os
 
     assert os.environ.pop("LOCAL_RANK") == "1"
+
+
+def test_a_task_is_known_in_capitals_too(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_task_argument(parser, {"mrpc": 1, "sst-2": 2})
+    assert parser.parse_args(["--task_name", "SST-2"]).task_name == "sst-2"
+    for wrong in (["--task_name", "xnli"], []):
+        with pytest.raises(SystemExit):
+            parser.parse_args(wrong)
+        assert "--task_name" in capsys.readouterr().err
+
+
+def test_what_squad_is_read_and_scored_with() -> None:
+    parser = argparse.ArgumentParser()
+    add_squad_arguments(parser)
+    options = parser.parse_args(["--doc_stride", "64", "--version_2_with_negative", "--n_best_size", "5"])
+    assert squad_window_options(options) == {
+        "max_seq_length": 384, "doc_stride": 64, "max_query_length": 64, "threads": 1
+    }  # fmt: skip
+    assert squad_answer_options(options) == {
+        "n_best_size": 5, "max_answer_length": 30, "version_2_with_negative": True, "null_score_diff_threshold": 0.0,
+        "verbose_logging": False,
+    }  # fmt: skip

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +36,19 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cache_dir", metavar="FOLDER", help="where downloads are kept")
     group.add_argument(
         "--do_lower_case", action="store_true", help="put texts into lower case, as uncased models want it"
+    )
+
+
+def add_task_argument(parser: argparse.ArgumentParser, tasks: Iterable[str]) -> None:
+    """Add ``--task_name``, in capitals or not.
+
+    Args:
+        parser: of the script.
+        tasks: what there are, in lower case.
+    """
+    names = [*tasks]
+    parser.add_argument(
+        "--task_name", required=True, type=str.lower, choices=names, metavar="TASK", help=", ".join(names)
     )
 
 
@@ -169,6 +182,25 @@ def check_squad_arguments(parser: argparse.ArgumentParser, arguments: argparse.N
         parser.error("--patience counts measurements: give --evaluate_during_training as well")
     if arguments.evaluate_during_training and not arguments.do_eval:
         parser.error("--evaluate_during_training goes with --do_eval")
+
+
+def squad_window_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How questions are cut into windows, as ``squad_convert_examples_to_features`` of ``tx_data`` takes it.
+
+    Args:
+        arguments: of a parser that :func:`add_squad_arguments` was given.
+    """
+    return {name: getattr(arguments, name) for name in ("max_seq_length", "doc_stride", "max_query_length", "threads")}
+
+
+def squad_answer_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How answers are chosen and scored, as ``squad_scores`` of ``tx_data`` takes it.
+
+    Args:
+        arguments: of a parser that :func:`add_squad_arguments` was given.
+    """
+    names = ("n_best_size", "max_answer_length", "version_2_with_negative", "null_score_diff_threshold")
+    return {name: getattr(arguments, name) for name in (*names, "verbose_logging")}
 
 
 def check_training_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
