@@ -23,6 +23,8 @@ from tx_gpt2 import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 from tx_roberta import RobertaConfig
 from tx_testing.data import data_path
 from tx_testing.examples import Example
+from tx_testing.squad import few_questions
+from tx_testing.texts import two_stretches
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples" / "distillation"
 
@@ -41,12 +43,7 @@ def train(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Paragraphs of WikiText-2, a line each, to train on and to measure by; tx-tiny's models have not seen them."""
-    folder = tmp_path_factory.mktemp("wikitext")
-    with open(data_path("lm/wikitext-2/valid.txt"), encoding="utf-8") as file:
-        text = file.read(7500)
-    (folder / "train.txt").write_text(text[:6000], encoding="utf-8")
-    (folder / "eval.txt").write_text(text[6000:], encoding="utf-8")
-    return folder / "train.txt", folder / "eval.txt"
+    return two_stretches("lm/wikitext-2/valid.txt", 7500, tmp_path_factory.mktemp("wikitext"))
 
 
 @pytest.fixture
@@ -188,11 +185,7 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_answers_are_learnt_from_another_model(extract: Example, squad: Example, tmp_path: Path) -> None:
-    whole = json.loads(data_path("squad/v1.1/dev-v1.1.json").read_text(encoding="utf-8"))
-    paragraph = whole["data"][0]["paragraphs"][0]
-    paragraph["qas"] = paragraph["qas"][:8]
-    file = tmp_path / "v1.json"
-    file.write_text(json.dumps({"version": "1.1", "data": [{"title": "", "paragraphs": [paragraph]}]}))
+    file = few_questions(tmp_path)
     torch.manual_seed(0)
     teacher = BertForQuestionAnswering.from_pretrained("tx-tiny/bert")
     torch.nn.init.normal_(teacher.qa_outputs.weight)  # so that it is not of two minds everywhere

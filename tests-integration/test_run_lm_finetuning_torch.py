@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tx_bert import BertTokenizer
-from tx_testing.data import data_path
 from tx_testing.examples import Example
+from tx_testing.texts import two_stretches
 
 SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_lm_finetuning.py"
 
@@ -19,12 +19,7 @@ SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_lm_finetunin
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two stretches of WikiText-2, to train on and to measure by."""
-    folder = tmp_path_factory.mktemp("wikitext")
-    with open(data_path("lm/wikitext-2-raw/wiki.test.raw"), encoding="utf-8") as file:
-        text = file.read(9000)
-    (folder / "train.raw").write_text(text[:6000], encoding="utf-8")
-    (folder / "test.raw").write_text(text[6000:], encoding="utf-8")
-    return folder / "train.raw", folder / "test.raw"
+    return two_stretches("lm/wikitext-2-raw/wiki.test.raw", 9000, tmp_path_factory.mktemp("wikitext"))
 
 
 @pytest.fixture

@@ -11,19 +11,14 @@ import pytest
 from tx_data.squad_metrics import normalize_answer
 from tx_testing.data import data_path
 from tx_testing.examples import Example
+from tx_testing.squad import command_line, few_questions
 
 SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_squad.py"
 
 
 @pytest.fixture(scope="module")
 def squad(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight questions of version 1.1, of one context."""
-    whole = json.loads(data_path("squad/v1.1/dev-v1.1.json").read_text(encoding="utf-8"))
-    paragraph = whole["data"][0]["paragraphs"][0]
-    paragraph["qas"] = paragraph["qas"][:8]
-    path = tmp_path_factory.mktemp("squad") / "v1.json"
-    path.write_text(json.dumps({"version": "1.1", "data": [{"title": "", "paragraphs": [paragraph]}]}))
-    return path
+    return few_questions(tmp_path_factory.mktemp("squad"))
 
 
 @pytest.fixture
@@ -31,14 +26,8 @@ def script(capsys: pytest.CaptureFixture[str]) -> Example:
     return Example(SCRIPT, capsys.readouterr)
 
 
-def common(model: str, file: Path) -> list[object]:
-    lengths = ["--max_seq_length", 96, "--doc_stride", 32, "--do_eval", "--predict_file", file, "--train_file", file]
-    batches = ["--no_cuda", "--per_gpu_train_batch_size", 4, "--learning_rate", 1e-3]
-    return ["--model_name_or_path", f"tx-tiny/{model}", *lengths, *batches, "--output_dir"]
-
-
 def test_train_resume_and_measure(script: Example, squad: Path, tmp_path: Path) -> None:
-    given = [*common("bert", squad)[:-1], "--model_type", "bert", "--do_lower_case", "--output_dir"]
+    given = [*command_line("bert", squad)[:-1], "--model_type", "bert", "--do_lower_case", "--output_dir"]
     trained = script.run(*given, tmp_path / "whole", "--do_train", "--max_steps", 4)
     assert {line.split(" = ")[0] for line in trained.splitlines()} == {"exact_match", "f1"}
     for name in ("model.safetensors", "vocab.txt", "eval_results.txt", "results.json", "results.svg"):
@@ -61,7 +50,7 @@ def test_train_resume_and_measure(script: Example, squad: Path, tmp_path: Path) 
 @pytest.mark.parametrize("model", ["bert", "xlnet"])
 def test_version_2_with_a_plain_head_and_with_a_beam(script: Example, model: str, tmp_path: Path) -> None:
     file = data_path("squad/hf-dev-v2.0-small.json")
-    given = [*common(model, file), tmp_path / "out", "--version_2_with_negative", "--evaluate_during_training"]
+    given = [*command_line(model, file), tmp_path / "out", "--version_2_with_negative", "--evaluate_during_training"]
     printed = script.run(*given, "--do_train", "--max_steps", 2, "--logging_steps", 1)
     names = {line.split(" = ")[0] for line in printed.splitlines()}
     assert names > {"exact", "f1", "HasAns_f1", "NoAns_f1", "best_f1", "best_f1_thresh", "total"}
@@ -71,7 +60,7 @@ def test_version_2_with_a_plain_head_and_with_a_beam(script: Example, model: str
     odds = json.loads((tmp_path / "out" / "null_odds_.json").read_text())
     assert len(odds) == 14
     # At a threshold that no score exceeds the best answers count, and at one that all do there is none.
-    measured = [*common(model, file), tmp_path / "out", "--version_2_with_negative"]
+    measured = [*command_line(model, file), tmp_path / "out", "--version_2_with_negative"]
     everything = script.run(*measured, "--null_score_diff_threshold", 1e9)
     answers = json.loads((tmp_path / "out" / "predictions_.json").read_text())
     read = [qa for each in json.loads(file.read_text())["data"] for part in each["paragraphs"] for qa in part["qas"]]

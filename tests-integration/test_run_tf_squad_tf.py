@@ -12,19 +12,14 @@ import tensorflow as tf
 
 from tx_testing.data import data_path
 from tx_testing.examples import Example
+from tx_testing.squad import command_line, few_questions
 
 SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_tf_squad.py"
 
 
 @pytest.fixture(scope="module")
 def squad(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight questions of version 1.1, of one context."""
-    whole = json.loads(data_path("squad/v1.1/dev-v1.1.json").read_text(encoding="utf-8"))
-    paragraph = whole["data"][0]["paragraphs"][0]
-    paragraph["qas"] = paragraph["qas"][:8]
-    path = tmp_path_factory.mktemp("squad") / "v1.json"
-    path.write_text(json.dumps({"version": "1.1", "data": [{"title": "", "paragraphs": [paragraph]}]}))
-    return path
+    return few_questions(tmp_path_factory.mktemp("squad"))
 
 
 @pytest.fixture
@@ -40,15 +35,9 @@ def eagerly() -> Iterator[None]:
     tf.config.run_functions_eagerly(False)
 
 
-def common(model: str, file: Path) -> list[object]:
-    lengths = ["--max_seq_length", 96, "--doc_stride", 32, "--do_eval", "--predict_file", file, "--train_file", file]
-    batches = ["--no_cuda", "--per_gpu_train_batch_size", 4, "--learning_rate", 1e-3]
-    return ["--model_name_or_path", f"tx-tiny/{model}", *lengths, *batches, "--output_dir"]
-
-
 @pytest.mark.usefixtures("eagerly")
 def test_train_resume_and_measure(script: Example, squad: Path, tmp_path: Path) -> None:
-    given = [*common("bert", squad), tmp_path / "out", "--model_type", "bert", "--do_lower_case"]
+    given = [*command_line("bert", squad), tmp_path / "out", "--model_type", "bert", "--do_lower_case"]
     training = [*given, "--do_train", "--max_steps", 4, "--save_steps", 2]
     trained = script.run(*training)
     assert {line.split(" = ")[0] for line in trained.splitlines()} == {"exact_match", "f1"}
@@ -71,7 +60,13 @@ def test_train_resume_and_measure(script: Example, squad: Path, tmp_path: Path) 
 @pytest.mark.usefixtures("eagerly")
 def test_version_2_with_a_beam(script: Example, tmp_path: Path) -> None:
     file = data_path("squad/hf-dev-v2.0-small.json")
-    given = [*common("xlnet", file), tmp_path / "out", "--version_2_with_negative", "--per_gpu_eval_batch_size", 32]
+    given = [
+        *command_line("xlnet", file),
+        tmp_path / "out",
+        "--version_2_with_negative",
+        "--per_gpu_eval_batch_size",
+        32,
+    ]
     printed = script.run(*given, "--evaluate_during_training", "--do_train", "--max_steps", 1, "--logging_steps", 1)
     names = {line.split(" = ")[0] for line in printed.splitlines()}
     assert names > {"exact", "f1", "HasAns_f1", "NoAns_f1", "best_f1", "best_f1_thresh", "total"}

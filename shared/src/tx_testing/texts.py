@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import unicodedata
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from .data import data_path
@@ -130,6 +131,21 @@ def composed(text: str) -> str:
 def running_lines(*names: str) -> list[str]:
     """Lines of files of the test data (``RUNNING``, if none is named), blank ones included; skips without the data."""
     return [line for name in names or RUNNING for line in data_path(name).read_bytes().decode("utf-8").split("\n")]
+
+
+def two_stretches(name: str, length: int, folder: Path) -> tuple[Path, Path]:
+    """Two files in the folder, of 6000 characters to train on and of what follows to measure by.
+
+    Args:
+        name: of a file of the test data; skips without it.
+        length: characters of the file that are read.
+        folder: where to.
+    """
+    with data_path(name).open(encoding="utf-8") as file:
+        text = file.read(length)
+    (folder / "train.txt").write_text(text[:6000], encoding="utf-8")
+    (folder / "eval.txt").write_text(text[6000:], encoding="utf-8")
+    return folder / "train.txt", folder / "eval.txt"
 
 
 def rows(arrays: Mapping[str, Any], name: str) -> Iterator[list[Any]]:
