@@ -32,7 +32,6 @@ from tx_training.arguments import (
     answering_class,
     check_squad_arguments,
     check_training_arguments,
-    input_names,
     squad_answer_options,
     squad_window_options,
     training_options,
@@ -81,7 +80,7 @@ def read(options: argparse.Namespace, tokenizer: Any, training: bool) -> tuple[l
 
 def known(options: argparse.Namespace, model: Any, tokenizer: Any) -> set[str]:
     """The names of the parts of a dataset that the model takes."""
-    names = {*input_names(tokenizer), "start_positions", "end_positions"}
+    names = {*tokenizer.dataset_input_names, "start_positions", "end_positions"}
     if has_beam(model):
         names |= {"cls_index", "p_mask"} | ({"is_impossible"} if options.version_2_with_negative else set())
     return names

@@ -29,7 +29,6 @@ from tx_training.arguments import (
     answering_class,
     check_squad_arguments,
     check_training_arguments,
-    input_names,
     squad_answer_options,
     squad_window_options,
     training_options,
@@ -69,7 +68,7 @@ def read(
         is_training=training,
         **squad_window_options(options),
     )
-    fields = {name: name for name in input_names(tokenizer)}
+    fields = {name: name for name in tokenizer.dataset_input_names}
     if training:
         fields |= {"start_positions": "start_position", "end_positions": "end_position"}
     if has_beam(model):

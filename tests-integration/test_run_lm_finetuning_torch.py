@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tx_bert import BertTokenizer
+from tx_roberta import RobertaTokenizer
 from tx_testing.examples import Example
 from tx_testing.texts import two_stretches
 
@@ -108,9 +109,15 @@ def test_wrong_arguments_are_refused_before_anything_is_loaded(
     assert "xlnet" in script.refusal(*common, "tx-tiny/xlnet", "--do_eval", *evaluate)
 
 
-def test_rows_that_are_too_long_for_the_model_are_refused(
+def test_rows_are_as_long_as_the_model_takes_and_no_longer(
     script: Example, texts: tuple[Path, Path], tmp_path: Path
 ) -> None:
     wanted = [*flags("gpt2", texts), "--block_size", 257, "--output_dir", tmp_path / "out"]
     with pytest.raises(ValueError, match="tx-tiny/gpt2 takes 256 tokens"):
         script.run(*wanted)
+    # RoBERTa's table of positions has two more rows than its longest sequence has tokens.
+    unlimited = RobertaTokenizer.from_pretrained("tx-tiny/roberta", max_len=10000)
+    unlimited.save_pretrained(tmp_path / "unlimited")
+    wanted = [*flags("roberta", texts), "--mlm", "--block_size", -1, "--output_dir", tmp_path / "roberta"]
+    wanted += ["--tokenizer_name", tmp_path / "unlimited"]
+    assert "perplexity" in measures(script.run(*wanted))

@@ -55,10 +55,20 @@ def test_a_regression_keeps_fractions(tokenizer: WordPieceTokenizer) -> None:
     np.testing.assert_array_equal(labels, np.array([3.8, -1], np.float32))
 
 
+class WithoutTypes(WordPieceTokenizer):
+    """As XLM's: a call gives types of tokens, and no model wants them."""
+
+    @property
+    def dataset_input_names(self) -> list[str]:
+        return ["input_ids", "attention_mask"]
+
+
 def test_inputs_that_the_model_does_not_take_are_left_out(tokenizer: WordPieceTokenizer) -> None:
+    without = WithoutTypes(vocab=tokenizer.get_vocab())
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    inputs, _ = glue_convert_examples_to_features(MRPC, tokenizer, max_length=14, task="mrpc").element_spec
-    assert [*inputs] == ["input_ids", "attention_mask"]
+    for each in (tokenizer, without):
+        inputs, _ = glue_convert_examples_to_features(MRPC, each, max_length=14, task="mrpc").element_spec
+        assert [*inputs] == ["input_ids", "attention_mask"]
 
 
 def test_single_sentences_and_errors(tokenizer: WordPieceTokenizer) -> None:

@@ -27,6 +27,13 @@ def test_windows_as_a_dataset(tokenizer: WordPieceTokenizer) -> None:
         assert positions["is_impossible"] == feature.is_impossible
 
 
+def test_inputs_that_the_model_does_not_take_are_left_out(tokenizer: WordPieceTokenizer) -> None:
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    example = SquadExample("q1", "Who ran?", CONTEXT, "dog", 26, "Pets")
+    found = squad_convert_examples_to_features([example], tokenizer, 14, 5, 4, True, return_dataset="tf")
+    assert "token_type_ids" not in found.element_spec[0]
+
+
 def test_examples_of_tensorflow_datasets() -> None:
     def row(name: str, texts: list[str], starts: list[int]) -> dict[str, object]:
         answers = {"text": tf.constant(texts, tf.string), "answer_start": tf.constant(starts, tf.int32)}

@@ -65,6 +65,7 @@ def test_special_tokens_around_sequences(tokenizer):
     assert pair["token_type_ids"] == [0, 0, 0, 1, 1, 1]
     assert pair["special_tokens_mask"] == [1, 0, 1, 0, 0, 1]
     assert list(tokenizer("low")) == ["input_ids", "token_type_ids", "attention_mask"]
+    assert tokenizer.dataset_input_names == ["input_ids", "attention_mask"]
     batch = tokenizer(["low", "low low"], padding=True)
     assert batch["input_ids"] == [[0, low, 1, 2], [0, low, low, 1]]
     of_2019 = XLMTokenizer(vocab=VOCAB, merges=MERGES, bos_token="</s>")

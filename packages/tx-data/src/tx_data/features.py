@@ -56,7 +56,7 @@ def glue_convert_examples_to_features(
         A list of `InputFeatures` for a list, each with all four fields; the label of an example without one is None.
         For a `tf.data.Dataset` another one, of `({"input_ids", "attention_mask", "token_type_ids"}, label)` with
         int32 rows of `max_length` and an int64 label (float32 in a regression; -1 where there is none).
-        `token_type_ids` are left out where the tokenizer's `model_input_names` do not have them.
+        `token_type_ids` are left out where the tokenizer's `dataset_input_names` do not have them.
 
     Raises:
         ValueError: labels that are not in `label_list`, or no numbers in a regression, with the `guid` of the example;
@@ -91,7 +91,7 @@ def glue_convert_examples_to_features(
     if is_dataset:
         from .features_tf import dataset_of
 
-        return dataset_of(features, output_mode == "regression", "token_type_ids" in tokenizer.model_input_names)
+        return dataset_of(features, output_mode == "regression", "token_type_ids" in tokenizer.dataset_input_names)
     return features
 
 

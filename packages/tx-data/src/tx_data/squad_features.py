@@ -131,7 +131,7 @@ def squad_convert_examples_to_features(
     if return_dataset == "tf":
         from .squad_tf import dataset_of as tf_dataset
 
-        return tf_dataset(features, "token_type_ids" in tokenizer.model_input_names)
+        return tf_dataset(features, "token_type_ids" in tokenizer.dataset_input_names)
     return features
 
 

@@ -157,6 +157,11 @@ class PreTrainedTokenizer(PretrainedFiles):
         self.max_len = checked_limit(value)
 
     @property
+    def dataset_input_names(self) -> list[str]:
+        """What datasets of rows give a model: ``model_input_names``, but for what it would misread."""
+        return [*self.model_input_names]
+
+    @property
     def max_len_single_sentence(self) -> int:
         """Longest sequence that fits beside the special tokens."""
         return self.max_len - self.num_added_tokens(pair=False)

@@ -262,15 +262,6 @@ def _check_arguments_of_2019(parser: argparse.ArgumentParser, arguments: argpars
             parser.error("--eval_all_checkpoints: --output_dir has none, and none is written: give --save_steps too")
 
 
-def input_names(tokenizer: Any) -> list[str]:
-    """What a model takes of a tokenizer's rows: its ``model_input_names``.
-
-    XLM has no types of tokens: it would add the embedding of a word for each, and in 2019 was given none.
-    """
-    xlm = any(each.__name__ == "XLMTokenizer" for each in type(tokenizer).__mro__)
-    return [name for name in tokenizer.model_input_names if not (xlm and name == "token_type_ids")]
-
-
 def model_classes(arguments: argparse.Namespace) -> tuple[Any, Any]:
     """The classes of the configuration and of the tokenizer: those of ``--model_type``, or else the Auto classes.
 

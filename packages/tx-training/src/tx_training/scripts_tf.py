@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tx_core.files import atomic_write
 
-from .arguments import input_names, measured_model, model_classes, training_options
+from .arguments import measured_model, model_classes, training_options
 from .evaluation_tf import TFEvaluation
 from .loop_tf import TFTrainingLoop
 from .options import LABELS
@@ -66,12 +66,12 @@ def columns(
     """What a model takes of the features of ``tx_data``, arrays (rows, …) by name; ``labels`` if there are.
 
     Args:
-        features: with the fields that `input_names` names.
+        features: with the fields that ``tokenizer.dataset_input_names`` names.
         tokenizer: that they were made with.
         label: the field that has the label, None where it is not known.
         dtype: of labels.
     """
-    made = {name: np.asarray([getattr(each, name) for each in features], np.int32) for name in input_names(tokenizer)}
+    made = {name: np.asarray([getattr(each, name) for each in features], np.int32) for name in tokenizer.dataset_input_names}
     labels = [getattr(each, label) for each in features]
     if None not in labels:
         made["labels"] = np.asarray(labels, dtype)

@@ -13,7 +13,7 @@ from torch import nn
 
 from tx_core.files import atomic_write
 
-from .arguments import input_names, measured_model, model_classes, training_options
+from .arguments import measured_model, model_classes, training_options
 from .checkpoints_torch import checkpoints
 from .evaluation_torch import Evaluation, Rows
 from .loop_torch import TrainingLoop
@@ -45,14 +45,14 @@ def rows(
     """What a model takes of each of the features of ``tx_data``, a dictionary of tensors; ``labels`` if there are.
 
     Args:
-        features: with the fields that `input_names` names.
+        features: with the fields that ``tokenizer.dataset_input_names`` names.
         tokenizer: that they were made with.
         label: the field that has the label, None where it is not known.
         dtype: of labels.
     """
     made = []
     for each in features:
-        row = {name: torch.tensor(getattr(each, name)) for name in input_names(tokenizer)}
+        row = {name: torch.tensor(getattr(each, name)) for name in tokenizer.dataset_input_names}
         if getattr(each, label) is not None:
             row["labels"] = torch.tensor(getattr(each, label), dtype=dtype)
         made.append(row)

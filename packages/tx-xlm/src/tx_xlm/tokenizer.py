@@ -230,6 +230,14 @@ class XLMTokenizer(BPETokenizer):
         super()._forget()
         self._variants: dict[tuple[str, bool], Self] = {}
 
+    @property
+    def dataset_input_names(self) -> list[str]:
+        """``model_input_names`` without types of tokens: a model would add the embedding of a word for each.
+
+        The scripts of 2019 gave it none either.
+        """
+        return [name for name in self.model_input_names if name != "token_type_ids"]
+
     # Files ----------------------------------------------------------------------------------------------------------
 
     @classmethod
