@@ -12,7 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tx_bert import BertConfig, BertForMaskedLM, BertForQuestionAnswering, BertForSequenceClassification
+from tx_bert import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForMultipleChoice,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+)
 from tx_distilbert import DistilBertConfig, DistilBertForMaskedLM
 from tx_gpt2 import GPT2Config, GPT2DoubleHeadsModel, GPT2LMHeadModel
 from tx_training import (
@@ -157,6 +164,35 @@ def test_a_model_of_two_heads_is_compared_where_it_predicts_the_next_tokens() ->
     given = {"input_ids": ids, "labels": labels}
     torch.testing.assert_close(some(student, given), soft_target_loss(own, wanted, 2.0, before)[None])
     assert some.count(student, given) == [2]
+
+
+def test_the_words_of_a_pretrained_model_are_compared_by_token() -> None:
+    student, teacher = model(BertForPreTraining, BERT, 1), model(BertForPreTraining, BERT, 2)
+    inputs = {**batch(), "next_sentence_label": torch.tensor([0, 1, 1])}
+    given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    distillation = Distillation(teacher, alpha_ce=1.0, alpha_task=0.0, fields=("prediction_logits",))
+    with torch.no_grad():
+        found = distillation(student, inputs)
+        wanted = soft_target_loss(
+            student(**given).prediction_logits, teacher(**given).prediction_logits, temperature=2.0, mask=MASK
+        )
+    torch.testing.assert_close(found, wanted[None])
+    assert distillation.count(student, inputs) == [9]
+    with pytest.raises(ValueError, match=r"student returned no logits, but .*prediction_logits, .*: see fields="):
+        Distillation(teacher, alpha_task=0.0)(student, inputs)
+
+
+def test_states_of_choices_are_compared_without_padding() -> None:
+    student, teacher = model(BertForMultipleChoice, BERT, 1), model(BertForMultipleChoice, BERT, 2)
+    ids, mask = torch.stack([batch()["input_ids"]] * 2), torch.stack([MASK] * 2)  # two rows of three choices
+    inputs = {"input_ids": ids, "attention_mask": mask, "labels": torch.tensor([0, 2])}
+    distillation = Distillation(teacher, alpha_ce=0.0, alpha_task=0.0, alpha_cos=1.0)
+    with torch.no_grad():
+        found = distillation(student, inputs)
+        shown = [each(ids, attention_mask=mask, output_hidden_states=True) for each in (student, teacher)]
+        wanted = cosine_loss(*(each.hidden_states[-1].reshape(2, 3, 4, 8) for each in shown), mask)
+    torch.testing.assert_close(found, wanted[None])
+    assert distillation.count(student, inputs) == [18]
 
 
 def test_classes_and_answers_are_compared_by_row() -> None:

@@ -99,7 +99,8 @@ class Distillation:
         alpha_mse: weight of :func:`logits_loss`.
         alpha_cos: weight of :func:`cosine_loss` of the last hidden states of all tokens but padding. Both models need
             the same width.
-        fields: the outputs that are compared, ``("start_logits", "end_logits")`` for answers; the mean of several.
+        fields: the outputs that are compared, ``("start_logits", "end_logits")`` for answers,
+            ``("prediction_logits",)`` of ``BertForPreTraining``; the mean of several.
         restrict_ce_to_mask: compare predictions only where the labels count: of the hidden tokens, for a masked
             language model. Others are compared for all tokens but padding.
 
@@ -157,9 +158,12 @@ class Distillation:
         losses = []
         for name in self.weights:
             if name == "alpha_task":
-                loss = output_loss(model, batch, outputs)
+                loss = output_loss(model, outputs, batch)
             elif name == "alpha_cos":
-                loss = cosine_loss(outputs.hidden_states[-1], wanted.hidden_states[-1], batch.get("attention_mask"))
+                found, right = outputs.hidden_states[-1], wanted.hidden_states[-1]
+                mask = batch.get("attention_mask")
+                # Of choices, masks are (B, C, S) and states (B·C, S, H).
+                loss = cosine_loss(found, right, None if mask is None else mask.reshape(found.shape[:-1]))
             else:
                 loss = self._compare(name, model, batch, outputs, wanted)
             losses.append(self.weights[name] * loss)
@@ -188,7 +192,7 @@ class Distillation:
         mask = self._compared(model, batch) if self._is_by_token(model) else None
         losses = []
         for field in self.fields:
-            found, right = getattr(outputs, field), getattr(wanted, field)
+            found, right = _logits(outputs, field, "student"), _logits(wanted, field, "teacher")
             if name == "alpha_ce":
                 losses.append(soft_target_loss(found, right, self.temperature, mask))
             else:
@@ -197,7 +201,8 @@ class Distillation:
 
     def _is_by_token(self, model: nn.Module) -> bool:
         """Whether a prediction belongs to a token, rather than to a row."""
-        return isinstance(unwrapped(model), LanguageModelling | TokenClassification)
+        by_token = isinstance(unwrapped(model), LanguageModelling | TokenClassification)
+        return by_token or "prediction_logits" in self.fields  # of BertForPreTraining
 
     def _compared(self, model: nn.Module, batch: Batch) -> Tensor | None:
         """The tokens (B, S) whose predictions are compared; None for all."""
@@ -211,6 +216,14 @@ class Distillation:
         if predicts_next(unwrapped(model), name):  # a prediction stands before its label
             counted = F.pad(counted[..., 1:], (0, 1))
         return counted
+
+
+def _logits(outputs: Any, field: str, whose: str) -> Tensor:
+    found: Tensor | None = getattr(outputs, field, None)
+    if found is None:
+        names = [name for name in getattr(outputs, "_fields", ()) if getattr(outputs, name) is not None]
+        raise ValueError(f"the {whose} returned no {field}, but {', '.join(names) or 'no names'}: see fields=")
+    return found
 
 
 def _inputs(model: nn.Module) -> set[str]:

@@ -28,10 +28,10 @@ def first_output(model: nn.Module, batch: Batch) -> Tensor:
     Raises:
         ValueError: if that is no loss, since the batch has no labels.
     """
-    return output_loss(model, batch, model(**batch))
+    return output_loss(model, model(**batch), batch)
 
 
-def output_loss(model: nn.Module, batch: Batch, outputs: Any) -> Tensor:
+def output_loss(model: nn.Module, outputs: Any, batch: Batch) -> Tensor:
     """The loss among a model's outputs for a batch, as :func:`first_output` gives it."""
     first: str = getattr(outputs, "_fields", ("loss",))[0]
     if "loss" not in first:
