@@ -137,7 +137,7 @@ def run(options: argparse.Namespace, teach: Callable[[Any, Any], dict[str, Any]]
             tokenizer=tokenizer,
             processes=processes,
             **others,
-        ).run(resume=options.resume)
+        ).run(resume=options.resume, overwrite=options.overwrite_output_dir)
     found = {}
     if evaluation is not None:
         if options.do_train:  # the best one, which is not always the last

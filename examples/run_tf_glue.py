@@ -32,6 +32,7 @@ from tx_data import (
 from tx_training import TFEvaluation
 from tx_training.arguments import (
     NOT_IN_KERAS,
+    add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
     add_task_argument,
@@ -48,6 +49,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_data_arguments(parser, "with train.tsv and dev.tsv")
     add_model_arguments(parser)
     add_training_arguments(parser, without=NOT_IN_KERAS)
+    add_arguments_of_2019(parser)
     add_xla_argument(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)

@@ -22,6 +22,7 @@ from tx_data import TokenSentences, ner_processors, ner_read_labels
 from tx_training import TFEvaluation
 from tx_training.arguments import (
     NOT_IN_KERAS,
+    add_arguments_of_2019,
     add_data_arguments,
     add_model_arguments,
     add_predicting_argument,
@@ -41,6 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_data_arguments(parser, "with the three sets")
     add_model_arguments(parser)
     add_training_arguments(parser, without=NOT_IN_KERAS)
+    add_arguments_of_2019(parser)
     add_predicting_argument(parser)
     add_xla_argument(parser)
     options = parser.parse_args(arguments)

@@ -23,6 +23,7 @@ from tx_data import SquadResult, SquadV1Processor, SquadV2Processor, squad_conve
 from tx_training import TFEvaluation, TFTrainingLoop
 from tx_training.arguments import (
     NOT_IN_KERAS,
+    add_arguments_of_2019,
     add_model_arguments,
     add_squad_arguments,
     add_training_arguments,
@@ -34,7 +35,7 @@ from tx_training.arguments import (
     training_options,
 )
 from tx_training.results import write_eval_results
-from tx_training.scripts_tf import add_xla_argument, load_model, start
+from tx_training.scripts_tf import add_xla_argument, checkpoint_scores, load_model, start
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -43,6 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add_squad_arguments(parser)
     add_model_arguments(parser)
     add_training_arguments(parser, without=NOT_IN_KERAS)
+    add_arguments_of_2019(parser)
     add_xla_argument(parser)
     options = parser.parse_args(arguments)
     check_training_arguments(parser, options)
@@ -112,13 +114,16 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
             evaluation=evaluation if options.evaluate_during_training else None,
             tokenizer=tokenizer,
             jit_compile=options.xla,
-        ).run(resume=options.resume)
+        ).run(resume=options.resume, overwrite=options.overwrite_output_dir)
     found = {}
     if evaluation is not None:
         if options.do_train:  # the best one, which is not always the last
             model.load_weights(options.output_dir)
+        # First: the files of answers are those of the last one that is measured.
+        every = checkpoint_scores(options, model, evaluation)
         found = evaluation(model)
         write_eval_results(options.output_dir, found)
+        found |= every
         print("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())), end="")
     return found
 

@@ -58,7 +58,11 @@ def test_train_resume_and_measure(script: Example, mrpc: Path, tmp_path: Path) -
     shutil.rmtree(tmp_path / "out" / "checkpoint-4")
     (tmp_path / "out" / "model.safetensors").unlink()
     assert script.run(*training, "--resume") == trained
-    assert script.run(*common) == trained
+    shutil.rmtree(tmp_path / "out" / "checkpoint-2")
+    again = script.run(*common, "--eval_all_checkpoints").splitlines()
+    assert {*trained.splitlines()} < {*again}
+    assert len(again) == 8  # those of checkpoint-4 too
+    assert (tmp_path / "out" / "checkpoint-4" / "eval_results.txt").is_file()
 
 
 def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, mrpc: Path, tmp_path: Path) -> None:

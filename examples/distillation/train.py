@@ -26,7 +26,6 @@ import json
 import logging
 import math
 import os
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -51,7 +50,6 @@ from tx_training import (
     hiding_weights,
     set_seed,
 )
-from tx_training.checkpoints_torch import checkpoints
 
 TYPES = ("bert", "distilbert", "roberta", "gpt2")
 ALPHAS = ("alpha_ce", "alpha_mlm", "alpha_clm", "alpha_mse", "alpha_cos")
@@ -272,11 +270,8 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     )
     if processes.is_main:
         options.dump_path.mkdir(parents=True, exist_ok=True)
-        for old in [] if options.resume else checkpoints(options.dump_path):
-            shutil.rmtree(old)
         with atomic_write(options.dump_path / "parameters.json") as temporary:
             temporary.write_text(json.dumps(vars(options), indent=2, default=str) + "\n", encoding="utf-8")
-    processes.gather(None)  # none goes on before the old checkpoints are gone
     found = (
         TrainingLoop(
             student,
@@ -294,7 +289,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
             lengths=text.lengths if options.group_by_size else None,
             processes=processes,
         )
-        .run(resume=options.resume)
+        .run(resume=options.resume, overwrite=options.force)
         .metrics
     )
     if processes.is_main:

@@ -99,6 +99,9 @@ def test_a_folder_that_has_a_model_is_not_trained_into_unless_told(
     assert "is not empty: give --resume, --overwrite_output_dir" in capsys.readouterr().err
     assert parse("--do_train", "--resume", folder=tmp_path).resume
     assert parse("--do_train", "--overwrite_output_dir", folder=tmp_path).overwrite_output_dir
+    with pytest.raises(SystemExit):
+        parse("--do_train", "--overwrite_output_dir", "--resume", folder=tmp_path)
+    assert "--resume and --overwrite_output_dir: give one of them" in capsys.readouterr().err
 
 
 def test_what_is_measured_is_the_trained_model_where_there_is_one(tmp_path: Path) -> None:

@@ -19,8 +19,13 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
-from tx_bert import BertConfig, TFBertForQuestionAnswering, TFBertForSequenceClassification
-from tx_training import TFEvaluation, TFTrainingLoop, TrainingOptions
+from tx_bert import (
+    BertConfig,
+    TFBertForQuestionAnswering,
+    TFBertForSequenceClassification,
+    TFBertForTokenClassification,
+)
+from tx_training import TFEvaluation, TFTrainingLoop, TrainingOptions, evaluation_tf
 from tx_training.checkpoints_tf import KEYS, STATE_NAME, checkpoints, load_state, save_checkpoint
 from tx_training.evaluation_tf import as_dataset
 
@@ -152,6 +157,8 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_by_bit(step: int, tmp_p
         loop(tmp_path / "cut").run()
     with pytest.raises(ValueError, match="with batch_size = 3, and this one has 4"):
         loop(tmp_path / "cut", replace(OPTIONS, batch_size=4)).run(resume=True)
+    loop(tmp_path / "cut", replace(OPTIONS, max_steps=3)).run(overwrite=True)
+    assert [path.name for path in checkpoints(tmp_path / "cut")] == ["checkpoint-3"]
 
 
 def test_parts_of_a_batch_are_the_batch(tmp_path: Path) -> None:
@@ -269,6 +276,45 @@ def test_an_evaluation_may_have_several_outputs_and_no_labels() -> None:
         np.testing.assert_allclose(found, getattr(wanted, field), rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="outputs have no 'logits', but start_logits, end_logits: see fields="):
         TFEvaluation(rows, metrics=metrics, loss=None)(answers)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "measured", "lengths"),
+    [
+        (TFBertForSequenceClassification, True, [2, 3, 1]),
+        (TFBertForTokenClassification, True, [5, 5, 5]),  # predictions have to be as long in all batches
+        (TFBertForTokenClassification, False, [2, 3, 1]),
+    ],
+)
+def test_an_evaluation_computes_no_more_padding_than_it_has_to(
+    monkeypatch: pytest.MonkeyPatch, model_class: Any, measured: bool, lengths: list[int]
+) -> None:
+    keras.utils.set_random_seed(0)
+    model = model_class(CONFIG)
+    mask = (np.arange(5) < np.array([[2], [1], [3], [2], [1]])).astype(np.int32)
+    by_token = model_class is TFBertForTokenClassification
+    labels = np.where(mask > 0, 1, -100) if by_token else np.array([0, 1, 1, 0, 1])
+    rows = {"input_ids": columns(5)["input_ids"], "attention_mask": mask, "labels": labels.astype(np.int32)}
+    seen: list[int] = []
+
+    def shown(*given: Any, **named: Any) -> Any:
+        dataset = as_dataset(*given, **named)
+        seen.extend(each["input_ids"].shape[1] for each in dataset)
+        return dataset
+
+    guesses: list[Any] = []
+
+    def metrics(predictions: list[Any], _: list[Any]) -> dict[str, float]:
+        guesses.extend(predictions)
+        return {}
+
+    monkeypatch.setattr(evaluation_tf, "as_dataset", shown)
+    found = TFEvaluation(rows, 2, metrics=metrics if measured else None)(model)
+    assert seen == lengths
+    wanted = model({**rows})
+    assert found["loss"] == pytest.approx(float(wanted.loss), rel=1e-5)
+    if measured:
+        np.testing.assert_allclose(np.stack(guesses), wanted.logits, rtol=1e-5, atol=1e-6)
 
 
 DEVICES = '''

@@ -172,6 +172,10 @@ def test_true_goes_on_from_the_newest_or_begins(tmp_path: Path) -> None:
     assert [row["step"] for row in result.history] == [2, 4, 6, 8, 10, 12]
     with pytest.raises(FileExistsError, match=r"has checkpoints of a training, such as checkpoint-12: .*resume=True"):
         loop(tmp_path).run()
+    loop(tmp_path).run(resume=True, overwrite=True)
+    assert [path.name for path in checkpoints(tmp_path)] == [f"checkpoint-{step}" for step in (3, 6, 9, 12)]
+    loop(tmp_path, replace(OPTIONS, max_steps=3)).run(overwrite=True)
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-3"]
 
 
 def test_a_checkpoint_that_was_cut_short_is_none(tmp_path: Path) -> None:

@@ -11,12 +11,15 @@ options = training_options(arguments, metric="acc")
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from .options import TrainingOptions
+
+logger = logging.getLogger(__name__)
 
 #: What `TrainingLoop` does, and `TFTrainingLoop` does not.
 NOT_IN_KERAS = ("fsdp", "local_rank")
@@ -119,7 +122,7 @@ def add_training_arguments(parser: argparse.ArgumentParser, without: Sequence[st
     add("--save_total_limit", type=int, metavar="N", help="checkpoints that are kept (all)")
     add("--patience", type=int, metavar="N", help="measurements without a better one that end it (none)")
     add("--resume", action="store_true", help="go on from the newest checkpoint in --output_dir")
-    add("--overwrite_output_dir", action="store_true", help="train into a folder that has a model")
+    add("--overwrite_output_dir", action="store_true", help="train where a model is, and remove its checkpoints")
     add("--seed", type=int, default=42, metavar="N", help="of all that is drawn (42)")
     add("--fp16", action="store_true", help="mixed precision with float16")
     add("--bf16", action="store_true", help="mixed precision with bfloat16")
@@ -135,14 +138,14 @@ def add_arguments_of_2019(parser: argparse.ArgumentParser) -> None:
     """Add flags of 2019 that do something else now, or nothing: :func:`check_training_arguments` refuses what is gone.
 
     Args:
-        parser: of a script of PyTorch that was given :func:`add_training_arguments`.
+        parser: of a script that was given :func:`add_training_arguments`.
     """
     group = parser.add_argument_group("as in 2019")
     add = group.add_argument
     add("--eval_all_checkpoints", action="store_true", help="measure every checkpoint in --output_dir too")
     add("--overwrite_cache", action="store_true", help="changes nothing: no tokenized texts are kept between runs")
     add("--fp16_opt_level", type=str.upper, default="O1", choices=["O0", "O1", "O2", "O3"], metavar="LEVEL",
-        help="apex's; --fp16 is PyTorch's own autocast, which is O1, and others are refused")  # fmt: skip
+        help="apex's; --fp16 keeps parameters in float32, which is O1, and others are refused")  # fmt: skip
     add("--loss_scale", type=float, default=0.0, metavar="NUMBER",
         help="0: --fp16 finds the scale of losses by itself, and others are refused")  # fmt: skip
     add("--server_ip", default="", metavar="IP", help="refused: start the script with python -m debugpy to debug it")
@@ -235,6 +238,8 @@ def check_training_arguments(parser: argparse.ArgumentParser, arguments: argpars
     trained = arguments.do_train and folder.is_dir() and any(folder.iterdir())
     if trained and not (arguments.resume or arguments.overwrite_output_dir):
         parser.error(f"--output_dir: {folder} is not empty: give --resume, --overwrite_output_dir, or another folder")
+    if arguments.resume and arguments.overwrite_output_dir:
+        parser.error("--resume and --overwrite_output_dir: give one of them")
     if arguments.resume and not arguments.do_train:
         parser.error("--resume goes with --do_train")
     _check_arguments_of_2019(parser, arguments)
@@ -246,7 +251,7 @@ def _check_arguments_of_2019(parser: argparse.ArgumentParser, arguments: argpars
     level = getattr(arguments, "fp16_opt_level", "O1")
     if level in ("O2", "O3") or (level == "O0" and arguments.fp16):
         instead = "for O0 leave out --fp16" if level == "O0" else "parameters stay in float32"
-        parser.error(f"--fp16_opt_level {level} is apex's: --fp16 is PyTorch's autocast, as O1; {instead}")
+        parser.error(f"--fp16_opt_level {level} is apex's: --fp16 is as O1; {instead}")
     if getattr(arguments, "loss_scale", 0):
         parser.error("--loss_scale: losses are scaled by themselves with --fp16: leave it out")
     if getattr(arguments, "server_ip", "") or getattr(arguments, "server_port", ""):
@@ -301,6 +306,18 @@ def measured_model(arguments: argparse.Namespace) -> str:
     """What is measured without ``--do_train``: the model in ``--output_dir``, or where there is none the named one."""
     folder: Path = arguments.output_dir
     return str(folder) if (folder / "config.json").is_file() else str(arguments.model_name_or_path)
+
+
+def measured_checkpoints(arguments: argparse.Namespace, found: list[Path]) -> list[Path]:
+    """Those of the checkpoints that were found in ``--output_dir`` that are measured too: all or none.
+
+    Args:
+        arguments: of a parser that :func:`add_arguments_of_2019` was given.
+        found: the checkpoints.
+    """
+    if arguments.eval_all_checkpoints and not found:
+        logger.warning("--eval_all_checkpoints: there is no checkpoint in %s: see --save_steps", arguments.output_dir)
+    return found if arguments.eval_all_checkpoints else []
 
 
 def training_options(arguments: argparse.Namespace, **others: Any) -> TrainingOptions:

@@ -72,15 +72,15 @@ class TFEvaluation:
         whole = rows - rows % devices
         order = [np.arange(whole), np.repeat(np.arange(whole, rows), devices)]
         size, total, count = self.batch_size * devices, 0.0, 0.0
+        cut = not self.jit_compile and (self.metrics is None or self._by_row())
         predictions: list[list[Any]] = [[] for _ in measured._shown]
         with progress(-(-whole // size) + rows % devices, "Evaluating", "batch") as bar:
             for numbers, length_of_batch, share in zip(order, (size, devices), (1, devices), strict=True):
                 parts = [numbers[at : at + length_of_batch] for at in range(0, len(numbers), length_of_batch)]
                 if not parts:
                     continue
-                found = measured.predict(
-                    as_dataset(self.dataset, parts), steps=len(parts), verbose=0, callbacks=[_Shown(bar)]
-                )
+                batches = as_dataset(self.dataset, parts, cut=cut)
+                found = measured.predict(batches, steps=len(parts), verbose=0, callbacks=[_Shown(bar)])
                 for sofar, more in zip(predictions, found["predictions"], strict=True):
                     sofar += [*more[::share]]
                 if self.loss is not None:
@@ -93,6 +93,12 @@ class TFEvaluation:
             guesses = predictions[0] if len(predictions) < 2 else [*zip(*predictions, strict=True)]
             results |= {name: float(value) for name, value in self.metrics(guesses, labels).items()}
         return results
+
+    def _by_row(self) -> bool:
+        """Whether predictions belong to rows, as labels tell: those of tokens have to be as long in all batches."""
+        labels = [np.ndim(self.dataset[name]) for name in LABELS if name in self.dataset]
+        tokens = np.ndim(self.dataset.get("attention_mask", 0))
+        return tuple(self.fields) == ("logits",) and bool(labels) and max(labels) < tokens
 
 
 class _Shown(keras.callbacks.Callback):

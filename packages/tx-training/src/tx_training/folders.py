@@ -18,7 +18,8 @@ def whole_checkpoints(folder: str | os.PathLike[str], state: str) -> list[Path]:
 
 def remove_old(folder: Path, state: str, keep: int | None) -> None:
     """Remove all but the newest checkpoints in a training's folder; all stay if `keep` is None."""
-    for path in whole_checkpoints(folder, state)[:-keep] if keep is not None else ():
+    found = whole_checkpoints(folder, state)
+    for path in found[: max(0, len(found) - keep)] if keep is not None else ():
         (path / state).unlink()  # first: what is left, if this is cut short, is no checkpoint
         shutil.rmtree(path)
 
@@ -42,6 +43,6 @@ def chosen_checkpoint(folder: Path, found: list[Path], resume: bool | str | os.P
     if found and not resume:
         raise FileExistsError(
             f"{folder} has checkpoints of a training, such as {found[-1].name}: go on from there "
-            "(resume=True), remove them, or choose another folder"
+            "(resume=True), have them removed (overwrite=True), or choose another folder"
         )
     return found[-1] if found else None

@@ -114,22 +114,25 @@ class TFTrainingLoop:
         epochs = math.ceil(self.options.epochs * self.steps_per_epoch)
         self.total_steps = self.options.max_steps or epochs
 
-    def run(self, resume: bool | str | os.PathLike[str] = False) -> TrainingResult:
+    def run(self, resume: bool | str | os.PathLike[str] = False, overwrite: bool = False) -> TrainingResult:
         """Train.
 
         Args:
             resume: go on from a checkpoint: True for the newest in the folder, if there is one, or the path of one. On
                 a CPU what follows is, bit by bit, what an uninterrupted training does.
+            overwrite: remove the checkpoints of another training from the folder; not where this one goes on.
 
         Returns:
             What it led to. The model itself is as the last step left it; the best one is in the folder.
 
         Raises:
-            FileExistsError: if there are checkpoints in the folder that are not to be gone on from.
+            FileExistsError: if there are checkpoints in the folder that are neither gone on from nor overwritten.
             FileNotFoundError: if there is no such checkpoint.
             ValueError: if it is in another folder, or of a training with other devices, batches or examples; or if an
                 evaluation does not give the metric.
         """
+        if overwrite and not resume:
+            remove_old(self.folder, STATE_NAME, 0)
         start = chosen_checkpoint(self.folder, checkpoints(self.folder), resume)
         state = None if start is None else load_state(start)
         if start is not None and state is not None:

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from tx_core.files import atomic_write
 
-from .arguments import measured_model, model_classes, training_options
+from .arguments import measured_checkpoints, measured_model, model_classes, training_options
+from .checkpoints_tf import checkpoints
 from .evaluation_tf import TFEvaluation
 from .loop_tf import TFTrainingLoop
 from .options import LABELS
@@ -71,7 +72,8 @@ def columns(
         label: the field that has the label, None where it is not known.
         dtype: of labels.
     """
-    made = {name: np.asarray([getattr(each, name) for each in features], np.int32) for name in tokenizer.dataset_input_names}
+    names = tokenizer.dataset_input_names
+    made = {name: np.asarray([getattr(each, name) for each in features], np.int32) for name in names}
     labels = [getattr(each, label) for each in features]
     if None not in labels:
         made["labels"] = np.asarray(labels, dtype)
@@ -111,12 +113,29 @@ def train_and_measure(
             tokenizer=tokenizer,
             jit_compile=arguments.xla,
         )
-        found = loop.run(resume=arguments.resume).metrics
+        found = loop.run(resume=arguments.resume, overwrite=arguments.overwrite_output_dir).metrics
     elif evaluation is not None:
         found = evaluation(model)
         arguments.output_dir.mkdir(parents=True, exist_ok=True)
         write_eval_results(arguments.output_dir, found)
+    if evaluation is not None:
+        found = {**found, **checkpoint_scores(arguments, model, evaluation)}
     sys.stdout.write("".join(f"{name} = {value:.4f}\n" for name, value in sorted(found.items())))
+    return found
+
+
+def checkpoint_scores(arguments: argparse.Namespace, model: Any, evaluation: TFEvaluation) -> dict[str, float]:
+    """The measures of each checkpoint with ``--eval_all_checkpoints``, as ``acc_500`` of checkpoint-500.
+
+    They are also written as ``eval_results.txt`` into the checkpoint's folder.
+    """
+    found: dict[str, float] = {}
+    for folder in measured_checkpoints(arguments, checkpoints(arguments.output_dir)):
+        step = folder.name.rpartition("-")[-1]
+        with model.distribute_strategy.scope():
+            measured = evaluation(type(model).from_pretrained(folder, dtype=model.dtype_policy.name))
+        write_eval_results(folder, measured)
+        found |= {f"{name}_{step}": value for name, value in measured.items()}
     return found
 
 

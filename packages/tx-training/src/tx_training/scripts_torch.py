@@ -13,7 +13,7 @@ from torch import nn
 
 from tx_core.files import atomic_write
 
-from .arguments import measured_model, model_classes, training_options
+from .arguments import measured_checkpoints, measured_model, model_classes, training_options
 from .checkpoints_torch import checkpoints
 from .evaluation_torch import Evaluation, Rows
 from .loop_torch import TrainingLoop
@@ -98,7 +98,7 @@ def train_and_measure(
             processes=processes,
             **others,
         )
-        found = loop.run(resume=arguments.resume).metrics
+        found = loop.run(resume=arguments.resume, overwrite=arguments.overwrite_output_dir).metrics
     elif evaluation is not None:
         found = evaluation(model, processes)
         if processes.is_main:
@@ -119,8 +119,7 @@ def checkpoint_scores(
     They are also written as ``eval_results.txt`` into the checkpoint's folder.
     """
     found: dict[str, float] = {}
-    wanted = getattr(arguments, "eval_all_checkpoints", False)
-    for folder in checkpoints(arguments.output_dir) if wanted else ():
+    for folder in measured_checkpoints(arguments, checkpoints(arguments.output_dir)):
         step = folder.name.rpartition("-")[-1]
         measured = evaluation(type(model).from_pretrained(folder).to(processes.device), processes)
         if processes.is_main:
