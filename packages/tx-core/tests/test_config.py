@@ -136,7 +136,7 @@ def test_aliases_are_other_names() -> None:
     assert "hidden_size" not in config.to_dict()
     assert ToyConfig.from_dict({"num_hidden_layers": 5}).n_layer == 5
     assert ToyConfig(hidden_size=16, n_embd=16).n_embd == 16
-    assert refused(n_embd=16, hidden_size=32) == "n_embd is given twice: 16 and (as hidden_size) 32"
+    assert refused(n_embd=16, hidden_size=32) == "n_embd=16 and hidden_size=32 are one field, n_embd: give one of them"
 
 
 def test_defaults_are_not_shared() -> None:

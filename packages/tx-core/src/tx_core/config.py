@@ -223,6 +223,7 @@ class PretrainedConfig:
         known, annotations = self._names(), annotations_of(type(self))
         given: dict[str, Any] = {}
         kept: dict[str, Any] = {}
+        spelt: dict[str, str] = {}
         for key, value in values.items():
             name = known.get(key, key)
             if name not in annotations:
@@ -236,8 +237,11 @@ class PretrainedConfig:
                 value = conform(value, annotations[name], text_keys=True)
             except ValueError as error:
                 raise ValueError(f"{key} is {quoted(value)}, {error}") from None
+            first = spelt.setdefault(name, key)
             if given.setdefault(name, value) != value:
-                raise ValueError(f"{name} is given twice: {quoted(given[name])} and (as {key}) {quoted(value)}")
+                raise ValueError(
+                    f"{first}={quoted(given[name])} and {key}={quoted(value)} are one field, {name}: give one of them"
+                )
         agree(given)
         # Each of these may reset those after it.
         order = {"num_labels": 0, "id2label": 1, "label2id": 2}
