@@ -6,7 +6,9 @@
         --learning_rate 2e-5 --num_train_epochs 3 --output_dir mrpc
 
 Tasks: cola, mnli, mnli-mm, mrpc, sst-2, sts-b, qqp, qnli, rte, wnli. The folder of --output_dir gets the model,
-eval_results.txt, results.json and a plot, results.svg. Without --do_train the model that is there is measured.
+eval_results.txt, results.json and a plot, results.svg. Without --do_train the model that is there is measured. That of
+mnli is measured on both of its development sets; what it reaches on dev_mismatched.tsv is also written into a folder
+beside that of --output_dir, whose name ends in -MM.
 In several processes: torchrun --nproc_per_node 2 examples/run_glue.py …
 """
 
@@ -24,13 +26,14 @@ from tx_core import AutoModelForSequenceClassification
 from tx_data import (
     glue_convert_examples_to_features,
     glue_main_metrics,
+    glue_measured_tasks,
     glue_output_modes,
     glue_processors,
     glue_scores,
     glue_tasks_num_labels,
     padding_options,
 )
-from tx_training import Evaluation, Processes, set_seed
+from tx_training import Evaluation, Evaluations, Processes, set_seed
 from tx_training.arguments import (
     add_arguments_of_2019,
     add_data_arguments,
@@ -39,6 +42,7 @@ from tx_training.arguments import (
     add_training_arguments,
     check_training_arguments,
 )
+from tx_training.results import write_mismatched_results
 from tx_training.scripts_torch import load_model, rows, train_and_measure
 
 
@@ -89,10 +93,15 @@ def run(
     model, tokenizer = load_model(options, AutoModelForSequenceClassification, **labels)
     evaluation = None
     if options.do_eval:
-        evaluation = Evaluation(
-            dataset(options, task, tokenizer, "dev"),
-            batch_size=options.per_gpu_eval_batch_size,
-            metrics=partial(glue_scores, task),
+        evaluation = Evaluations(
+            *(
+                Evaluation(
+                    dataset(options, name, tokenizer, "dev"),
+                    batch_size=options.per_gpu_eval_batch_size,
+                    metrics=partial(glue_scores, name),
+                )
+                for name in glue_measured_tasks[task]
+            )
         )
     reader, others = tokenizer, dict[str, Any]()
     if options.do_train and teach is not None:
@@ -107,6 +116,8 @@ def run(
         processes=processes,
         **others,
     )
+    if task == "mnli" and evaluation is not None and processes.is_main:
+        write_mismatched_results(options.output_dir, found)
     processes.stop()
     return found
 

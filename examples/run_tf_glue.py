@@ -23,13 +23,14 @@ from tx_core import TFAutoModelForSequenceClassification
 from tx_data import (
     glue_convert_examples_to_features,
     glue_main_metrics,
+    glue_measured_tasks,
     glue_output_modes,
     glue_processors,
     glue_scores,
     glue_tasks_num_labels,
     padding_options,
 )
-from tx_training import TFEvaluation
+from tx_training import Evaluations, TFEvaluation
 from tx_training.arguments import (
     NOT_IN_KERAS,
     add_arguments_of_2019,
@@ -39,6 +40,7 @@ from tx_training.arguments import (
     add_training_arguments,
     check_training_arguments,
 )
+from tx_training.results import write_mismatched_results
 from tx_training.scripts_tf import add_xla_argument, columns, load_model, start, train_and_measure
 
 
@@ -79,13 +81,18 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         model, tokenizer = load_model(options, TFAutoModelForSequenceClassification, **labels)
     evaluation = None
     if options.do_eval:
-        evaluation = TFEvaluation(
-            dataset(options, task, tokenizer, "dev"),
-            batch_size=options.per_gpu_eval_batch_size,
-            metrics=partial(glue_scores, task),
-            jit_compile=options.xla,
+        evaluation = Evaluations(
+            *(
+                TFEvaluation(
+                    dataset(options, name, tokenizer, "dev"),
+                    batch_size=options.per_gpu_eval_batch_size,
+                    metrics=partial(glue_scores, name),
+                    jit_compile=options.xla,
+                )
+                for name in glue_measured_tasks[task]
+            )
         )
-    return train_and_measure(
+    found = train_and_measure(
         options,
         model,
         tokenizer,
@@ -93,6 +100,9 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         evaluation,
         metric=glue_main_metrics[task],
     )
+    if task == "mnli" and evaluation is not None:
+        write_mismatched_results(options.output_dir, found)
+    return found
 
 
 if __name__ == "__main__":

@@ -65,6 +65,22 @@ def test_train_resume_and_measure(script: Example, mrpc: Path, tmp_path: Path) -
     assert (tmp_path / "out" / "checkpoint-4" / "eval_results.txt").is_file()
 
 
+@pytest.mark.usefixtures("eagerly")
+def test_mnli_is_measured_on_both_of_its_sets(script: Example, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="sklearn: the metrics of GLUE (pip install 'tx-data[metrics]')")
+    columns = [*(f"column{number}" for number in range(8)), "sentence1", "sentence2", "label1", "gold_label"]
+    for name, rows in (("train", 4), ("dev_matched", 3), ("dev_mismatched", 2)):
+        row = ["-"] * 8 + ["A man eats.", "He sleeps.", "-", "neutral"]
+        (tmp_path / f"{name}.tsv").write_text("\n".join(map("\t".join, [columns, *[row] * rows])) + "\n")
+    common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "MNLI", "--data_dir", tmp_path, "--no_cuda"]
+    common += ["--do_train", "--do_eval", "--max_steps", 1, "--max_seq_length", 16, "--output_dir", tmp_path / "out"]
+    found = dict(line.split(" = ") for line in script.run(*common).splitlines())
+    assert {*found} == {"loss", "mnli/acc", "mnli-mm/acc"}
+    other = (tmp_path / "out-MM" / "eval_results.txt").read_text()
+    assert other == f"mnli-mm/acc = {float(found['mnli-mm/acc'])}\n"
+    assert "mnli-mm/acc = " in (tmp_path / "out" / "eval_results.txt").read_text()
+
+
 def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, mrpc: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "config.json").write_text("{}")

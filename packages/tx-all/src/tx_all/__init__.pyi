@@ -113,6 +113,7 @@ from tx_data import get_lm_corpus as get_lm_corpus
 from tx_data import glue_compute_metrics as glue_compute_metrics
 from tx_data import glue_convert_examples_to_features as glue_convert_examples_to_features
 from tx_data import glue_main_metrics as glue_main_metrics
+from tx_data import glue_measured_tasks as glue_measured_tasks
 from tx_data import glue_output_modes as glue_output_modes
 from tx_data import glue_processors as glue_processors
 from tx_data import glue_scores as glue_scores
@@ -222,6 +223,7 @@ from tx_training import AdamWeightDecay as AdamWeightDecay
 from tx_training import ConstantLRSchedule as ConstantLRSchedule
 from tx_training import Distillation as Distillation
 from tx_training import Evaluation as Evaluation
+from tx_training import Evaluations as Evaluations
 from tx_training import Processes as Processes
 from tx_training import TFEvaluation as TFEvaluation
 from tx_training import TFTrainingLoop as TFTrainingLoop

@@ -8,7 +8,13 @@ from tx_core.lazy import attach
 EXPORTS = {
     "examples": ("InputExample", "InputFeatures"),
     "features": ("glue_convert_examples_to_features", "padding_options"),
-    "glue": ("glue_main_metrics", "glue_output_modes", "glue_processors", "glue_tasks_num_labels"),
+    "glue": (
+        "glue_main_metrics",
+        "glue_measured_tasks",
+        "glue_output_modes",
+        "glue_processors",
+        "glue_tasks_num_labels",
+    ),
     "language_modeling": ("file_blocks", "mask_tokens", "text_blocks"),
     "lm_corpus": (
         "LMMultiFileIterator",

@@ -4,6 +4,7 @@ from .examples import InputFeatures as InputFeatures
 from .features import glue_convert_examples_to_features as glue_convert_examples_to_features
 from .features import padding_options as padding_options
 from .glue import glue_main_metrics as glue_main_metrics
+from .glue import glue_measured_tasks as glue_measured_tasks
 from .glue import glue_output_modes as glue_output_modes
 from .glue import glue_processors as glue_processors
 from .glue import glue_tasks_num_labels as glue_tasks_num_labels

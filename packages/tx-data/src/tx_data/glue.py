@@ -338,3 +338,7 @@ glue_tasks_num_labels = TaskTable({task: len(cls().get_labels()) for task, cls i
 glue_main_metrics = TaskTable(dict.fromkeys(glue_processors, "acc"))
 glue_main_metrics |= {"cola": "mcc", "ax": "mcc", "sts-b": "corr", "mrpc": "acc_and_f1", "qqp": "acc_and_f1"}
 glue_main_metrics |= {"mnli": "mnli/acc", "mnli-mm": "mnli-mm/acc"}
+
+#: The tasks by whose development sets a model of a task is measured: that of MNLI by both of MNLI's.
+glue_measured_tasks = TaskTable({task: (task,) for task in glue_processors})
+glue_measured_tasks["mnli"] = ("mnli", "mnli-mm")

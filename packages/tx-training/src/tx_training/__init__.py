@@ -9,6 +9,7 @@ EXPORTS = {
     "distillation_torch": ("Distillation", "cosine_loss", "logits_loss", "soft_target_loss"),
     "evaluation_tf": ("TFEvaluation",),
     "evaluation_torch": ("Evaluation",),
+    "evaluations": ("Evaluations",),
     "hiding_torch": ("hide_tokens", "hiding_weights"),
     "loop_tf": ("TFTrainingLoop",),
     "loop_torch": ("TrainingLoop",),

@@ -5,6 +5,7 @@ from .distillation_torch import logits_loss as logits_loss
 from .distillation_torch import soft_target_loss as soft_target_loss
 from .evaluation_tf import TFEvaluation as TFEvaluation
 from .evaluation_torch import Evaluation as Evaluation
+from .evaluations import Evaluations as Evaluations
 from .hiding_torch import hide_tokens as hide_tokens
 from .hiding_torch import hiding_weights as hiding_weights
 from .loop_tf import TFTrainingLoop as TFTrainingLoop

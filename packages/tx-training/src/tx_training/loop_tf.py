@@ -30,6 +30,7 @@ from .checkpoints_tf import (
     seed_dropout,
 )
 from .evaluation_tf import Columns, TFEvaluation, as_dataset, length
+from .evaluations import Evaluations
 from .folders import chosen_checkpoint, remove_old
 from .optimizers_tf import WarmUp, create_optimizer
 from .options import TrainingOptions, TrainingResult
@@ -78,7 +79,7 @@ class TFTrainingLoop:
         folder: str | os.PathLike[str],
         options: TrainingOptions | None = None,
         *,
-        evaluation: TFEvaluation | None = None,
+        evaluation: TFEvaluation | Evaluations | None = None,
         tokenizer: Any = None,
         optimizer: Callable[[int], keras.optimizers.Optimizer] | None = None,
         loss: Loss = first_output,
@@ -286,7 +287,7 @@ class _Run(keras.callbacks.Callback):
             for name, value in numbers.items():
                 tf.summary.scalar(name, value, steps)
 
-    def _evaluate(self, evaluation: TFEvaluation) -> None:
+    def _evaluate(self, evaluation: TFEvaluation | Evaluations) -> None:
         found = evaluation(self.loop.model)
         self._record({f"eval_{name}": value for name, value in found.items()})
         metric = self.options.metric

@@ -31,6 +31,7 @@ from .checkpoints_torch import (
     save_model,
 )
 from .evaluation_torch import Evaluation
+from .evaluations import Evaluations
 from .folders import chosen_checkpoint, remove_old
 from .optimizers_torch import AdamW, decay_groups
 from .options import Schedule, TrainingOptions, TrainingResult
@@ -90,7 +91,7 @@ class TrainingLoop:
         folder: str | os.PathLike[str],
         options: TrainingOptions | None = None,
         *,
-        evaluation: Evaluation | None = None,
+        evaluation: Evaluation | Evaluations | None = None,
         collate: Callable[[list[Any]], Batch] | None = None,
         tokenizer: Any = None,
         optimizer: Callable[[nn.Module], Optimizer] | None = None,
@@ -291,7 +292,7 @@ class _Run:
         for name, value in numbers.items() if self.board is not None else ():
             self.board.add_scalar(name, value, steps)
 
-    def _evaluate(self, evaluation: Evaluation) -> None:
+    def _evaluate(self, evaluation: Evaluation | Evaluations) -> None:
         found = evaluation(self.step.model, self.processes)
         self._record({f"eval_{name}": value for name, value in found.items()})
         metric = self.options.metric

@@ -31,6 +31,18 @@ def write_eval_results(folder: str | os.PathLike[str], results: Row, name: str =
         temporary.write_text("".join(f"{name} = {results[name]}\n" for name in sorted(results)), encoding="utf-8")
 
 
+def write_mismatched_results(folder: str | os.PathLike[str], results: Row) -> None:
+    """Write MNLI's measures on its mismatched development set as of 2019: into another folder, whose name ends in -MM.
+
+    Args:
+        folder: of the training.
+        results: all measures; those whose names begin with ``mnli-mm/`` are written.
+    """
+    other = Path(f"{os.fspath(folder)}-MM")
+    other.mkdir(parents=True, exist_ok=True)
+    write_eval_results(other, {name: value for name, value in results.items() if name.startswith("mnli-mm/")})
+
+
 def write_results(folder: str | os.PathLike[str], results: Mapping[str, Any]) -> None:
     """Write ``results.json``. Numbers that JSON has no words for, such as a loss of infinity, are null."""
     with atomic_write(Path(folder) / RESULTS_NAME) as temporary:

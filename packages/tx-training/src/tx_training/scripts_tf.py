@@ -17,6 +17,7 @@ from tx_core.files import atomic_write
 from .arguments import measured_checkpoints, measured_model, model_classes, training_options
 from .checkpoints_tf import checkpoints
 from .evaluation_tf import TFEvaluation
+from .evaluations import Evaluations
 from .loop_tf import TFTrainingLoop
 from .options import LABELS
 from .results import write_eval_results
@@ -85,7 +86,7 @@ def train_and_measure(
     model: Any,
     tokenizer: Any,
     dataset: Mapping[str, Any] | None,
-    evaluation: TFEvaluation | None,
+    evaluation: TFEvaluation | Evaluations | None,
     *,
     metric: str,
 ) -> dict[str, float]:
@@ -124,7 +125,9 @@ def train_and_measure(
     return found
 
 
-def checkpoint_scores(arguments: argparse.Namespace, model: Any, evaluation: TFEvaluation) -> dict[str, float]:
+def checkpoint_scores(
+    arguments: argparse.Namespace, model: Any, evaluation: TFEvaluation | Evaluations
+) -> dict[str, float]:
     """The measures of each checkpoint with ``--eval_all_checkpoints``, as ``acc_500`` of checkpoint-500.
 
     They are also written as ``eval_results.txt`` into the checkpoint's folder.

@@ -16,6 +16,7 @@ from tx_core.files import atomic_write
 from .arguments import measured_checkpoints, measured_model, model_classes, training_options
 from .checkpoints_torch import checkpoints
 from .evaluation_torch import Evaluation, Rows
+from .evaluations import Evaluations
 from .loop_torch import TrainingLoop
 from .processes_torch import Processes
 from .results import write_eval_results
@@ -64,7 +65,7 @@ def train_and_measure(
     model: nn.Module,
     tokenizer: Any,
     dataset: Any,
-    evaluation: Evaluation | None,
+    evaluation: Evaluation | Evaluations | None,
     *,
     metric: str,
     processes: Processes,
@@ -112,7 +113,7 @@ def train_and_measure(
 
 
 def checkpoint_scores(
-    arguments: argparse.Namespace, model: Any, evaluation: Evaluation, processes: Processes
+    arguments: argparse.Namespace, model: Any, evaluation: Evaluation | Evaluations, processes: Processes
 ) -> dict[str, float]:
     """The measures of each checkpoint with ``--eval_all_checkpoints``, as ``acc_500`` of checkpoint-500.
 
