@@ -75,8 +75,25 @@ def test_the_table_has_mean_and_band(tool: ModuleType, tmp_path: Path) -> None:
         folder = tmp_path / "rte" / str(seed)
         folder.mkdir(parents=True)
         measures = {"eval_results": {"acc": accuracy}}
+        versions = {"torch": "2.13.0", "tensorflow-cpu": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"}
+        where = {"processor": "A processor", "python": "3.11.7", "versions": versions}
         facts = {"command": f"python x.py --seed {seed}", "seed": seed, "seconds": 90.0, "measures": measures}
-        (folder / "run.json").write_text(json.dumps(facts))
+        (folder / "run.json").write_text(json.dumps(facts | where))
     table = tool.table(tmp_path)
     assert "| RTE | accuracy | 0.8000 | 0.7000 to 0.9000 | 42, 43, 44 | 1.5 |" in table.splitlines()
     assert "python x.py --seed 42" in table
+    assert "Run on A processor, one thread each, with Python 3.11.7, PyTorch 2.13.0, TensorFlow 2.21.0, Keras" in table
+    assert "heads masked" not in table
+
+
+def test_the_curve_of_pruning_is_part_of_it(tool: ModuleType, tmp_path: Path) -> None:
+    folder = tmp_path / "pruning" / "42"
+    folder.mkdir(parents=True)
+    measures = [{"masked": number, "loss": 0.5, "acc": 0.8 - number / 100, "f1": 0.9} for number in (0, 7, 14)]
+    parts = {"before": {"parameters": 2000}, "after": {"parameters": 1500}, "pruned": measures[1], "speed_up": 1.25}
+    results = {"masking": measures, "pruning": {**parts, "heads": {"0": [1, 2], "3": [4]}}}
+    (folder / "results.json").write_text(json.dumps(results))
+    lines = tool.curve(tmp_path)
+    assert "| 7 | 0.5000 | 0.7300 | 0.9000 |" in lines
+    assert "With 3 heads removed the model has 1,500 parameters and not 2,000, the accuracy" in lines
+    assert lines[-1] == "0.7300, and is 1.25 times as fast."

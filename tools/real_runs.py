@@ -308,7 +308,7 @@ def table(out: Path) -> str:
             seeds = ", ".join(str(each["seed"]) for each in found)
             mean = statistics.mean(values)
             lines.append(f"| {training.title} | {label} | {mean:.4f} | {band} | {seeds} | {minutes:.1f} |")
-    lines += ["", "The commands, each with the seeds above:", "", "```sh"]
+    lines += ["", machine(out), *curve(out), "", "The commands, each with the seeds above:", "", "```sh"]
     for name in TRAININGS:
         found = sorted(out.glob(f"{name}/*/run.json"))
         if found and TRAININGS[name].before:
@@ -316,6 +316,36 @@ def table(out: Path) -> str:
         if found:
             lines += [json.loads(found[0].read_text())["command"], ""]
     return "\n".join([*lines[:-1], "```"]).replace("{minilm}", "all-MiniLM-L6-v2").replace("{", "").replace("}", "")
+
+
+def machine(out: Path) -> str:
+    """On what all of it ran."""
+    found = [json.loads(path.read_text()) for path in sorted(out.glob("*/*/run.json"))]
+    processors = sorted({each["processor"] for each in found})
+    names = {"torch": "PyTorch", "tensorflow-cpu": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
+    versions = [
+        f"{name} {' and '.join(sorted({each['versions'][key] for each in found}))}" for key, name in names.items()
+    ]
+    python = " and ".join(sorted({each["python"] for each in found}))
+    return f"Run on {' and '.join(processors)}, one thread each, with Python {python}, {', '.join(versions)}."
+
+
+def curve(out: Path) -> list[str]:
+    """What is left of a model as more of its heads are masked, and what removing them brought."""
+    path = out / "pruning" / "42" / "results.json"
+    if not path.is_file():
+        return []
+    found = json.loads(path.read_text())
+    lines = ["", f"{TRAININGS['pruning'].title}, the least important ones first:", ""]
+    lines += ["| heads masked | loss | accuracy | F1 |", "|---|---|---|---|"]
+    for each in found["masking"]:
+        lines.append(f"| {each['masked']:.0f} | {each['loss']:.4f} | {each['acc']:.4f} | {each['f1']:.4f} |")
+    pruning = found["pruning"]
+    removed = sum(map(len, pruning["heads"].values()))
+    before, after = (pruning[each]["parameters"] for each in ("before", "after"))
+    lines += ["", f"With {removed} heads removed the model has {after:,} parameters and not {before:,}, the accuracy"]
+    lines += [f"{pruning['pruned']['acc']:.4f}, and is {pruning['speed_up']:.2f} times as fast."]
+    return lines
 
 
 def main() -> None:
