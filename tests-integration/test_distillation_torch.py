@@ -21,8 +21,8 @@ from tx_bert import (
 from tx_distilbert import DistilBertConfig, DistilBertForMaskedLM, DistilBertModel
 from tx_gpt2 import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 from tx_roberta import RobertaConfig
-from tx_testing.data import data_path
 from tx_testing.examples import Example
+from tx_testing.glue import first_files
 from tx_testing.squad import few_questions
 from tx_testing.texts import two_stretches
 
@@ -143,9 +143,7 @@ def test_of_twelve_layers_a_student_gets_those_of_distilbert(extract: Example) -
 def test_a_classifier_learns_from_another(extract: Example, glue: Example, tmp_path: Path, kind: str) -> None:
     pytest.importorskip("sklearn", reason="sklearn: the metrics of GLUE (pip install 'tx-data[metrics]')")
     (tmp_path / "MRPC").mkdir()
-    for name, rows in (("train.tsv", 32), ("dev.tsv", 16)):
-        with open(data_path(f"glue/MRPC/{name}"), encoding="utf-8") as file:
-            (tmp_path / "MRPC" / name).write_text("".join(file.readline() for _ in range(rows + 1)), encoding="utf-8")
+    first_files("MRPC", tmp_path / "MRPC", train=32, dev=16)
     torch.manual_seed(0)
     teacher = BertForSequenceClassification.from_pretrained("tx-tiny/bert")
     torch.nn.init.normal_(teacher.classifier.weight)  # so that it does not say the same of all pairs

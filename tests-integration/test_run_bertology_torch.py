@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from tx_core import AutoModelForSequenceClassification, AutoTokenizer
-from tx_testing.data import data_path
 from tx_testing.examples import Example
+from tx_testing.glue import first_files
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 
@@ -21,10 +21,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "examples"
 @pytest.fixture(scope="module")
 def mrpc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first rows of MRPC in GLUE's layout."""
-    folder = tmp_path_factory.mktemp("MRPC")
-    with open(data_path("glue/MRPC/dev.tsv"), encoding="utf-8") as file:
-        (folder / "dev.tsv").write_text("".join(file.readline() for _ in range(33)), encoding="utf-8")
-    return folder
+    return first_files("MRPC", tmp_path_factory.mktemp("MRPC"), dev=32)
 
 
 @pytest.fixture

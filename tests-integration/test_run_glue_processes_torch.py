@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tx_bert import BertConfig
-from tx_testing.data import data_path
+from tx_testing.glue import first_files
 
 SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_glue.py"
 # The line of 2019, and that which replaced it.
@@ -21,9 +21,7 @@ LAUNCHERS = {"ddp": "torch.distributed.launch", "fsdp": "torch.distributed.run"}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first rows of MRPC, a configuration without dropout, and what one process makes of them."""
-    folder = tmp_path_factory.mktemp("MRPC")
-    with open(data_path("glue/MRPC/train.tsv"), encoding="utf-8") as file:
-        (folder / "train.tsv").write_text("".join(file.readline() for _ in range(25)), encoding="utf-8")
+    folder = first_files("MRPC", tmp_path_factory.mktemp("MRPC"), train=24)
     config = BertConfig.from_pretrained("tx-tiny/bert")
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     config.save_pretrained(folder / "config")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tx_testing.data import data_path
 from tx_testing.examples import Example
+from tx_testing.glue import first_files, mnli_files
 
 SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_glue.py"
 
@@ -17,11 +17,7 @@ SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_glue.py"
 @pytest.fixture(scope="module")
 def mrpc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first rows of MRPC in GLUE's layout."""
-    folder = tmp_path_factory.mktemp("MRPC")
-    for name, rows in (("train.tsv", 48), ("dev.tsv", 24)):
-        with open(data_path(f"glue/MRPC/{name}"), encoding="utf-8") as file:
-            (folder / name).write_text("".join(file.readline() for _ in range(rows + 1)), encoding="utf-8")
-    return folder
+    return first_files("MRPC", tmp_path_factory.mktemp("MRPC"), train=48, dev=24)
 
 
 @pytest.fixture
@@ -53,10 +49,7 @@ def test_train_resume_and_measure(script: Example, mrpc: Path, tmp_path: Path) -
 
 def test_mnli_is_measured_on_both_of_its_sets(script: Example, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="sklearn: the metrics of GLUE (pip install 'tx-data[metrics]')")
-    columns = [*(f"column{number}" for number in range(8)), "sentence1", "sentence2", "label1", "gold_label"]
-    for name, rows in (("train", 4), ("dev_matched", 3), ("dev_mismatched", 2)):
-        row = ["-"] * 8 + ["A man eats.", "He sleeps.", "-", "neutral"]
-        (tmp_path / f"{name}.tsv").write_text("\n".join(map("\t".join, [columns, *[row] * rows])) + "\n")
+    mnli_files(tmp_path, train=4, dev_matched=3, dev_mismatched=2)
     common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "MNLI", "--data_dir", tmp_path, "--no_cuda"]
     common += ["--do_train", "--do_eval", "--max_steps", 1, "--max_seq_length", 16, "--output_dir", tmp_path / "out"]
     found = dict(line.split(" = ") for line in script.run(*common).splitlines())

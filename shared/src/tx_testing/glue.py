@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from .data import data_path
@@ -34,6 +36,26 @@ def stsb(count: int, split: str = "dev") -> list[tuple[str, str, float]]:
 def sst2(count: int, split: str = "train") -> list[tuple[str, int]]:
     """Sentences of film reviews, and whether they praise."""
     return [(sentence, int(label)) for sentence, label in rows("SST-2", ("sentence", "label"), count, split)]
+
+
+def first_files(task: str, folder: Path, **rows: int) -> Path:
+    """A folder with the first rows of a task's files, ``first_files("MRPC", folder, train=32, dev=20)``.
+
+    Skips the test where there is no test data.
+    """
+    for name, count in rows.items():
+        with data_path(f"glue/{task}/{name}.tsv").open(encoding="utf-8") as file:
+            (folder / f"{name}.tsv").write_text("".join(islice(file, count + 1)), encoding="utf-8")
+    return folder
+
+
+def mnli_files(folder: Path, **rows: int) -> Path:
+    """A folder with files in MNLI's layout, all rows the same, ``mnli_files(folder, train=4, dev_matched=3)``."""
+    columns = [*(f"column{number}" for number in range(8)), "sentence1", "sentence2", "label1", "gold_label"]
+    row = ["-"] * 8 + ["A man eats.", "He sleeps.", "-", "neutral"]
+    for name, count in rows.items():
+        (folder / f"{name}.tsv").write_text("\n".join(map("\t".join, [columns, *[row] * count])) + "\n")
+    return folder
 
 
 class Collate:
