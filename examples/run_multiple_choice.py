@@ -5,11 +5,11 @@
         --data_dir swagaf/data --max_seq_length 80 --do_train --do_eval --per_gpu_train_batch_size 16 \\
         --learning_rate 5e-5 --num_train_epochs 3 --output_dir swag
 
-Tasks: swag (train.csv, val.csv and test.csv), arc (train.jsonl, dev.jsonl and test.jsonl), rocstories (the files by
-their published names). The folder of --output_dir gets the model, eval_results.txt, results.json and a plot,
-results.svg; with --do_predict (in 2019 --do_test) also test_predictions.txt, a question's name and the number of the
-answer that is chosen a line, and test_results.txt where the test set has labels. Without --do_train the model that is
-there is measured.
+Tasks: swag (train.csv, val.csv and test.csv), arc (train.jsonl, dev.jsonl and test.jsonl), race (the folders train, dev
+and test, with high and middle in each), rocstories (the files by their published names). The folder of --output_dir
+gets the model, eval_results.txt, results.json and a plot, results.svg; with --do_predict (in 2019 --do_test) also
+test_predictions.txt, a question's name and the number of the answer that is chosen a line, and test_results.txt where
+the test set has labels. Without --do_train the model that is there is measured.
 In several processes: torchrun --nproc_per_node 2 examples/run_multiple_choice.py …
 """
 
@@ -54,6 +54,8 @@ def dataset(options: argparse.Namespace, tokenizer: Any, split: str) -> tuple[li
     """The names of a split's questions, and what a model takes of each: a dictionary of arrays (answers, tokens)."""
     processor = multiple_choice_processors[options.task_name]()
     examples = getattr(processor, f"get_{split}_examples")(options.data_dir)
+    if split != "test" and (not examples or examples[0].label is None):  # a test set may have none
+        raise ValueError(f"{options.data_dir}: the {split} set has no questions with a label")
     features = multiple_choice_convert_examples_to_features(examples, tokenizer, options.max_seq_length)
     return [each.example_id for each in examples], rows(features, tokenizer)
 

@@ -52,6 +52,8 @@ def dataset(options: argparse.Namespace, tokenizer: Any, split: str) -> tuple[li
     """The names of a split's questions, and what a model takes of them: arrays (questions, answers, tokens) by name."""
     processor = multiple_choice_processors[options.task_name]()
     examples = getattr(processor, f"get_{split}_examples")(options.data_dir)
+    if split != "test" and (not examples or examples[0].label is None):  # a test set may have none
+        raise ValueError(f"{options.data_dir}: the {split} set has no questions with a label")
     features = multiple_choice_convert_examples_to_features(examples, tokenizer, options.max_seq_length)
     return [each.example_id for each in examples], columns(features, tokenizer)
 

@@ -79,6 +79,16 @@ def test_arc(script: Example, arc: Path, tmp_path: Path, model: str) -> None:
     assert names == [f"q{number}" for number in range(8)]
 
 
+def test_a_training_set_needs_labels(script: Example, swag: Path, tmp_path: Path) -> None:
+    for name in ("train.csv", "val.csv"):
+        shutil.copy(swag / "test.csv", tmp_path / name)
+    common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "swag", "--data_dir", tmp_path]
+    with pytest.raises(ValueError, match="the train set has no questions with a label"):
+        script.run(*common, "--output_dir", tmp_path / "out", "--do_train")
+    with pytest.raises(ValueError, match="the dev set has no questions with a label"):
+        script.run(*common, "--output_dir", tmp_path / "out", "--do_eval")
+
+
 def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, tmp_path: Path) -> None:
     common = ["--model_name_or_path", "nothing/here", "--output_dir", tmp_path / "out", "--data_dir"]
     assert "--task_name" in script.refusal(*common, tmp_path, "--task_name", "swig", "--do_train")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -38,6 +39,16 @@ def test_train_measure_and_predict(script: Example, tmp_path: Path) -> None:
     assert losses[-1] < losses[0] / 2
     predicted = [line.split(" ") for line in (out / "test_predictions.txt").read_text(encoding="utf-8").splitlines()]
     assert {answer for _, answer in predicted} <= {"0", "1", "2", "3"}
+
+
+def test_a_training_set_needs_labels(script: Example, tmp_path: Path) -> None:
+    with open(data_path("multiple-choice/allennlp-swag.csv"), encoding="utf-8", newline="") as file:
+        rows = [row[:-1] for row in csv.reader(file)]
+    with open(tmp_path / "train.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "swag", "--data_dir", tmp_path]
+    with pytest.raises(ValueError, match="the train set has no questions with a label"):
+        script.run(*common, "--output_dir", tmp_path / "out", "--do_train")
 
 
 def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, tmp_path: Path) -> None:

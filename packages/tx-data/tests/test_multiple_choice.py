@@ -64,6 +64,35 @@ def test_arc_as_published(tmp_path: Path) -> None:
         multiple_choice_processors["arc"]("raise").get_train_examples(tmp_path)
 
 
+def test_race_is_read_of_both_schools(tmp_path: Path) -> None:
+    exam = {
+        "id": "middle7.txt", "article": "It rained.", "questions": ["It _ .", "When?"],
+        "options": [["rained", "b", "c", "d"], ["e", "f", "g", "Today."]], "answers": ["A", "D"],
+    }  # fmt: skip
+    high, middle = tmp_path / "dev" / "high" / "9.txt", tmp_path / "dev" / "middle" / "7.txt"
+    for path in (high, middle):
+        path.parent.mkdir(parents=True)
+    middle.write_text(json.dumps(exam))
+    high.write_text(json.dumps({**{name: each[:1] for name, each in exam.items() if name != "id"}, "article": "No."}))
+    processor = multiple_choice_processors["race"]()
+    first, second, third = processor.get_dev_examples(tmp_path)
+    assert (first.example_id, first.contexts) == ("high9.txt-0", ["No."] * 4)
+    assert second == MultipleChoiceExample("middle7.txt-0", "It _ .", ["It rained."] * 4, ["rained", *"bcd"], 0)
+    assert (third.example_id, third.endings, third.label) == ("middle7.txt-1", ["e", "f", "g", "Today."], 3)
+    with pytest.raises(FileNotFoundError, match="train: a folder with the folders high and middle is wanted"):
+        processor.get_train_examples(tmp_path)
+    for other, wrong in (
+        ("{", "7.txt: the file is no JSON"),
+        (json.dumps({**exam, "answers": ["A"]}), "7.txt: there are not as many questions as options and answers"),
+        (json.dumps({**exam, "answers": ["A", "E"]}), "7.txt, question 2: the answer 'E' is none of A, B, C, D"),
+        (json.dumps({**exam, "options": [["a"], ["b"]]}), "7.txt, question 1: four texts are wanted as options"),
+        (json.dumps({**exam, "article": None}), "7.txt, question 1: 'article' is missing"),
+    ):
+        middle.write_text(other)
+        with pytest.raises(ValueError, match=wrong):
+            processor.get_dev_examples(tmp_path)
+
+
 def test_a_story_has_two_ends(tmp_path: Path) -> None:
     processor = multiple_choice_processors["rocstories"]()
     header = "id,one,two,three,four,first end,second end,right"
@@ -111,6 +140,12 @@ def test_a_test_set_has_no_labels(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text(HEAD.replace(",label", "") + "v,a,b,c,d,e,f\n")
     (found,) = multiple_choice_processors["swag"]().get_test_examples(tmp_path)
     assert found.label is None
+
+
+def test_some_labels_may_not_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(f"{HEAD}v,a,b,c,d,e,f,1\nw,a,b,c,d,e,f\n")
+    with pytest.raises(ValueError, match=r"train.csv: 1 of 2 questions have no label, such as w, and others do"):
+        multiple_choice_processors["swag"]().get_train_examples(tmp_path)
 
 
 def test_each_choice_is_a_row(tokenizer: WordPieceTokenizer) -> None:

@@ -1,5 +1,6 @@
 """Multiple choice: SWAG (Zellers et al. 2018, https://arxiv.org/abs/1808.05326), ARC (Clark et al. 2018,
-https://arxiv.org/abs/1803.05457), ROCStories (Mostafazadeh et al. 2016, https://arxiv.org/abs/1604.01696)."""
+https://arxiv.org/abs/1803.05457), RACE (Lai et al. 2017, https://arxiv.org/abs/1704.04683), ROCStories (Mostafazadeh et
+al. 2016, https://arxiv.org/abs/1604.01696)."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import json
 import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tx_core.messages import quoted
@@ -111,20 +113,19 @@ class MultipleChoiceProcessor:
             set_type: what the ids begin with where the file has none.
 
         Raises:
-            ValueError: a malformed row, see `on_error`.
+            ValueError: a malformed row, see `on_error`; or only some questions have labels.
             FileNotFoundError: there is no such file.
         """
         self.skipped = []
         examples: list[MultipleChoiceExample] = []
-        as_json = os.fspath(path).endswith((".jsonl", ".json"))
-        for line, row in _json_rows(path) if as_json else self._csv_rows(path):
+        for place, row in self._rows(path):
             default = f"{set_type}-{len(examples) + len(self.skipped)}"
             try:
                 if isinstance(row, ValueError):
                     raise row
                 examples.append(self._example(row, default))
             except ValueError as error:
-                message = f"{path}, line {line}: {error}"
+                message = f"{place}: {error}"
                 if self.on_error == "raise":
                     advice = 'correct it, or leave such questions out with on_error="skip"'
                     raise ValueError(f"{message}; {advice}") from error
@@ -132,7 +133,19 @@ class MultipleChoiceProcessor:
         if self.skipped:
             count = len(examples) + len(self.skipped)
             logger.warning("%d of %d questions left out, first %s", len(self.skipped), count, self.skipped[0])
+        bare = [each.example_id for each in examples if each.label is None]
+        if 0 < len(bare) < len(examples):
+            count = len(examples)
+            raise ValueError(
+                f"{path}: {len(bare)} of {count} questions have no label, such as {bare[0]}, and others do"
+            )
         return examples
+
+    def _rows(self, path: Folder) -> Iterator[tuple[str, Any]]:
+        """The (place, row or what is wrong with it) of a file."""
+        as_json = os.fspath(path).endswith((".jsonl", ".json"))
+        for line, row in _json_rows(path) if as_json else self._csv_rows(path):
+            yield f"{path}, line {line}", row
 
     def _csv_rows(self, path: Folder) -> Iterator[tuple[int, Any]]:
         """The (line, row or what is wrong with it) of a file of comma-separated values."""
@@ -197,6 +210,47 @@ class ArcProcessor(MultipleChoiceProcessor):
         key = row.get("answerKey")
         label = None if key is None else _choice(key, [_text(choice, "label") for choice in choices])
         return MultipleChoiceExample(str(row.get("id", default_id)), _text(asked, "stem"), contexts, endings, label)
+
+
+class RaceProcessor(MultipleChoiceProcessor):
+    """RACE: questions of English exams about a text, four choices each.
+
+    A set is a folder, `train`, `dev` or `test`, with the folders `high` and `middle`, by the schools that the exams are
+    of. Each of their `.txt` files has a JSON object: a text as `article`, and lists of `questions`, of their `options`,
+    and of the letters of the right ones as `answers`.
+    """
+
+    train_file, dev_file, test_file = "train", "dev", "test"
+
+    def _rows(self, path: Folder) -> Iterator[tuple[str, Any]]:
+        files = [file for level in ("high", "middle") for file in sorted(Path(path, level).glob("*.txt"))]
+        if not files:
+            raise FileNotFoundError(f"{path}: a folder with the folders high and middle is wanted, and texts in them")
+        for file in files:
+            try:
+                exam = json.loads(read_text(file))
+            except json.JSONDecodeError as error:
+                yield os.fspath(file), ValueError(f"the file is no JSON: {error.msg}")
+                continue
+            names = ("questions", "options", "answers") if isinstance(exam, dict) else ()
+            lists: list[Any] = [exam.get(name) for name in names]
+            if not lists or not all(isinstance(each, list) and len(each) == len(lists[0]) for each in lists):
+                yield os.fspath(file), ValueError("there are not as many questions as options and answers in it")
+                continue
+            name = exam.get("id", f"{file.parent.name}{file.name}")
+            for number, row in enumerate(zip(*lists, strict=True)):
+                asked = dict(zip(("question", "options", "answer"), row, strict=True))
+                yield (
+                    f"{file}, question {number + 1}",
+                    {**asked, "article": exam.get("article"), "id": f"{name}-{number}"},
+                )
+
+    def _example(self, row: Mapping[str, Any], default_id: str) -> MultipleChoiceExample:
+        options = row["options"]
+        if not isinstance(options, list) or len(options) != 4 or not all(isinstance(each, str) for each in options):
+            raise ValueError(f"four texts are wanted as options, not {quoted(options)}")
+        label = _choice(row["answer"], ["A", "B", "C", "D"])
+        return MultipleChoiceExample(row["id"], _text(row, "question"), [_text(row, "article")] * 4, options, label)
 
 
 class RocStoriesProcessor(MultipleChoiceProcessor):
@@ -307,4 +361,9 @@ def multiple_choice_convert_examples_to_features(
 
 
 #: The processor of each dataset.
-multiple_choice_processors = {"swag": SwagProcessor, "arc": ArcProcessor, "rocstories": RocStoriesProcessor}
+multiple_choice_processors = {
+    "swag": SwagProcessor,
+    "arc": ArcProcessor,
+    "race": RaceProcessor,
+    "rocstories": RocStoriesProcessor,
+}
