@@ -18,13 +18,20 @@ from tx_bert import (
     BertModel,
     BertTokenizer,
 )
-from tx_distilbert import DistilBertConfig, DistilBertForMaskedLM, DistilBertModel
+from tx_core import AutoModelForSequenceClassification
+from tx_distilbert import (
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    DistilBertForSequenceClassification,
+    DistilBertModel,
+)
 from tx_gpt2 import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 from tx_roberta import RobertaConfig
 from tx_testing.examples import Example
 from tx_testing.glue import first_files
 from tx_testing.squad import few_questions
 from tx_testing.texts import two_stretches
+from tx_training.scripts_torch import load_model
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples" / "distillation"
 
@@ -162,6 +169,24 @@ def test_a_classifier_learns_from_another(extract: Example, glue: Example, tmp_p
     # The same without the teacher.
     found = glue.run(*common, tmp_path / "alone", *long, "--alpha_ce", 0, "--alpha_task", 1)
     assert {line.split(" = ")[0] for line in found.splitlines()} == {"acc", "acc_and_f1", "f1", "loss"}
+
+
+@pytest.mark.parametrize("kinds", [("bert", "distilbert"), ("distilbert", "bert")])
+def test_segments_are_read_where_one_of_both_has_them(glue: Example, tmp_path: Path, kinds: tuple[str, str]) -> None:
+    tokenizer = BertTokenizer.from_pretrained("tx-tiny/bert")
+    small: dict[str, Any] = {"vocab_size": len(tokenizer), "num_labels": 2}
+    bert = BertConfig(**small, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    distilbert = DistilBertConfig(**small, dim=8, n_layers=1, n_heads=2, hidden_dim=8)
+    BertForSequenceClassification(bert).save_pretrained(tmp_path / "bert")
+    DistilBertForSequenceClassification(distilbert).save_pretrained(tmp_path / "distilbert")
+    for each in kinds:
+        tokenizer.save_pretrained(tmp_path / each)
+    student, teacher = (tmp_path / each for each in kinds)
+    common = ["--model_name_or_path", student, "--teacher_name_or_path", teacher, "--task_name", "mrpc", "--do_train"]
+    options = glue._module.parse([*map(str, [*common, "--data_dir", tmp_path, "--output_dir", tmp_path / "out"])])
+    model, own = load_model(options, AutoModelForSequenceClassification)
+    reader, _ = glue._module.teach(options, model, own)
+    assert "token_type_ids" in reader.dataset_input_names
 
 
 def test_teachers_that_do_not_fit_are_refused(glue: Example, tmp_path: Path) -> None:

@@ -59,10 +59,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def teach(options: argparse.Namespace, student: Any, tokenizer: Any) -> tuple[Any, dict[str, Any]]:
     """The tokenizer that reads the training set, and what the training loop is told of the teacher."""
-    # It makes what both models take: a DistilBERT has no segments, but its teacher reads them.
     teacher, reader = load_teacher(options, AutoModelForSequenceClassification, student, tokenizer)
     loss = distillation(options, teacher, options.alpha_task)
-    return reader, {"loss": loss, "count": loss.count}
+    # Whichever makes more: a DistilBERT has no segments, but a BERT that teaches it, or learns from it, reads them.
+    return max(reader, tokenizer, key=lambda each: len(each.dataset_input_names)), {"loss": loss, "count": loss.count}
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
