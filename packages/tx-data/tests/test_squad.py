@@ -25,7 +25,8 @@ from tx_data import (
 )
 from tx_data.squad_predictions import get_final_text
 from tx_testing.data import data_path
-from tx_tokenizers import WordPieceTokenizer
+from tx_tokenizers import ByteLevelBPETokenizer, WordPieceTokenizer
+from tx_tokenizers.byte_bpe import bytes_to_unicode
 
 CONTEXT = "The cat sat on the mat. A quick dog ran, unkindly, on\u202fthe  mat."
 
@@ -305,6 +306,25 @@ def test_answers_are_written_and_scored(tokenizer: WordPieceTokenizer, tmp_path:
     assert json.loads((folder / "null_odds_.json").read_text()) == {"q1": -2.0}
     with pytest.raises(ValueError, match="there are 1 windows, but a model's outputs for 2"):
         squad_scores([asked], found, [logits, logits], tokenizer, folder)
+
+
+class CasedTokenizer(ByteLevelBPETokenizer):
+    """Bytes, with RoBERTa's layout."""
+
+    pair_layout: Any = (("cls_token", 0), ("A", 0), ("sep_token", 0), ("B", 0), ("sep_token", 0))
+
+
+def test_answers_are_found_in_words_that_any_tokenizer_put_into_lower_case(tmp_path: Path) -> None:
+    vocab = {token: number for number, token in enumerate(["<s>", "</s>", *bytes_to_unicode().values()])}
+    special = {"cls_token": "<s>", "sep_token": "</s>", "pad_token": "</s>"}
+    tokenizer = CasedTokenizer(vocab=vocab, merges=[], do_lower_case=True, **special)
+    asked = SquadExample("q1", "Who?", "Tom's.", None, None, "", answers=[{"text": "Tom", "answer_start": 0}])
+    (window,) = squad_convert_examples_to_features([asked], tokenizer, 24, 8, 4, is_training=False)
+    first = window.tokens.index("t")
+    assert window.tokens[first : first + 4] == ["t", "o", "m", "'"]
+    logits = [[float(place == at) for place in range(24)] for at in (first, first + 2)]
+    assert squad_scores([asked], [window], [logits], tokenizer, tmp_path)["exact_match"] == 100.0
+    assert json.loads((tmp_path / "predictions_.json").read_text()) == {"q1": "Tom"}
 
 
 def test_a_beam_gives_each_start_its_own_ends(tokenizer: WordPieceTokenizer) -> None:

@@ -75,7 +75,8 @@ def squad_scores(
     if n_top is not None:
         answers = compute_predictions_log_probs(start_n_top=n_top[0], end_n_top=n_top[1], **common)
     else:
-        lower = bool(getattr(tokenizer, "do_lower_case", False))
+        # Any tokenizer can be told to put texts into lower case; some have an attribute for it.
+        lower = bool(getattr(tokenizer, "do_lower_case", tokenizer.init_kwargs.get("do_lower_case", False)))
         answers = compute_predictions_logits(
             do_lower_case=lower, null_score_diff_threshold=null_score_diff_threshold, **common
         )
