@@ -16,6 +16,7 @@ from tx_training.arguments import (
     add_task_argument,
     add_training_arguments,
     check_training_arguments,
+    measured_checkpoints,
     measured_model,
     model_classes,
     squad_answer_options,
@@ -108,6 +109,17 @@ def test_what_is_measured_is_the_trained_model_where_there_is_one(tmp_path: Path
     assert measured_model(parse("--do_eval", folder=tmp_path)) == "a-model"
     (tmp_path / "config.json").write_text("{}")
     assert measured_model(parse("--do_eval", folder=tmp_path)) == str(tmp_path)
+
+
+def test_checkpoints_are_measured_where_they_are_asked_for(tmp_path: Path) -> None:
+    found = [tmp_path / "checkpoint-9"]
+    found[0].mkdir()
+    assert measured_checkpoints(parse("--do_eval", "--eval_all_checkpoints", folder=tmp_path), found) == found
+    assert measured_checkpoints(parse("--do_eval", folder=tmp_path), found) == []
+    # A program's own parser need not have the flags of 2019.
+    parser = argparse.ArgumentParser()
+    add_training_arguments(parser)
+    assert measured_checkpoints(parser.parse_args(["--output_dir", str(tmp_path)]), found) == []
 
 
 def test_the_type_names_the_classes() -> None:

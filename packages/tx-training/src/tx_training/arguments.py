@@ -283,6 +283,18 @@ def model_classes(arguments: argparse.Namespace) -> tuple[Any, Any]:
     return load(record.config), load(record.tokenizer)
 
 
+def check_longest(arguments: argparse.Namespace, longest: int | None) -> None:
+    """Raise ValueError for a ``--max_seq_length``, where a script has one, that a model does not read.
+
+    Args:
+        arguments: of any parser.
+        longest: what the model's configuration has as ``longest_sequence``; None for no limit.
+    """
+    given = getattr(arguments, "max_seq_length", None)
+    if longest is not None and given is not None and given > longest:
+        raise ValueError(f"--max_seq_length {given}: {arguments.model_name_or_path} reads {longest} tokens at most")
+
+
 def answering_class(arguments: argparse.Namespace, framework: Literal["torch", "tf"]) -> Any:
     """The class that answers the questions of SQuAD: the Auto class, which takes the one that the model's files name.
 
@@ -312,12 +324,14 @@ def measured_checkpoints(arguments: argparse.Namespace, found: list[Path]) -> li
     """Those of the checkpoints that were found in ``--output_dir`` that are measured too: all or none.
 
     Args:
-        arguments: of a parser that :func:`add_arguments_of_2019` was given.
+        arguments: of any parser; of one that was not given :func:`add_arguments_of_2019`, none is measured.
         found: the checkpoints.
     """
-    if arguments.eval_all_checkpoints and not found:
+    if not getattr(arguments, "eval_all_checkpoints", False):
+        return []
+    if not found:
         logger.warning("--eval_all_checkpoints: there is no checkpoint in %s: see --save_steps", arguments.output_dir)
-    return found if arguments.eval_all_checkpoints else []
+    return found
 
 
 def training_options(arguments: argparse.Namespace, **others: Any) -> TrainingOptions:

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from tx_core.files import atomic_write
 
-from .arguments import measured_checkpoints, measured_model, model_classes, training_options
+from .arguments import check_longest, measured_checkpoints, measured_model, model_classes, training_options
 from .checkpoints_tf import checkpoints
-from .evaluation_tf import TFEvaluation
+from .evaluation_tf import TFEvaluation, length
 from .evaluations import Evaluations
 from .loop_tf import TFTrainingLoop
 from .options import LABELS
@@ -50,12 +50,16 @@ def load_model(arguments: argparse.Namespace, model_class: Any, **labels: Any) -
         arguments: of a parser that `add_model_arguments` and `add_training_arguments` were given.
         model_class: the Auto class of the task, ``TFAutoModelForTokenClassification``.
         labels: fields of the configuration that a training sets; a model that is only measured has its own.
+
+    Raises:
+        ValueError: the model does not read rows of ``--max_seq_length``.
     """
     name = arguments.model_name_or_path if arguments.do_train else measured_model(arguments)
     config_class, tokenizer_class = model_classes(arguments)
     where: dict[str, Any] = {"cache_dir": arguments.cache_dir}
     labels = labels if arguments.do_train else {}
     config = config_class.from_pretrained(arguments.config_name or name, **labels, **where)
+    check_longest(arguments, config.longest_sequence)
     policy = "mixed_float16" if arguments.fp16 else "mixed_bfloat16" if arguments.bf16 else None
     model = model_class.from_pretrained(name, config=config, dtype=policy, **where)
     lower = {"do_lower_case": True} if arguments.do_lower_case else {}
@@ -157,7 +161,12 @@ def predict(
         dataset: as `columns` returns it.
         text: what is written, of the logits of each example.
         scores: the measures, of the logits and the labels of each example; not asked where there are no labels.
+
+    Raises:
+        ValueError: the dataset has no rows.
     """
+    if not length(dataset):
+        raise ValueError("--do_predict: the test set has no rows")
     if arguments.do_train:
         model.load_weights(arguments.output_dir)
     folder: Path = arguments.output_dir

@@ -13,7 +13,7 @@ from torch import nn
 
 from tx_core.files import atomic_write
 
-from .arguments import measured_checkpoints, measured_model, model_classes, training_options
+from .arguments import check_longest, measured_checkpoints, measured_model, model_classes, training_options
 from .checkpoints_torch import checkpoints
 from .evaluation_torch import Evaluation, Rows
 from .evaluations import Evaluations
@@ -29,12 +29,16 @@ def load_model(arguments: argparse.Namespace, model_class: Any, **labels: Any) -
         arguments: of a parser that `add_model_arguments` and `add_training_arguments` were given.
         model_class: the Auto class of the task, ``AutoModelForTokenClassification``.
         labels: fields of the configuration that a training sets; a model that is only measured has its own.
+
+    Raises:
+        ValueError: the model does not read rows of ``--max_seq_length``.
     """
     name = arguments.model_name_or_path if arguments.do_train else measured_model(arguments)
     config_class, tokenizer_class = model_classes(arguments)
     where: dict[str, Any] = {"cache_dir": arguments.cache_dir}
     labels = labels if arguments.do_train else {}
     config = config_class.from_pretrained(arguments.config_name or name, **labels, **where)
+    check_longest(arguments, config.longest_sequence)
     model = model_class.from_pretrained(name, config=config, **where)
     lower = {"do_lower_case": True} if arguments.do_lower_case else {}
     return model, tokenizer_class.from_pretrained(arguments.tokenizer_name or name, **lower, **where)
@@ -147,12 +151,17 @@ def predict(
         text: what is written, of the logits of each example.
         scores: the measures, of the logits and the labels of each example; not asked where there are no labels.
         processes: those that do it.
+
+    Raises:
+        ValueError: the dataset has no examples.
     """
+    if not len(dataset):
+        raise ValueError("--do_predict: the test set has no rows")
     if arguments.do_train:
         model = type(model).from_pretrained(arguments.output_dir)
     model.to(processes.device)
     folder: Path = arguments.output_dir
-    labelled = bool(dataset) and "labels" in dataset[0]
+    labelled = "labels" in dataset[0]
 
     def write(logits: Rows, labels: Rows) -> Mapping[str, float]:
         folder.mkdir(parents=True, exist_ok=True)
