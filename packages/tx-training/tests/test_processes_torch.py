@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from tx_gpt2 import GPT2LMHeadModel
+from tx_xlnet import XLNetLMHeadModel
 
 # The program of both processes, and of the one that they are compared with.
 PROGRAM = '''
+import shutil
 import sys
 from pathlib import Path
 
@@ -66,15 +68,14 @@ def main(folder):
         if processes.is_main:
             (folder / "prepared").write_text("")
         assert (folder / "prepared").is_file()
-    train(folder / "two", 2)
-    train(folder / "xlnet-two", 2, kind="xlnet")  # of whose parameters some have no gradient
-    train(folder / "sharded", 2, fsdp=True)
-    if processes.is_main:
-        import shutil
-
-        shutil.copytree(folder / "sharded", folder / "resumed", ignore=shutil.ignore_patterns("checkpoint-6"))
-    processes.share(None)
-    train(folder / "resumed", 2, resume=True, fsdp=True)
+    for kind, name in (("gpt2", ""), ("xlnet", "xlnet-")):  # of XLNet's parameters some have no gradient
+        train(folder / f"{name}two", 2, kind=kind)
+        whole, resumed = folder / f"{name}sharded", folder / f"{name}resumed"
+        train(whole, 2, kind=kind, fsdp=True)
+        if processes.is_main:
+            shutil.copytree(whole, resumed, ignore=shutil.ignore_patterns("checkpoint-6"))
+        processes.share(None)
+        train(resumed, 2, resume=True, kind=kind, fsdp=True)
     processes.stop()
 
 
@@ -103,13 +104,18 @@ def results(folder: Path) -> dict[str, Any]:
     return found
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return GPT2LMHeadModel.from_pretrained(folder).state_dict()
+def weights(folder: Path, model_class: Any = GPT2LMHeadModel) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = model_class.from_pretrained(folder).state_dict()
+    return found
 
 
 @pytest.mark.parametrize(
-    ("kind", "alone"), [("two", "one"), ("sharded", "one"), ("resumed", "one"), ("xlnet-two", "xlnet-one")]
-)
+    ("kind", "alone"),
+    [
+        ("two", "one"), ("sharded", "one"), ("resumed", "one"),
+        ("xlnet-two", "xlnet-one"), ("xlnet-sharded", "xlnet-one"), ("xlnet-resumed", "xlnet-one"),
+    ],
+)  # fmt: skip
 def test_the_losses_are_those_of_one_process_with_a_batch_of_twice_the_size(
     kind: str, alone: str, folder: Path
 ) -> None:
@@ -125,8 +131,11 @@ def test_so_is_the_model(kind: str, name: str, folder: Path) -> None:
     torch.testing.assert_close(weights(folder / kind / name), weights(folder / "one" / name), rtol=1e-4, atol=1e-5)
 
 
-def test_a_resumed_sharded_training_is_the_uninterrupted_one_bit_by_bit(folder: Path) -> None:
-    found, wanted = weights(folder / "resumed" / "checkpoint-6"), weights(folder / "sharded" / "checkpoint-6")
+@pytest.mark.parametrize(("kind", "model_class"), [("", GPT2LMHeadModel), ("xlnet-", XLNetLMHeadModel)])
+def test_a_resumed_sharded_training_is_the_uninterrupted_one_bit_by_bit(
+    kind: str, model_class: Any, folder: Path
+) -> None:
+    found, wanted = (weights(folder / f"{kind}{name}" / "checkpoint-6", model_class) for name in ("resumed", "sharded"))
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 

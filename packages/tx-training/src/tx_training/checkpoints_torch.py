@@ -105,7 +105,16 @@ def load_optimizer_state(model: nn.Module, optimizer: Optimizer, state: dict[str
         return
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_optimizer_state_dict
 
-    set_optimizer_state_dict(model, optimizer, state, options=StateDictOptions(full_state_dict=True))
+    # Parameters that never had a gradient, such as those of a pooler that is not used, have no state: none is wanted
+    # of those that need no gradient.
+    never = [each for name, each in model.named_parameters() if each.requires_grad and name not in state["state"]]
+    for each in never:
+        each.requires_grad_(False)
+    try:
+        set_optimizer_state_dict(model, optimizer, state, options=StateDictOptions(full_state_dict=True))
+    finally:
+        for each in never:
+            each.requires_grad_(True)
 
 
 def _whole(model: nn.Module, processes: Processes) -> Any:
