@@ -13,7 +13,8 @@ last head of a layer stays, since a layer cannot be without.
 The folder of --output_dir gets head_importance.npy, attn_entropy.npy and head_ranks.npy (0 for the most important),
 all (layers, heads), and results.json; with --try_masking also head_mask.npy, the scores by masked heads as results.svg,
 and the model without the heads, which run_glue.py measures with --do_eval. GLUE's rows are read by run_glue.py,
-which has to lie beside this.
+which has to lie beside this. Of the flags of 2019 --local_rank, --server_ip and --server_port are gone: one process
+measures, and a debugger attaches from outside.
 """
 
 from __future__ import annotations

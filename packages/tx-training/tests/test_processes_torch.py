@@ -19,6 +19,7 @@ from tx_xlnet import XLNetLMHeadModel
 PROGRAM = '''
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -76,7 +77,11 @@ def main(folder):
             shutil.copytree(whole, resumed, ignore=shutil.ignore_patterns("checkpoint-6"))
         processes.share(None)
         train(resumed, 2, resume=True, kind=kind, fsdp=True)
+    if processes.is_main:
+        time.sleep(1)
+        (folder / "written").write_text("")
     processes.stop()
+    assert (folder / "written").is_file()
 
 
 if __name__ == "__main__":

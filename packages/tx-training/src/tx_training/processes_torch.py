@@ -118,8 +118,12 @@ class Processes:
             dist.barrier()
 
     def stop(self) -> None:
-        """Part from the other processes, at the end of a program."""
+        """Part from the other processes, at the end of a program: none goes before all have come here.
+
+        ``torchrun`` ends all of them when one ends with an error, and the main one may still have to write.
+        """
         if dist.is_available() and dist.is_initialized():
+            self.gather(None)
             dist.destroy_process_group()
 
 
