@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import h5py
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from tx_core.checkpoints import CheckpointError, open_checkpoint, write_safetensors, write_torch_bin
+from tx_core.files import TF2_WEIGHTS_NAME, WEIGHTS_NAME
 from tx_core.weights import WeightsError
 from tx_testing.server import Fault, HubServer, Request, download_environment
 
@@ -117,6 +120,27 @@ class FileSuite(Models):
             with pytest.raises(ValueError, match=match):
                 model.save_pretrained(tmp_path / "none", **options)
             assert not (tmp_path / "none").exists() or not list((tmp_path / "none").iterdir()), options
+
+    @once
+    def test_a_program_of_2019_finds_the_files_of_2019(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It looks for them by `WEIGHTS_NAME` and `TF2_WEIGHTS_NAME`."""
+        model = self.shared("base")
+        own = {"torch": WEIGHTS_NAME, "tf": TF2_WEIGHTS_NAME}[self.backend.name]
+        cases: list[tuple[str, dict[str, Any], str]] = [
+            ("tx_all", {}, own),
+            ("tx_all", {"format": "safetensors"}, FILES["safetensors"]),
+            ("tx_all", {"safe_serialization": True}, FILES["safetensors"]),
+            ("transformers", {}, FILES["safetensors"]),
+        ]
+        for number, (stands_for_transformers, options, file) in enumerate(cases):
+            folder = tmp_path / str(number)
+            with monkeypatch.context() as patch:
+                patch.setitem(sys.modules, "transformers", ModuleType(stands_for_transformers))
+                model.save_pretrained(folder, **options)
+            assert [each for each in FILES.values() if (folder / each).is_file()] == [file]
+            again = self.cls("base").from_pretrained(str(folder))
+            for name, array in self.backend.arrays(model).items():
+                np.testing.assert_array_equal(self.backend.arrays(again)[name], array, err_msg=name)
 
     def test_another_size_than_the_configurations_is_not_saved(self, tmp_path: Path) -> None:
         """Which field it is depends on the architecture; all have a vocabulary."""

@@ -352,7 +352,8 @@ class TFPreTrainedModel(NamedInputs, Trains, Predicts, keras.Model):
 
         Args:
             save_directory: created if need be.
-            format: ``safetensors`` (the default), ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``).
+            format: ``safetensors`` (the default), ``bin`` (``pytorch_model.bin``) or ``h5`` (``tf_model.h5``). The
+                default is ``h5`` where ``tx_all`` stands in for ``transformers``, as programs of 2019 expect.
             max_shard_size: size beyond which safetensors files are split, in bytes or as text (``"500MB"``, of 10⁶
                 bytes each); one file by default.
             safe_serialization: the same choice in other words: True for ``safetensors``, False for ``h5``.

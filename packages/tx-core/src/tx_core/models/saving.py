@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -76,12 +77,21 @@ def chosen_format(form: str | None, safe_serialization: bool | None, other: str)
     if form is not None and form not in known:
         raise ValueError(f"format must be one of {', '.join(known)}, not {quoted(form)}")
     if safe_serialization is None:
-        return form or "safetensors"
+        return form or _default_format(other)
     if not isinstance(safe_serialization, bool):
         raise ValueError(f"safe_serialization must be True or False, not {quoted(safe_serialization)}")
     if form is not None and (form == "safetensors") != safe_serialization:
         raise ValueError(f"format={form!r} and safe_serialization={safe_serialization} contradict each other: give one")
     return form or ("safetensors" if safe_serialization else other)
+
+
+def _default_format(other: str) -> str:
+    """What is written where nothing says which: safetensors, and for a program of 2019 the framework's own.
+
+    Such a program runs with `tx_all` in the place of `transformers`. It finds its checkpoints by `WEIGHTS_NAME`, and
+    has PyTorch read and write the file of that name.
+    """
+    return other if getattr(sys.modules.get("transformers"), "__name__", None) == "tx_all" else "safetensors"
 
 
 def refuse_incomplete(
