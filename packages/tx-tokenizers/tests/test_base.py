@@ -447,6 +447,8 @@ def test_special_tokens_masks(tokenizer):
     with pytest.raises(ValueError, match="one list"):
         tokenizer.get_special_tokens_mask([2], [3], already_has_special_tokens=True)
     assert tokenizer.build_inputs_with_special_tokens([5], [6]) == [2, 5, 3, 6, 3]
+    assert tokenizer.add_special_tokens_sequence_pair([5], [6]) == [2, 5, 3, 6, 3]
+    assert tokenizer.add_special_tokens_single_sequence([5]) == [2, 5, 3]
     assert tokenizer.create_token_type_ids_from_sequences([5], [6, 7]) == [0, 0, 0, 1, 1, 1]
     assert tokenizer.create_token_type_ids_from_sequences([5]) == [0, 0, 0]
 

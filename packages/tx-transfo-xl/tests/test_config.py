@@ -39,4 +39,7 @@ def test_names() -> None:
     config = TransfoXLConfig(n_token=300, cutoffs=[10], tie_weight=False, n_layer=2)
     assert (config.vocab_size, config.tie_word_embeddings, config.num_hidden_layers) == (300, False, 2)
     assert config.tied_projections == [False, True]
+    lengths = TransfoXLConfig(tgt_len=5, ext_len=3, mem_len=20)
+    assert (lengths.max_position_embeddings, lengths.longest_sequence) == (28, None)
+    assert "max_position_embeddings" not in lengths.to_dict()
     assert TransfoXLConfig(cutoffs=[10], proj_share_all_but_first=False).tied_projections == [False, False]

@@ -416,6 +416,14 @@ class SpecialTokens:
                 ids.append(self._required_id(part) if index is None else index)
         return ids
 
+    def add_special_tokens_single_sequence(self, token_ids: list[int]) -> list[int]:
+        """What ``build_inputs_with_special_tokens`` gives for one sequence; the name that it had in 2.0."""
+        return self.build_inputs_with_special_tokens(token_ids)
+
+    def add_special_tokens_sequence_pair(self, token_ids_0: list[int], token_ids_1: list[int]) -> list[int]:
+        """What ``build_inputs_with_special_tokens`` gives for a pair; the name that it had in 2.0."""
+        return self.build_inputs_with_special_tokens(token_ids_0, token_ids_1)
+
     def create_token_type_ids_from_sequences(
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
     ) -> list[int]:

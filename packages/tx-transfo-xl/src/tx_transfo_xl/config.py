@@ -105,6 +105,16 @@ class TransfoXLConfig(PretrainedConfig, architecture=ARCHITECTURE):
     pad_token_id: int | None = None
 
     @property
+    def max_position_embeddings(self) -> int:
+        """As in 2019, how many tokens take part in a call: a segment, what overlaps, and the memory. It is no limit."""
+        return self.tgt_len + self.ext_len + self.mem_len
+
+    @property
+    def longest_sequence(self) -> int | None:
+        """None: there is none."""
+        return None
+
+    @property
     def tied_projections(self) -> list[bool]:
         """For the most frequent words and each cluster, whether the softmax's projection is the embeddings'."""
         if self.tie_projs is not None:
