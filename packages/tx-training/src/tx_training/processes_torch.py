@@ -123,7 +123,9 @@ class Processes:
         ``torchrun`` ends all of them when one ends with an error, and the main one may still have to write.
         """
         if dist.is_available() and dist.is_initialized():
-            self.gather(None)
+            # Gloo's threads need Python to let go of the tensors that they sent: one that comes to it while Python ends
+            # aborts the process. They get to it while this one waits; a wrapped model keeps them from being joined.
+            dist.barrier()
             dist.destroy_process_group()
 
 
