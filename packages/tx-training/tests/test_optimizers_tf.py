@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tx_bert import BertConfig, TFBertForSequenceClassification
 from tx_training import AdamWeightDecay, WarmUp, create_optimizer
@@ -92,6 +93,25 @@ def test_they_do_not_in_the_models_of_tx() -> None:
         "r_r_bias",
         "cluster_bias",
     }
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+@pytest.mark.parametrize("clip", ["adam_clipnorm", "adam_global_clipnorm"])
+def test_gradients_of_embeddings_are_clipped_by_word(clip: str, rate: float) -> None:
+    """A word that stands three times has three rows in its gradient, which are one."""
+    found = []
+    for by_word in (False, True):
+        clipped: dict[str, Any] = {clip: 0.5}
+        optimizer, _ = create_optimizer(0.1, 10, 0, adam_epsilon=1.0, weight_decay_rate=rate, **clipped)
+        table, bias = keras.Variable(np.ones((4, 2), "float32")), keras.Variable(np.ones(2, "float32"), name="bias")
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.gather(table.value, [1, 1, 1, 2])) + tf.reduce_sum(bias.value)
+        gradients = tape.gradient(loss, [table.value, bias.value])
+        assert isinstance(gradients[0], tf.IndexedSlices)
+        optimizer.apply([tf.convert_to_tensor(gradients[0]) if by_word else gradients[0], gradients[1]], [table, bias])
+        found.append([table.numpy(), bias.numpy()])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 def test_steps_follow_the_formula() -> None:

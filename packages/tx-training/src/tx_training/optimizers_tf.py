@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tx_core.messages import quoted
@@ -138,6 +139,14 @@ class AdamWeightDecay(keras.optimizers.AdamW):
             self.exclude_from_weight_decay(var_list=excluded)
         super().build(variables)
 
+    def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
+        """Take a step. A clipped gradient is as long as that of the same numbers in PyTorch, embeddings' too."""
+        if self.clipnorm is not None or self.global_clipnorm is not None:
+            # Those of embeddings have a row for each token, and Keras would measure them so: rows of the same word have
+            # to be added up before.
+            grads = [tf.convert_to_tensor(each) if isinstance(each, tf.IndexedSlices) else each for each in grads]
+        super().apply(grads, trainable_variables)
+
     def get_config(self) -> dict[str, Any]:
         """The arguments, as text and numbers."""
         return {**super().get_config(), "exclude_from_weight_decay": [*self._excluded]}
@@ -169,7 +178,8 @@ def create_optimizer(
         adam_beta1, adam_beta2, adam_epsilon: as ``beta_1``, ``beta_2`` and ``epsilon`` of :class:`AdamWeightDecay`.
         adam_clipnorm: length to which each variable's gradient is shortened.
         adam_global_clipnorm: length to which all gradients together are shortened.
-        weight_decay_rate: that of :class:`AdamWeightDecay`. Where it is 0 the optimizer is Keras's Adam.
+        weight_decay_rate: that of :class:`AdamWeightDecay`. Where it is 0, and nothing is clipped, the optimizer is
+            Keras's Adam.
         power: of the fall: 1 for a line.
 
     Returns:
@@ -200,7 +210,8 @@ def create_optimizer(
         "clipnorm": adam_clipnorm,
         "global_clipnorm": adam_global_clipnorm,
     }
-    if _from_zero("weight_decay_rate", weight_decay_rate):
+    clips = adam_clipnorm is not None or adam_global_clipnorm is not None
+    if _from_zero("weight_decay_rate", weight_decay_rate) or clips:
         return AdamWeightDecay(**options, weight_decay_rate=weight_decay_rate), schedule
     return keras.optimizers.Adam(**options), schedule
 
