@@ -99,7 +99,7 @@ TRAININGS = {
         "SQuAD 1.1, dev articles 80:20",
         "run_squad.py",
         f"--model_name_or_path {{minilm}} {TRAIN} {SQUAD} --max_seq_length 384 --doc_stride 128 --learning_rate 1e-4 "
-        "--num_train_epochs 1 --warmup_steps 30 --bf16",
+        "--num_train_epochs 3 --warmup_steps 30 --bf16",
         {"exact_match": "exact match", "f1": "F1"},
         seeds=(42,),
     ),
@@ -164,7 +164,7 @@ TRAININGS = {
         "SQuAD 2.0, half of dev, articles 80:20",
         "run_squad.py",
         f"--model_name_or_path {{minilm}} {TRAIN} {SQUAD.replace('squad/', 'squad2/')} --version_2_with_negative "
-        "--max_seq_length 384 --doc_stride 128 --learning_rate 2e-4 --num_train_epochs 2 --warmup_steps 20 --bf16",
+        "--max_seq_length 384 --doc_stride 128 --learning_rate 2e-4 --num_train_epochs 5 --warmup_steps 40 --bf16",
         {"exact": "exact match", "f1": "F1"},
         seeds=(42,),
     ),
