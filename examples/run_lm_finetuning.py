@@ -110,8 +110,7 @@ def blocks(options: argparse.Namespace, model: Any, tokenizer: Any, file: Path) 
     Raises:
         ValueError: the model does not take rows of that length.
     """
-    limits = [each for each in (tokenizer.max_len, model.config.longest_sequence) if each]
-    longest = min(limits)
+    longest = min(filter(None, (tokenizer.max_len, model.config.longest_sequence)))
     size = longest if options.block_size == -1 else options.block_size
     if size > longest:
         raise ValueError(f"--block_size {size} is too long: {options.model_name_or_path} takes {longest} tokens")

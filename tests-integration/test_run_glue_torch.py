@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tx_testing.examples import Example
-from tx_testing.glue import first_files, mnli_files
+from tx_testing.glue import check_mnli_is_measured_on_both_sets, first_files
 
 SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_glue.py"
 
@@ -49,14 +49,7 @@ def test_train_resume_and_measure(script: Example, mrpc: Path, tmp_path: Path) -
 
 def test_mnli_is_measured_on_both_of_its_sets(script: Example, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="sklearn: the metrics of GLUE (pip install 'tx-data[metrics]')")
-    mnli_files(tmp_path, train=4, dev_matched=3, dev_mismatched=2)
-    common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "MNLI", "--data_dir", tmp_path, "--no_cuda"]
-    common += ["--do_train", "--do_eval", "--max_steps", 1, "--max_seq_length", 16, "--output_dir", tmp_path / "out"]
-    found = dict(line.split(" = ") for line in script.run(*common).splitlines())
-    assert {*found} == {"loss", "mnli/acc", "mnli-mm/acc"}
-    other = (tmp_path / "out-MM" / "eval_results.txt").read_text()
-    assert other == f"mnli-mm/acc = {float(found['mnli-mm/acc'])}\n"
-    assert "mnli-mm/acc = " in (tmp_path / "out" / "eval_results.txt").read_text()
+    check_mnli_is_measured_on_both_sets(script, tmp_path)
 
 
 def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, mrpc: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tx_testing.data import data_path
-from tx_testing.examples import Example
+from tx_testing.examples import Example, check_choices_that_cannot_be_predicted_are_refused
 
 SCRIPT = Path(__file__).resolve().parent.parent / "examples" / "run_tf_multiple_choice.py"
 
@@ -52,13 +52,7 @@ def test_a_training_set_needs_labels(script: Example, tmp_path: Path) -> None:
 
 
 def test_an_empty_test_set_and_rows_that_are_too_long_are_refused(script: Example, tmp_path: Path) -> None:
-    (tmp_path / "test.csv").write_text("sent1,sent2,ending0,ending1,ending2,ending3\n")
-    common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "swag", "--data_dir", tmp_path, "--do_predict"]
-    common += ["--output_dir", tmp_path / "out", "--max_seq_length"]
-    with pytest.raises(ValueError, match="--do_predict: the test set has no rows"):
-        script.run(*common, 128)
-    with pytest.raises(ValueError, match="--max_seq_length 129: tx-tiny/bert reads 128 tokens at most"):
-        script.run(*common, 129)
+    check_choices_that_cannot_be_predicted_are_refused(script, tmp_path)
 
 
 def test_wrong_arguments_are_refused_before_anything_is_loaded(script: Example, tmp_path: Path) -> None:

@@ -38,3 +38,14 @@ class Example:
             self._module.main([*map(str, arguments)])
         assert error.value.code == 2
         return self._output()[1]
+
+
+def check_choices_that_cannot_be_predicted_are_refused(script: Example, folder: Path) -> None:
+    """Ask a script of multiple choice about an empty test set, and about rows that are too long."""
+    (folder / "test.csv").write_text("sent1,sent2,ending0,ending1,ending2,ending3\n")
+    common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "swag", "--data_dir", folder, "--do_predict"]
+    common += ["--output_dir", folder / "out", "--max_seq_length"]
+    with pytest.raises(ValueError, match="--do_predict: the test set has no rows"):
+        script.run(*common, 128)
+    with pytest.raises(ValueError, match="--max_seq_length 129: tx-tiny/bert reads 128 tokens at most"):
+        script.run(*common, 129)

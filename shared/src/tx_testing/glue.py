@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .data import data_path
+from .examples import Example
 
 
 def rows(task: str, columns: tuple[str, ...], count: int, split: str = "train") -> list[tuple[str, ...]]:
@@ -49,13 +50,19 @@ def first_files(task: str, folder: Path, **rows: int) -> Path:
     return folder
 
 
-def mnli_files(folder: Path, **rows: int) -> Path:
-    """A folder with files in MNLI's layout, all rows the same, ``mnli_files(folder, train=4, dev_matched=3)``."""
+def check_mnli_is_measured_on_both_sets(script: Example, folder: Path) -> None:
+    """Train and measure a model of MNLI by a script, on rows that are all the same."""
     columns = [*(f"column{number}" for number in range(8)), "sentence1", "sentence2", "label1", "gold_label"]
     row = ["-"] * 8 + ["A man eats.", "He sleeps.", "-", "neutral"]
-    for name, count in rows.items():
+    for name, count in (("train", 4), ("dev_matched", 3), ("dev_mismatched", 2)):
         (folder / f"{name}.tsv").write_text("\n".join(map("\t".join, [columns, *[row] * count])) + "\n")
-    return folder
+    common = ["--model_name_or_path", "tx-tiny/bert", "--task_name", "MNLI", "--data_dir", folder, "--no_cuda"]
+    common += ["--do_train", "--do_eval", "--max_steps", 1, "--max_seq_length", 16, "--output_dir", folder / "out"]
+    found = dict(line.split(" = ") for line in script.run(*common).splitlines())
+    assert {*found} == {"loss", "mnli/acc", "mnli-mm/acc"}
+    other = (folder / "out-MM" / "eval_results.txt").read_text()
+    assert other == f"mnli-mm/acc = {float(found['mnli-mm/acc'])}\n"
+    assert "mnli-mm/acc = " in (folder / "out" / "eval_results.txt").read_text()
 
 
 class Collate:
